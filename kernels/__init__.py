@@ -1,0 +1,20 @@
+"""The hot operations, one folder each: every implementation side by side, judged by the reference.
+
+Shipped as ``tinymed.kernels``. ``python -m tinymed.kernels`` prints what there is.
+"""
+
+from tinymed.kernels import conv, matmul, normalization, optimizer, pooling, softmax
+from tinymed.kernels.registry import KERNELS, Kernel, explain, use_backend
+
+__all__ = [
+    "KERNELS",
+    "Kernel",
+    "conv",
+    "explain",
+    "matmul",
+    "normalization",
+    "optimizer",
+    "pooling",
+    "softmax",
+    "use_backend",
+]

@@ -1,0 +1,16 @@
+"""Convolution in one, two or three dimensions: the layer and its two gradients.
+
+``forward(x, weight, bias, stride, padding, dilation, groups, activation)``
+``grad_input(grad_output, weight, spatial, stride, padding, dilation, groups)``
+``grad_weight(grad_output, x, kernel, stride, padding, dilation, groups)``
+
+x (N, C, *S), weight (K, C / groups, *kernel), y (N, K, *O), one number per spatial axis in each
+setting, O = floor((S + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. The three are linear
+in each array, and each is a derivative of the others.
+"""
+
+from tinymed.kernels.registry import kernel
+
+forward = kernel(__name__, "forward", "reference")
+grad_input = kernel(__name__, "grad_input", "reference")
+grad_weight = kernel(__name__, "grad_weight", "reference")

@@ -1,0 +1,314 @@
+"""The command as its user meets it: train, evaluate, predict, info, and its answers to bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinymed.cli import main
+from tinymed.medical.imaging.dataset import read_npz, write_npz
+from tinymed.medical.imaging.phantoms import synthesise
+
+pytest.importorskip("scipy", reason="augmentation needs the extra `medical`")
+
+BINARY_KEYS = {
+    "n", "accuracy", "balanced_accuracy", "recall", "specificity", "precision", "f1", "auc",
+    "auc_ci", "threshold",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A small data set of synthetic patients, as a file."""
+    path = tmp_path_factory.mktemp("data") / "patches.npz"
+    write_npz(path, synthesise(24, np.random.default_rng(5)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """A folder that `tinymed lung` wrote."""
+    out = tmp_path_factory.mktemp("run") / "lung"
+    arguments = ["lung", "--data", data, "--out", out, "--quick", "--epochs", "2"]
+    assert main([*map(str, arguments), "--json", str(out.parent / "copy.json")]) == 0
+    return out
+
+
+def changed(path: Path, into: Path, **arrays) -> Path:
+    """Write a copy of an npz file with some arrays replaced, or left out where None."""
+    with np.load(path) as archive:
+        content = {**archive, **arrays}
+    np.savez(into, **{name: array for name, array in content.items() if array is not None})
+    return into
+
+
+def error_of(capsys, *arguments) -> str:
+    """Run a command that must fail and return its one line of error."""
+    status = main([str(a) for a in arguments])
+    err = capsys.readouterr().err
+    assert status == 1
+    lines = [line for line in err.splitlines() if line.startswith("tinymed: error: ")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    return lines[0]
+
+
+# ------------------------------------------------------------------------------------- it works
+
+
+def test_run_leaves_model_metrics_log_and_card(run):
+    names = {p.name for p in run.iterdir()}
+    assert {"model.safetensors", "metrics.json", "log.jsonl", "model_card.md"} <= names
+    if _has("matplotlib"):
+        assert {"roc.png", "confusion.png", "samples.png"} <= names
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in log] == [1, 2]
+
+
+def test_metrics_have_the_agreed_keys_and_json_copy_is_the_same(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) >= BINARY_KEYS
+    assert metrics == json.loads((run.parent / "copy.json").read_text())
+    assert metrics["split"] == "test"
+
+
+def test_evaluate_repeats_the_test_metrics(run, data, tmp_path, capsys):
+    target = tmp_path / "m.json"
+    status = main(
+        ["evaluate", str(run / "model.safetensors"), "--data", str(data), "--json", str(target)]
+    )
+    assert status == 0
+    assert json.loads(target.read_text()) == json.loads((run / "metrics.json").read_text())
+    assert "auc" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_evaluate_takes_a_file_with_one_split_and_labels_of_either_shape(
+    run, data, tmp_path, column
+):
+    test = read_npz(data)["test"]
+    labels = test.labels[:, None] if column else test.labels
+    only = tmp_path / "only.npz"
+    np.savez(only, test_images=test.images, test_labels=labels)
+    target = tmp_path / "m.json"
+    arguments = ["evaluate", run / "model.safetensors", "--data", only, "--split", "test"]
+    assert main([*map(str, arguments), "--json", str(target)]) == 0
+    expected = json.loads((run / "metrics.json").read_text())
+    assert json.loads(target.read_text())["auc"] == expected["auc"]
+
+
+def test_predict_agrees_with_evaluate_and_names_classes(run, data, tmp_path):
+    test = read_npz(data)["test"]
+    single = tmp_path / "scan.npy"
+    np.save(single, test.images[0])
+    target = tmp_path / "p.json"
+    arguments = ["predict", run / "model.safetensors", single, data, "--json", target]
+    assert main([str(a) for a in arguments]) == 0
+    found = json.loads(target.read_text())
+    assert len(found) == 1 + sum(len(s) for s in read_npz(data).splits.values())
+    assert {each["class"] for each in found} <= {"mimic", "nodule"}
+    last = found[-len(test)]  # the first test image, again
+    assert found[0]["probability"] == pytest.approx(last["probability"], abs=1e-6)
+
+
+def test_predict_reads_pictures(run, data, tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    image = read_npz(data)["test"].images[0]
+    path = tmp_path / "patch.png"
+    image_module.fromarray(image).save(path)
+    assert main(["predict", str(run / "model.safetensors"), str(path)]) == 0
+
+
+def test_same_seed_same_bits_and_resume_changes_nothing(run, data, tmp_path):
+    again = tmp_path / "again"
+    arguments = ["lung", "--data", data, "--out", again, "--quick", "--epochs", "2"]
+    assert main([str(a) for a in arguments]) == 0
+    model = (again / "model.safetensors").read_bytes()
+    assert model == (run / "model.safetensors").read_bytes()
+    assert main([str(a) for a in [*arguments, "--resume"]]) == 0
+    assert (again / "model.safetensors").read_bytes() == model
+
+
+def test_validation_is_taken_from_training_patients_where_there_is_none(data, tmp_path, capsys):
+    file = changed(data, tmp_path / "x.npz", val_images=None, val_labels=None, val_groups=None)
+    out = tmp_path / "out"
+    arguments = ["lung", "--data", file, "--out", out, "--quick", "--epochs", "1"]
+    assert main([str(a) for a in arguments]) == 0
+    assert "val: " in capsys.readouterr().out
+
+
+def test_info_says_why_a_gpu_is_not_used(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert "GPU:" in out
+    assert "conv.forward on reference: available" in out
+
+
+def test_the_installed_command_runs_in_a_process_of_its_own():
+    run = subprocess.run(
+        [sys.executable, "-m", "tinymed", "--version"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith("tinymed ")
+
+
+# ------------------------------------------------------------------------------------ bad input
+
+
+def test_no_file(capsys, tmp_path):
+    assert "none.npz" in error_of(capsys, "lung", "--data", tmp_path / "none.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_keys(capsys, data, tmp_path):
+    file = changed(data, tmp_path / "x.npz", train_labels=None)
+    assert "train_labels" in error_of(capsys, "lung", "--data", file, "--out", tmp_path / "o")
+
+
+def test_groups_on_both_sides(capsys, data, tmp_path):
+    dataset = read_npz(data)
+    groups = dataset["test"].groups.copy()
+    groups[:] = dataset["train"].groups[0]
+    file = changed(data, tmp_path / "x.npz", test_groups=groups)
+    assert "both" in error_of(capsys, "lung", "--data", file, "--out", tmp_path / "o")
+
+
+def test_one_class_only(capsys, data, tmp_path):
+    labels = np.zeros_like(read_npz(data)["train"].labels)
+    file = changed(data, tmp_path / "x.npz", train_labels=labels)
+    assert "class" in error_of(capsys, "lung", "--data", file, "--out", tmp_path / "o")
+
+
+def test_nan_labels(capsys, data, tmp_path):
+    labels = np.full(len(read_npz(data)["train"]), np.nan)
+    file = changed(data, tmp_path / "x.npz", train_labels=labels)
+    assert "NaN" in error_of(capsys, "lung", "--data", file, "--out", tmp_path / "o")
+
+
+def test_labels_of_other_classes(capsys, data, tmp_path):
+    labels = read_npz(data)["train"].labels * 3
+    file = changed(data, tmp_path / "x.npz", train_labels=labels)
+    assert "0 and 1" in error_of(capsys, "lung", "--data", file, "--out", tmp_path / "o")
+
+
+def test_images_scaled_already(capsys, data, tmp_path):
+    splits = {f"{n}_images": s.images / np.float32(255) for n, s in read_npz(data).splits.items()}
+    file = changed(data, tmp_path / "x.npz", **splits)
+    assert "Hounsfield" in error_of(capsys, "lung", "--data", file, "--out", tmp_path / "o")
+
+
+def test_truncated_file(capsys, data, tmp_path):
+    file = tmp_path / "x.npz"
+    file.write_bytes(data.read_bytes()[:5000])
+    assert "x.npz" in error_of(capsys, "lung", "--data", file, "--out", tmp_path / "o")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--epochs", "0"), ("--batch-size", "-1"), ("--lr", "-1"), ("--lr", "nan"), ("--seed", "-3")],
+)
+def test_options_out_of_range(capsys, tmp_path, option, value):
+    assert value in error_of(capsys, "lung", option, value, "--out", tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_run_is_never_overwritten(capsys, run, data):
+    before = (run / "model.safetensors").read_bytes()
+    assert "already holds" in error_of(capsys, "lung", "--data", data, "--out", run)
+    assert (run / "model.safetensors").read_bytes() == before
+
+
+def test_resume_without_a_checkpoint(capsys, data, tmp_path):
+    message = error_of(capsys, "lung", "--data", data, "--out", tmp_path / "o", "--resume")
+    assert "checkpoint" in message
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
+def test_damaged_model(capsys, run, data, tmp_path, damage):
+    content = bytearray((run / "model.safetensors").read_bytes())
+    if damage == "truncated":
+        content = content[: len(content) // 2]
+    elif damage == "flipped":
+        content[-100] ^= 16
+    else:
+        content = bytearray(b"" if damage == "empty" else b"not a model" * 9)
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(content)
+    assert "model.safetensors" in error_of(capsys, "evaluate", model, "--data", data)
+
+
+def test_evaluate_split_that_is_not_there(capsys, run, data, tmp_path):
+    file = changed(data, tmp_path / "x.npz", test_images=None, test_labels=None, test_groups=None)
+    model = run / "model.safetensors"
+    assert "train, val" in error_of(capsys, "evaluate", model, "--data", file, "--split", "test")
+    assert "--split" in error_of(capsys, "evaluate", model, "--data", file)
+
+
+def test_evaluate_one_class_says_what_is_undefined(run, data, tmp_path, capsys):
+    test = read_npz(data)["test"]
+    chosen = test.labels == 0
+    file = tmp_path / "x.npz"
+    np.savez(file, test_images=test.images[chosen], test_labels=test.labels[chosen])
+    target = tmp_path / "m.json"
+    arguments = ["evaluate", run / "model.safetensors", "--data", file, "--json", target]
+    assert main([str(a) for a in arguments]) == 0
+    assert json.loads(target.read_text())["auc"] is None
+    assert "warning" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.npy", "x.npz", "x.dat"])
+def test_predict_unreadable_image(capsys, run, tmp_path, name):
+    if name == "x.png":
+        pytest.importorskip("PIL")
+    file = tmp_path / name
+    file.write_bytes(b"this is no image")
+    assert name in error_of(capsys, "predict", run / "model.safetensors", file)
+
+
+def test_predict_missing_file_writes_no_json(capsys, run, tmp_path):
+    target = tmp_path / "p.json"
+    model = run / "model.safetensors"
+    assert "gone" in error_of(capsys, "predict", model, tmp_path / "gone.npy", "--json", target)
+    assert not target.exists()
+
+
+def test_real_data_reaches_the_known_result(tmp_path):
+    """One epoch on the real set: a check of the way, not of the result (that takes minutes)."""
+    shared = Path(__file__).parents[2] / ".." / "shared" / "data" / "luna16_nodules.npz"
+    if not shared.exists():
+        pytest.skip("the LUNA16 patches are not here")
+    out = tmp_path / "o"
+    arguments = ["lung", "--data", shared, "--out", out, "--quick", "--epochs", "2"]
+    assert main([str(a) for a in arguments]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["n"] == 993
+    assert metrics["auc"] > 0.6
+
+
+def _has(module: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+def test_interrupted_run_keeps_its_checkpoint_and_goes_on(run, data, tmp_path):
+    """Kill the process in mid-training; resume; the model has the bits of a run left alone."""
+    out = tmp_path / "killed"
+    arguments = ["lung", "--data", data, "--out", out, "--quick", "--epochs", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinymed", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (out / "checkpoint.safetensors").exists():
+        assert process.poll() is None, "the run ended before it was interrupted"
+    process.kill()
+    process.wait()
+    shutil.copytree(out, tmp_path / "copy")
+    assert main([*map(str, arguments), "--resume"]) == 0
+    assert (out / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()

@@ -1,0 +1,162 @@
+"""The ``tinymed`` command: one sub-command a line, each delegating at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinymed import __version__, serialization
+from tinymed.kernels.registry import table
+from tinymed.medical.tasks.task import TASKS, load_model, task_of
+
+__all__ = ["main"]
+
+# What a user can cause: said in one line. Anything else is a defect and shows its traceback.
+EXPECTED = (ImportError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 for an error, 130 when interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except EXPECTED as error:
+        if os.environ.get("TINYMED_DEBUG"):
+            raise
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"tinymed: error: {message}{notes}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tinymed: interrupted; what was written so far is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all sub-commands."""
+    top = argparse.ArgumentParser(
+        prog="tinymed",
+        description="Deep learning in medicine. Research software, not a medical device.",
+    )
+    top.add_argument("--version", action="version", version=f"tinymed {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    for name in TASKS:
+        task = task_of(name)
+        command = commands.add_parser(name, help=task.help, description=task.help)
+        task.add_arguments(command)
+        command.set_defaults(
+            run=lambda options, task=task: report(task.train(options), options.json)
+        )
+    _add_evaluate(commands.add_parser("evaluate", help="measure a trained model on a file"))
+    _add_predict(commands.add_parser("predict", help="apply a trained model to images"))
+    info = commands.add_parser("info", help="versions, backends, and why a GPU is not used")
+    info.set_defaults(run=lambda options: print(installation()))
+    return top
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", type=Path, metavar="MODEL", help="model.safetensors of a task")
+    command.add_argument(
+        "--data", type=Path, required=True, metavar="PATH", help="file with labels"
+    )
+    command.add_argument("--split", help="train, val or test (default: test, or the only one)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here")
+    command.set_defaults(run=evaluate)
+
+
+def _add_predict(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", type=Path, metavar="MODEL", help="model.safetensors of a task")
+    command.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, npy or npz")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the predictions here")
+    command.set_defaults(run=predict)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """``tinymed evaluate``: the task that trained the model measures it."""
+    saved = load_model(options.model)
+    task = task_of(saved.about["task"])
+    report(task.evaluate(saved, options.data, options.split), options.json)
+
+
+def predict(options: argparse.Namespace) -> None:
+    """``tinymed predict``: one line per image."""
+    saved = load_model(options.model)
+    predictions = task_of(saved.about["task"]).predict(saved, options.paths)
+    for each in predictions:
+        print("  ".join(f"{key}={shown(value)}" for key, value in each.items()))
+    write_json(predictions, options.json)
+
+
+def report(metrics: dict[str, Any], path: Path | None) -> None:
+    """Print metrics, one a line, and write them as JSON where asked to."""
+    width = max(map(len, metrics))
+    for key, value in metrics.items():
+        if key != "warnings":
+            print(f"{key.ljust(width)}  {shown(value)}")
+    for warning in metrics.get("warnings", ()):
+        print(f"warning: {warning}")
+    write_json(metrics, path)
+
+
+def write_json(content: Any, path: Path | None) -> None:
+    """Write JSON to a file, whole or not at all."""
+    if path is not None:
+        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+        serialization.write_bytes(text.encode(), path)
+
+
+def shown(value: Any) -> str:
+    """Return a number with four digits, anything else as it is."""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, list):
+        return " to ".join(map(shown, value)) if len(value) == 2 else str(value)
+    return "undefined" if value is None else str(value)
+
+
+def installation() -> str:
+    """Return versions, what is installed, the kernels and the state of the GPU, as text."""
+    lines = [
+        f"tinymed {__version__}, Python {sys.version.split()[0]}, NumPy {np.__version__}",
+        f"processors: {os.cpu_count()}",
+    ]
+    for extra, packages in EXTRAS.items():
+        lacking = [name for name in packages if find_spec(name) is None]
+        state = (
+            f"needs {', '.join(lacking)}: pip install tinymed[{extra}]" if lacking else "installed"
+        )
+        lines.append(f"extra {extra}: {state}")
+    lines += [f"GPU: {gpu()}", "kernels:"]
+    lines += [f"  {name} on {backend}: {state}" for name, backend, state in table()]
+    return "\n".join(lines)
+
+
+EXTRAS = {
+    "fast": ("numba", "threadpoolctl"),
+    "medical": ("pydicom", "PIL", "scipy", "nibabel"),
+    "report": ("matplotlib", "jinja2"),
+    "cli": ("rich",),
+}
+
+
+def gpu() -> str:
+    """Say which GPU there is, or why none is used."""
+    if find_spec("cupy") is None:
+        return "not used: CuPy is not installed; pip install tinymed[cuda12] or tinymed[cuda13]"
+    import cupy
+
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"not used: {error}"
+    names = [cupy.cuda.runtime.getDeviceProperties(i)["name"].decode() for i in range(count)]
+    return ", ".join(names) or "not used: CuPy finds no device"

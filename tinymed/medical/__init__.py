@@ -1,0 +1,1 @@
+"""Medicine: a customer of the engine. Nothing below imports it."""

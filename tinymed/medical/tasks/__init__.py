@@ -1,0 +1,1 @@
+"""Applications: one file each, found by the command line through `task.TASKS`."""

@@ -1,0 +1,365 @@
+"""Telling two kinds of images apart: the pipeline that every binary image diagnosis goes through.
+
+read -> check -> preprocess -> augment -> network -> threshold chosen on validation -> evaluate
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinymed import __version__, manual_seed, nn, optim, serialization
+from tinymed.data import Augment, DataLoader, TensorDataset, grouped_stratified_holdout
+from tinymed.errors import DataError
+from tinymed.medical.imaging.checks import DataReport, check_dataset
+from tinymed.medical.imaging.dataset import ImageDataset, Split, read_npz
+from tinymed.medical.imaging.windowing import Window
+from tinymed.medical.models import MODELS
+from tinymed.medical.report.summary import write_report
+from tinymed.medical.tasks.image_files import read_images
+from tinymed.medical.tasks.preprocessing import Preprocessing
+from tinymed.medical.tasks.task import SavedModel, save_model
+from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
+from tinymed.training import LOG, History, evaluate, fit, predict
+
+__all__ = ["ImageDiagnosis"]
+
+Array = np.ndarray[Any, Any]
+Options = argparse.Namespace
+MODEL = "model.safetensors"
+METRICS = "metrics.json"
+
+
+@dataclass(frozen=True)
+class ImageDiagnosis:
+    """A binary diagnosis from images: the facts that differ from one to the other.
+
+    Parameters
+    ----------
+    name, help : str
+        The sub-command and its line of help.
+    classes : (str, str)
+        What label 0 and label 1 mean.
+    label_source : str
+        Who said so: goes into the model card.
+    window : Window
+        In Hounsfield units.
+    network : str
+        Name in `tinymed.medical.models.MODELS`.
+    settings, quick_settings : dict
+        Arguments of the network, and of the small one of ``--quick``.
+    augment : Augment
+    synthesise : callable
+        ``synthesise(patients, generator)``: the data set that is used without ``--data``.
+    baseline : (str, callable)
+        A score that needs no learning, to be beaten: its name, and windowed images -> scores.
+    """
+
+    name: str
+    help: str
+    classes: tuple[str, str]
+    label_source: str
+    window: Window
+    network: str
+    settings: dict[str, Any]
+    quick_settings: dict[str, Any]
+    augment: Augment
+    synthesise: Callable[[int, np.random.Generator], ImageDataset]
+    baseline: tuple[str, Callable[[Array], Array]]
+    epochs: int = 30
+    patients: int = 300  # synthetic ones, without --data
+    quick_patients: int = 100
+    quick_images: int = 600
+
+    # --------------------------------------------------------------------------- the command
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options of training."""
+        parser.add_argument(
+            "--data",
+            type=Path,
+            metavar="FILE.npz",
+            help="images, labels and groups in the MedMNIST layout (default: synthetic patches)",
+        )
+        parser.add_argument(
+            "--out",
+            type=Path,
+            metavar="FOLDER",
+            help=f"where to write (default: the first free runs/{self.name}-N)",
+        )
+        parser.add_argument("--epochs", type=int, help=f"passes over the data ({self.epochs})")
+        parser.add_argument("--batch-size", type=int, default=64, help="images a step (64)")
+        parser.add_argument("--lr", type=float, default=4e-3, help="peak learning rate (0.004)")
+        parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+        parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
+        parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here too")
+
+    def train(self, options: Options) -> dict[str, Any]:
+        """Read, check, preprocess, train, choose a threshold, evaluate, write; return metrics."""
+        self.check_options(options)
+        out = self.folder(options)
+        dataset = self.read(options)
+        facts = self.check(dataset)
+        preprocessing = Preprocessing.fitted(dataset["train"].images, self.window)
+        manual_seed(options.seed)
+        settings = self.quick_settings if options.quick else self.settings
+        network = MODELS[self.network](**settings)
+        print(nn.summary(network, (1, *preprocessing(dataset["train"].images[:1]).shape[1:])))
+        history = self.learn(network, dataset, preprocessing, options, out)
+        validation = dataset["val"]
+        outputs, labels, *_ = predict(network, loader(validation, preprocessing))
+        threshold = choose_threshold(labels, positive(outputs))
+        about = {
+            "task": self.name,
+            "tinymed": __version__,
+            "model": {"class": self.network, "arguments": settings},
+            "preprocessing": preprocessing.to_dict(),
+            "classes": list(self.classes),
+            "threshold": threshold,
+            "data": {**facts, "labels": self.label_source},
+            "training": self.training_facts(network, options, history),
+        }
+        save_model(network, about, out / MODEL)
+        final = "test" if "test" in dataset else "val"
+        judged = dataset[final]
+        metrics = {
+            **self.measure(SavedModel(network, about, out / MODEL), judged),
+            "split": final,
+        }
+        text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+        serialization.write_bytes(text.encode(), out / METRICS)
+        outputs, labels, *_ = predict(network, loader(judged, preprocessing))
+        images = preprocessing(judged.images)[:, 0]
+        write_report(out, about, metrics, labels, positive(outputs), images, history.epochs)
+        print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
+        return metrics
+
+    def evaluate(self, saved: SavedModel, data: Path, split: str | None) -> dict[str, Any]:
+        """Return the metrics of a model on one split of a file."""
+        dataset = read_npz(data)
+        names = list(dataset.splits)
+        chosen = split or ("test" if "test" in names else names[0] if len(names) == 1 else None)
+        if chosen is None:
+            raise DataError(f"evaluate: {data} holds {', '.join(names)}; choose one with --split")
+        if chosen not in names:
+            raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
+        return {**self.measure(saved, dataset[chosen]), "split": chosen}
+
+    def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:
+        """Return file, index, probability and class of each image."""
+        preprocessing = Preprocessing(**saved.about["preprocessing"])
+        classes, threshold = saved.about["classes"], saved.about["threshold"]
+        found = []
+        for path in paths:
+            planes = preprocessing(read_images(path))
+            outputs, *_ = predict(saved.network, DataLoader(TensorDataset(planes), batch_size=64))
+            for index, score in enumerate(positive(outputs).tolist()):
+                found.append(
+                    {
+                        "file": str(path),
+                        "index": index,
+                        "probability": score,
+                        "class": classes[int(score >= threshold)],
+                    }
+                )
+        return found
+
+    # ------------------------------------------------------------------------------ its steps
+
+    def check_options(self, options: Options) -> None:
+        """Raise `ValueError` for numbers out of range, before anything is read or written."""
+        for name in ("epochs", "batch_size"):
+            value = getattr(options, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{self.name}: --{name.replace('_', '-')} {value} is not positive")
+        if not 0 < options.lr < float("inf"):
+            raise ValueError(f"{self.name}: --lr {options.lr} is not a positive number")
+        if options.seed < 0:
+            raise ValueError(f"{self.name}: --seed {options.seed} is negative")
+        if options.epochs is None:
+            options.epochs = 4 if options.quick else self.epochs
+
+    def folder(self, options: Options) -> Path:
+        """Return the folder to write to; one that holds a run is never overwritten."""
+        if options.out is None:
+            if options.resume:
+                raise ValueError(f"{self.name}: --resume needs --out, the folder of the run")
+            number = 1
+            while (free := Path("runs") / f"{self.name}-{number}").exists():
+                number += 1
+            return free
+        out: Path = options.out
+        if not options.resume and ((out / MODEL).exists() or (out / LOG).exists()):
+            raise FileExistsError(
+                f"{self.name}: {out} already holds a run; choose another --out, or --resume it"
+            )
+        return out
+
+    def read(self, options: Options) -> ImageDataset:
+        """Return the data, with a validation split, small where it is to be quick."""
+        generator = np.random.default_rng(options.seed)
+        if options.data is None:
+            patients = self.quick_patients if options.quick else self.patients
+            print(f"no --data: {patients} synthetic patients, for demonstration")
+            dataset = self.synthesise(patients, generator)
+        else:
+            dataset = read_npz(options.data)
+        if "train" not in dataset:
+            raise DataError(f"{self.name}: {dataset.name} has no training split")
+        dataset = with_validation(dataset, generator)
+        if options.quick and len(dataset["train"]) > self.quick_images:
+            chosen = generator.permutation(len(dataset["train"]))[: self.quick_images]
+            print(f"--quick: {self.quick_images} of {len(dataset['train'])} training images")
+            splits = {**dataset.splits, "train": part(dataset["train"], np.sort(chosen))}
+            dataset = replace(dataset, splits=splits)
+        return dataset
+
+    def check(self, dataset: ImageDataset) -> dict[str, Any]:
+        """Print what the data are like, and raise `DataError` if they cannot be trained on."""
+        report = check_dataset(dataset)
+        print(told(report))
+        for name, split in dataset.splits.items():
+            if split.labels is None or not set(np.unique(split.labels)) <= {0, 1}:
+                found = None if split.labels is None else np.unique(split.labels).tolist()
+                raise DataError(f"{self.name}: {name}_labels are {found}, 0 and 1 expected")
+        if report.problems:
+            raise DataError(f"{self.name}: {'; '.join(report.problems)}")
+        facts = report.to_dict()
+        return {"name": report.name, "splits": facts["splits"], "warnings": report.warnings}
+
+    def learn(
+        self,
+        network: nn.Module,
+        dataset: ImageDataset,
+        preprocessing: Preprocessing,
+        options: Options,
+        out: Path,
+    ) -> History:
+        """Train with AdamW, one cycle of the learning rate, and cross-entropy."""
+        batches = DataLoader(
+            images_and_labels(dataset["train"], preprocessing),
+            batch_size=min(options.batch_size, len(dataset["train"])),
+            shuffle=True,
+            drop_last=True,  # batch norm needs more than one image
+            augment=self.augment.on_image,
+            generator=np.random.default_rng(options.seed),
+        )
+        optimizer = optim.AdamW(network.parameters(), lr=options.lr, weight_decay=0.02)
+        steps = options.epochs * len(batches)
+        validation = loader(dataset["val"], preprocessing)
+
+        def validate(model: nn.Module) -> dict[str, float]:
+            outputs, labels, *_ = predict(model, validation)
+            return {"val_auc": roc_auc(labels, positive(outputs))}
+
+        return fit(
+            network,
+            batches,
+            nn.CrossEntropyLoss(),
+            optimizer,
+            epochs=options.epochs,
+            scheduler=optim.OneCycleLR(optimizer, options.lr, steps),
+            validate=validate,
+            monitor="val_auc",
+            mode="max",
+            folder=out,
+            resume=options.resume,
+        )
+
+    def measure(self, saved: SavedModel, split: Split) -> dict[str, Any]:
+        """Return the metrics on a split, the baseline's beside them."""
+        if split.labels is None:
+            raise DataError(f"{self.name}: the split has no labels")
+        preprocessing = Preprocessing(**saved.about["preprocessing"])
+        metrics = evaluate(
+            saved.network,
+            loader(split, preprocessing),
+            BinaryMetrics(),
+            positive,
+            threshold=saved.about["threshold"],
+            generator=np.random.default_rng(0),
+        )
+        name, score = self.baseline
+        if len(set(split.labels.tolist())) == 2:
+            planes = preprocessing(split.images)[:, 0]
+            metrics["baseline"] = name
+            metrics["baseline_auc"] = roc_auc(split.labels, score(planes))
+            if metrics["auc"] <= metrics["baseline_auc"]:
+                metrics["warnings"].append(f"the network does not beat its baseline, {name}")
+        return metrics
+
+    def training_facts(
+        self, network: nn.Module, options: Options, history: History
+    ) -> dict[str, Any]:
+        """Return what the model card says of the training."""
+        return {
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "optimizer": "AdamW, one cycle of the learning rate, cross-entropy",
+            "epochs": len(history.epochs),
+            "best_epoch": history.best_epoch,
+            "best_val_auc": history.best_value,
+            "batch_size": options.batch_size,
+            "learning_rate": options.lr,
+            "seed": options.seed,
+            "quick": options.quick,
+            "data_file": None if options.data is None else options.data.name,
+        }
+
+
+def positive(outputs: Array) -> Array:
+    """Return the probability of class 1 from logits (n, 2), in float64."""
+    logits = outputs.astype(np.float64)
+    return 1 / (1 + np.exp(np.clip(logits[:, 0] - logits[:, 1], -700, 700)))
+
+
+def told(report: DataReport) -> str:
+    """Return the data report as lines of text."""
+    lines = [
+        f"{split.name}: {split.images} images"
+        + (f" of {split.groups} patients" if split.groups else "")
+        + "".join(f", {n} of class {label}" for label, n in split.class_counts.items())
+        for split in report.splits
+    ]
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in report.warnings)])
+
+
+def images_and_labels(split: Split, preprocessing: Preprocessing) -> TensorDataset:
+    """Return samples (image, label), or (image, label, group) where groups are numbers."""
+    columns = [preprocessing(split.images), split.labels]
+    if split.groups is not None:
+        columns.append(np.unique(split.groups, return_inverse=True)[1].astype(np.int64))
+    return TensorDataset(*columns)
+
+
+def loader(split: Split, preprocessing: Preprocessing) -> DataLoader:
+    """Return the batches of a split in order, without augmentation."""
+    return DataLoader(images_and_labels(split, preprocessing), batch_size=256)
+
+
+def part(split: Split, indices: Array) -> Split:
+    """Return some of the images of a split."""
+    labels, groups, masks = (
+        None if column is None else column[indices]
+        for column in (split.labels, split.groups, split.masks)
+    )
+    return Split(split.images[indices], labels, groups, masks)
+
+
+def with_validation(dataset: ImageDataset, generator: np.random.Generator) -> ImageDataset:
+    """Return the data set with a fifth of the training patients as validation, if it has none."""
+    if "val" in dataset:
+        return dataset
+    train = dataset["train"]
+    if train.labels is None:
+        return dataset
+    groups = np.arange(len(train)) if train.groups is None else train.groups
+    kept, held = grouped_stratified_holdout(train.labels, groups, 0.2, generator=generator)
+    splits = {**dataset.splits, "train": part(train, kept), "val": part(train, held)}
+    return replace(dataset, splits={name: splits[name] for name in ("train", "val", *splits)})

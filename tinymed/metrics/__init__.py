@@ -1,0 +1,72 @@
+"""Metrics of a whole epoch: decisions, ranking, calibration, regression, intervals, thresholds.
+
+Functions take ``(y_true, y_pred)`` or ``(y_true, y_score)`` in scikit-learn's order and give its
+values; anything `numpy.asarray` understands is accepted. `BinaryMetrics` and `MulticlassMetrics`
+collect batches and measure them together. A case is positive if its score >= threshold.
+
+Data that cannot be measured (an AUC with one class) raise `UndefinedMetricError`, a ValueError.
+"""
+
+from tinymed.metrics.accumulators import BinaryMetrics, MulticlassMetrics
+from tinymed.metrics.bootstrap import BootstrapInterval, bootstrap_interval
+from tinymed.metrics.calibration import (
+    ReliabilityCurve,
+    brier,
+    expected_calibration_error,
+    reliability_curve,
+)
+from tinymed.metrics.decisions import (
+    PerClass,
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    f1,
+    per_class,
+    precision,
+    recall,
+    specificity,
+)
+from tinymed.metrics.inputs import UndefinedMetricError
+from tinymed.metrics.ranking import (
+    PrecisionRecallCurve,
+    RocCurve,
+    average_precision,
+    precision_recall_curve,
+    roc_auc,
+    roc_auc_per_class,
+    roc_curve,
+)
+from tinymed.metrics.regression import mae, r2, rmse
+from tinymed.metrics.thresholds import choose_threshold
+
+__all__ = [
+    "BinaryMetrics",
+    "BootstrapInterval",
+    "MulticlassMetrics",
+    "PerClass",
+    "PrecisionRecallCurve",
+    "ReliabilityCurve",
+    "RocCurve",
+    "UndefinedMetricError",
+    "accuracy",
+    "average_precision",
+    "balanced_accuracy",
+    "bootstrap_interval",
+    "brier",
+    "choose_threshold",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "f1",
+    "mae",
+    "per_class",
+    "precision",
+    "precision_recall_curve",
+    "r2",
+    "recall",
+    "reliability_curve",
+    "rmse",
+    "roc_auc",
+    "roc_auc_per_class",
+    "roc_curve",
+    "specificity",
+]

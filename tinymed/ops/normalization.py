@@ -1,0 +1,144 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tinymed.autograd import Function, Variable, wrote
+from tinymed.kernels import normalization as kernels
+from tinymed.kernels.arrays import Array
+from tinymed.ops.broadcasting import Shape
+from tinymed.ops.elementwise import sqrt
+from tinymed.ops.promotion import same_dtype
+from tinymed.ops.reduction import mean, sum
+from tinymed.ops.shaping import reshape
+
+__all__ = ["batch_norm"]
+
+
+class BatchNorm(Function):
+    """y = z weight + bias, z = (x - mean) / sqrt(variance + eps), statistics per channel.
+
+    dL/dbias = sum g,  dL/dweight = sum g z,
+    dL/dx = weight / sqrt(variance + eps) (g - mean(g) - z mean(g z)),  with g = dL/dy.
+    """
+
+    def __init__(self, eps: float):
+        self.eps = eps
+
+    def output_shape(
+        self, x: Shape, weight: Shape | None = None, bias: Shape | None = None
+    ) -> Shape:
+        for name, shape in (("weight", weight), ("bias", bias)):
+            if shape not in (None, (x[1],)):
+                raise ValueError(
+                    f"batch_norm: {name} {shape} does not fit the {x[1]} channels of x {x}"
+                )
+        return x
+
+    def forward(self, x: Array, weight: Array | None, bias: Array | None) -> Array:
+        self.output_shape(x.shape, *(None if p is None else p.shape for p in (weight, bias)))
+        y, mean, variance = kernels.batch_norm(x, weight, bias, self.eps)
+        self.keep(mean=mean, variance=variance)
+        return y
+
+    def backward(self, grad_output: Array, x: Array, weight: Array | None) -> tuple[Any, ...]:
+        if isinstance(grad_output, Variable):
+            return self.composed(grad_output, x, weight)
+        statistics = self.kept("mean"), self.kept("variance")
+        grad_x, grad_weight, grad_bias = kernels.batch_norm_grad(
+            grad_output, x, weight, *statistics, self.eps
+        )
+        _, to_weight, to_bias = self.edges
+        return grad_x, grad_weight if to_weight else None, grad_bias if to_bias else None
+
+    def composed(self, grad_output: Any, x: Any, weight: Any) -> tuple[Any, ...]:
+        """Return the same from ops, the statistics recomputed, so that it can be differentiated."""
+        axes = (0, *range(2, x.ndim))
+        deviation = x - mean(x, axes, keepdim=True)
+        scale = 1 / sqrt(mean(deviation * deviation, axes, keepdim=True) + self.eps)
+        z = deviation * scale
+        if weight is not None:
+            scale = scale * per_channel(weight, x.ndim)
+        means = mean(grad_output, axes, keepdim=True), mean(grad_output * z, axes, keepdim=True)
+        _, to_weight, to_bias = self.edges
+        return (
+            scale * (grad_output - means[0] - z * means[1]),
+            sum(grad_output * z, axes) if to_weight else None,
+            sum(grad_output, axes) if to_bias else None,
+        )
+
+
+def per_channel(values: Any, ndim: int) -> Any:
+    """Return (C,) as (1, C, 1, ...)."""
+    return reshape(values, (1, -1, *[1] * (ndim - 2)))
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """Return ``x`` with each channel at mean 0 and variance 1, times ``weight``, plus ``bias``.
+
+    Parameters
+    ----------
+    x : (N, C) or (N, C, *spatial)
+    running_mean, running_var : (C,) or None
+        Used when not ``training``; when training they are moved, in place, by ``momentum`` towards
+        this batch's (the variance divided by count - 1, as in PyTorch).
+    weight, bias : (C,) or None
+
+    Raises
+    ------
+    ValueError
+        If training with one value per channel, or not training without running statistics.
+    """
+    same_dtype("batch_norm", x=x, weight=weight, bias=bias)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: x {x.shape} must be (N, C) or (N, C, *spatial)")
+    check_running(x, running_mean, running_var)
+    if not training:
+        if running_mean is None:
+            raise ValueError("batch_norm: without training it needs running_mean and running_var")
+        BatchNorm(eps).output_shape(x.shape, *(p if p is None else p.shape for p in (weight, bias)))
+        scale = 1 / sqrt(per_channel(running_var, x.ndim) + eps)
+        if weight is not None:
+            scale = scale * per_channel(weight, x.ndim)
+        y = (x - per_channel(running_mean, x.ndim)) * scale
+        return y if bias is None else y + per_channel(bias, x.ndim)
+    count = x.shape[0] * math.prod(x.shape[2:])
+    if count <= 1:
+        raise ValueError(f"batch_norm: x {x.shape} has {count} value per channel; training needs 2")
+    node = BatchNorm(eps)
+    y = node(x, weight, bias)
+    if running_mean is not None:
+        move(running_mean, node.kept("mean"), momentum)
+        move(running_var, node.kept("variance") * (count / (count - 1)), momentum)
+    return y
+
+
+def check_running(x: Any, running_mean: Any, running_var: Any) -> None:
+    """Raise unless there are both running statistics, one per channel, or neither."""
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm: running_mean and running_var belong together; give both")
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None and tuple(running.shape) != (x.shape[1],):
+            raise ValueError(
+                f"batch_norm: {name} {running.shape} does not fit the {x.shape[1]} channels of "
+                f"x {x.shape}"
+            )
+
+
+def move(running: Any, batch: Array, momentum: float) -> None:
+    """Move running statistics towards a batch's, in place."""
+    array = running.data if isinstance(running, Variable) else running
+    array *= 1 - momentum
+    array += momentum * batch
+    wrote(array)

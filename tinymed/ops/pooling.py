@@ -1,0 +1,356 @@
+"""Pooling over windows: the largest, the mean, or the mean over a given number of windows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinymed.autograd import Function
+from tinymed.errors import refuse
+from tinymed.kernels import pooling as kernels
+from tinymed.kernels.arrays import Array, array_module
+from tinymed.ops.broadcasting import Shape
+from tinymed.ops.conv import Setting, per_axis
+from tinymed.ops.reduction import check_floating
+from tinymed.ops.shaping import squeeze, unsqueeze
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+]
+
+
+class _Window(Function):
+    """What the pooling ops share: one number per spatial axis in each setting."""
+
+    def __init__(self, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool):
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.dilation, self.ceil = dilation, ceil
+
+    def output_shape(self, x: Shape) -> Shape:
+        out = tuple(map(self.windows, x[2:], self.kernel, self.stride, self.padding, self.dilation))
+        if any(n < 1 for n in out):
+            raise ValueError(
+                f"pooling: the window {self.kernel} with dilation {self.dilation} is larger than "
+                f"the input {x[2:]} with padding {self.padding}"
+            )
+        return (*x[:2], *out)
+
+    def windows(self, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+        """Return the number of windows along an axis; none begins behind the input's far edge."""
+        room = size + 2 * padding - dilation * (kernel - 1) - 1
+        if not self.ceil:
+            return room // stride + 1
+        count = -(-room // stride) + 1
+        return count - 1 if (count - 1) * stride >= size + padding else count
+
+
+class MaxPool(_Window):
+    """y = the largest x under each window;  dL/dx = dL/dy at the place that won."""
+
+    def forward(self, x: Array) -> Array:
+        out = self.output_shape(x.shape)[2:]
+        y, winner = kernels.max_forward(
+            x, self.kernel, self.stride, self.padding, self.dilation, out
+        )
+        self.keep(winner=winner)
+        return y
+
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        geometry = self.kernel, self.stride, self.padding, self.dilation
+        return (MaxUnpool(self.kept("winner"), self.input_shape(), *geometry)(grad_output),)
+
+
+class MaxUnpool(Function):
+    """y = zeros with each x added at the place that won its window;  dL/dx = dL/dy read there."""
+
+    def __init__(self, winner: Array, shape: Shape, *geometry: Shape):
+        self.shape, self.geometry = shape, geometry
+        self.winner = winner
+
+    def output_shape(self, x: Shape) -> Shape:
+        return self.shape
+
+    def forward(self, x: Array) -> Array:
+        kernel, stride, padding, dilation = self.geometry
+        return kernels.max_grad_input(
+            x, self.winner, self.shape[2:], kernel, stride, padding, dilation
+        )
+
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        return (MaxGather(self.winner, self.shape, *self.geometry)(grad_output),)
+
+
+class MaxGather(Function):
+    """y = x read at the place that won each window;  dL/dx = dL/dy added there."""
+
+    def __init__(self, winner: Array, shape: Shape, *geometry: Shape):
+        self.shape, self.geometry = shape, geometry
+        self.winner = winner
+
+    def output_shape(self, x: Shape) -> Shape:
+        shape: Shape = self.winner.shape
+        return shape
+
+    def forward(self, x: Array) -> Array:
+        return kernels.max_gather(x, self.winner, *self.geometry)
+
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        return (MaxUnpool(self.winner, self.shape, *self.geometry)(grad_output),)
+
+
+class AvgPool(_Window):
+    """y = sum of x under each window / divisor;  dL/dx = each place's shares of dL/dy."""
+
+    def __init__(self, *geometry: Any, count_include_pad: bool, divisor_override: int | None):
+        super().__init__(*geometry)
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+    def divisor(self, spatial: Shape, out: Shape) -> Any:
+        """Return what each window's sum is divided by: a number, or (*out) where it varies."""
+        if self.divisor_override is not None:
+            return self.divisor_override
+        if not any(self.padding) and not self.ceil:
+            return math.prod(self.kernel)
+        counts: Any = 1
+        for axis, (size, places) in enumerate(zip(spatial, out, strict=True)):
+            start = np.arange(places) * self.stride[axis] - self.padding[axis]
+            far = size + self.padding[axis] if self.count_include_pad else size
+            near = start if self.count_include_pad else np.maximum(start, 0)
+            inside = np.minimum(start + self.kernel[axis], far) - near
+            counts = counts * inside.reshape(-1, *[1] * (len(out) - axis - 1))
+        return counts
+
+    def forward(self, x: Array) -> Array:
+        out = self.output_shape(x.shape)[2:]
+        divisor = as_dtype(self.divisor(x.shape[2:], out), x)
+        return kernels.avg_forward(x, self.kernel, self.stride, self.padding, out, divisor)
+
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        return (AvgPoolGrad(self, self.input_shape())(grad_output),)
+
+
+class AvgPoolGrad(Function):
+    """y = dL/dx of an average pooling from g = dL/dy: linear, its derivative is the pooling."""
+
+    def __init__(self, pooling: AvgPool, shape: Shape):
+        self.pooling, self.shape = pooling, shape
+
+    def output_shape(self, g: Shape) -> Shape:
+        return self.shape
+
+    def forward(self, g: Array) -> Array:
+        pooling = self.pooling
+        divisor = as_dtype(pooling.divisor(self.shape[2:], g.shape[2:]), g)
+        return kernels.avg_grad_input(
+            g, self.shape[2:], pooling.kernel, pooling.stride, pooling.padding, divisor
+        )
+
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        pooling = self.pooling
+        again = AvgPool(
+            pooling.kernel,
+            pooling.stride,
+            pooling.padding,
+            pooling.dilation,
+            pooling.ceil,
+            count_include_pad=pooling.count_include_pad,
+            divisor_override=pooling.divisor_override,
+        )
+        return (again(grad_output),)
+
+
+class AdaptiveAvgPool(Function):
+    """y = A x along each spatial axis: row i of A averages places floor(i L/O) .. ceil((i+1) L/O).
+
+    dL/dx = A^T dL/dy along each axis.
+    """
+
+    def __init__(self, sizes: Shape, transposed_from: Shape | None = None):
+        self.sizes, self.transposed_from = sizes, transposed_from
+
+    def output_shape(self, x: Shape) -> Shape:
+        return (*x[:2], *(self.sizes if self.transposed_from is None else self.transposed_from))
+
+    def forward(self, x: Array) -> Array:
+        xp = array_module(x)
+        for axis, size in enumerate(self.sizes):
+            if self.transposed_from is None:
+                matrix = averaging(x.shape[axis + 2], size)
+            else:
+                matrix = averaging(self.transposed_from[axis], size).T
+            x = xp.moveaxis(
+                xp.moveaxis(x, axis + 2, -1) @ xp.asarray(matrix.T, x.dtype), -1, axis + 2
+            )
+        return xp.ascontiguousarray(x)
+
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        source = self.input_shape()[2:] if self.transposed_from is None else None
+        return (AdaptiveAvgPool(self.sizes, source)(grad_output),)
+
+
+def averaging(size: int, out: int) -> np.ndarray[Any, Any]:
+    """Return the matrix (out, size) whose row i is the mean over its stretch of the axis."""
+    matrix = np.zeros((out, size))
+    for i in range(out):
+        start, end = i * size // out, -(-(i + 1) * size // out)
+        matrix[i, start:end] = 1 / (end - start)
+    return matrix
+
+
+def as_dtype(divisor: Any, x: Array) -> Any:
+    """Return an array of divisors where and as what ``x`` is; a number as it is."""
+    if isinstance(divisor, int):
+        return divisor
+    return array_module(x).asarray(divisor, x.dtype)
+
+
+def batched(name: str, axes: int, x: Any) -> tuple[Any, bool]:
+    """Return ``x`` with a batch axis, and whether it had to be made."""
+    if x.ndim not in (axes + 1, axes + 2):
+        raise ValueError(f"{name}: x {x.shape} must have {axes + 2} axes, or {axes + 1} unbatched")
+    if 0 in x.shape[-axes:]:
+        raise ValueError(f"{name}: x {x.shape} has nothing along a spatial axis")
+    return (x, False) if x.ndim == axes + 2 else (unsqueeze(x, 0), True)
+
+
+def geometry(
+    name: str,
+    axes: int,
+    kernel_size: Setting,
+    stride: Setting | None,
+    padding: Setting,
+    dilation: Setting,
+    ceil_mode: bool,
+) -> tuple[Any, ...]:
+    """Check the settings of a pooling window and return them, one number per axis."""
+    kernel = per_axis(name, "kernel_size", kernel_size, axes, 1)
+    pads = per_axis(name, "padding", padding, axes, 0)
+    if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
+        raise ValueError(
+            f"{name}: padding={padding} is more than half of kernel_size={kernel_size}"
+        )
+    return (
+        kernel,
+        kernel if stride is None else per_axis(name, "stride", stride, axes, 1),
+        pads,
+        per_axis(name, "dilation", dilation, axes, 1),
+        ceil_mode,
+    )
+
+
+def max_pool(
+    axes: int,
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    dilation: Setting = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest element under each window over ``axes`` spatial axes."""
+    name = f"max_pool{axes}d"
+    refuse(name, return_indices=(return_indices, False))
+    node = MaxPool(*geometry(name, axes, kernel_size, stride, padding, dilation, ceil_mode))
+    x, unbatched = batched(name, axes, x)
+    return squeeze(node(x), 0) if unbatched else node(x)
+
+
+def avg_pool(
+    axes: int,
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """Return the mean under each window over ``axes`` spatial axes."""
+    name = f"avg_pool{axes}d"
+    if divisor_override == 0:
+        raise ValueError(f"{name}: divisor_override is 0")
+    check_floating(name, x)
+    node = AvgPool(
+        *geometry(name, axes, kernel_size, stride, padding, 1, ceil_mode),
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
+    )
+    x, unbatched = batched(name, axes, x)
+    return squeeze(node(x), 0) if unbatched else node(x)
+
+
+def adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Any:
+    """Return the mean over ``output_size`` stretches of each of ``axes`` axes; None keeps one."""
+    name = f"adaptive_avg_pool{axes}d"
+    check_floating(name, x)
+    x, unbatched = batched(name, axes, x)
+    given = (output_size,) * axes if isinstance(output_size, (int, type(None))) else output_size
+    if len(given) != axes:
+        raise ValueError(f"{name}: output_size={output_size!r} must hold {axes} sizes")
+    sizes = tuple(m if n is None else n for n, m in zip(given, x.shape[2:], strict=True))
+    node = AdaptiveAvgPool(per_axis(name, "output_size", sizes, axes, 1))
+    return squeeze(node(x), 0) if unbatched else node(x)
+
+
+def max_pool1d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+    """Return the largest element under each window of (N, C, L); settings as `max_pool2d`."""
+    return max_pool(1, x, kernel_size, *settings, **named)
+
+
+def max_pool2d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+    """Return the largest element under each window of (N, C, H, W) or (C, H, W).
+
+    Settings: ``stride=kernel_size, padding=0, dilation=1, ceil_mode=False``, each a number or one
+    per axis. The first of equal elements takes the gradient; NaN wins over everything.
+    """
+    return max_pool(2, x, kernel_size, *settings, **named)
+
+
+def max_pool3d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+    """Return the largest element under each window of (N, C, D, H, W); see `max_pool2d`."""
+    return max_pool(3, x, kernel_size, *settings, **named)
+
+
+def avg_pool1d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+    """Return the mean under each window of (N, C, L); settings as `avg_pool2d`."""
+    return avg_pool(1, x, kernel_size, *settings, **named)
+
+
+def avg_pool2d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+    """Return the mean under each window of (N, C, H, W) or (C, H, W).
+
+    Settings: ``stride=kernel_size, padding=0, ceil_mode=False, count_include_pad=True,
+    divisor_override=None``; the divisor counts the padding unless told otherwise, as in PyTorch.
+    """
+    return avg_pool(2, x, kernel_size, *settings, **named)
+
+
+def avg_pool3d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+    """Return the mean under each window of (N, C, D, H, W); see `avg_pool2d`."""
+    return avg_pool(3, x, kernel_size, *settings, **named)
+
+
+def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
+    """Return the means over ``output_size`` stretches of (N, C, L)."""
+    return adaptive_avg_pool(1, x, output_size)
+
+
+def adaptive_avg_pool2d(x: Any, output_size: Any) -> Any:
+    """Return the means over ``output_size`` x ``output_size`` stretches of (N, C, H, W)."""
+    return adaptive_avg_pool(2, x, output_size)
+
+
+def adaptive_avg_pool3d(x: Any, output_size: Any) -> Any:
+    """Return the means over ``output_size`` cubed stretches of (N, C, D, H, W)."""
+    return adaptive_avg_pool(3, x, output_size)

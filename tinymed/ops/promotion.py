@@ -1,0 +1,170 @@
+"""PyTorch's type promotion, in one place: every public op that mixes its inputs calls `promote`.
+
+Three ranks: tensors with axes, tensors without axes, Python numbers. A lower rank changes the
+result only if it is of a higher kind (bool < integer < floating point): int64 * float32 is
+float32, float32 * 0-d float64 is float32, int64 * 2.5 is the default floating dtype.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinymed.autograd import Function, Variable
+
+__all__ = [
+    "Cast",
+    "cast",
+    "default_dtype",
+    "floating",
+    "promote",
+    "result_type",
+    "same_dtype",
+    "set_default_dtype",
+]
+
+_DEFAULT = [np.dtype(np.float32)]
+_KINDS = {"b": 0, "i": 1, "u": 1, "f": 2}
+NUMBERS = {bool, int, float}
+
+
+def default_dtype() -> np.dtype[Any]:
+    """Return the floating dtype that Python numbers become: float32 unless set otherwise."""
+    return _DEFAULT[0]
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Make ``dtype`` (float16, float32 or float64) the one that Python numbers become."""
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"set_default_dtype: {dtype} is not a floating dtype")
+    _DEFAULT[0] = dtype
+
+
+class Cast(Function):
+    """y = x in another dtype;  dL/dx = dL/dy in the dtype of x."""
+
+    def __init__(self, dtype: np.dtype[Any]):
+        self.dtype = dtype
+
+    def output_shape(self, x):
+        return x
+
+    def forward(self, x):
+        return x.astype(self.dtype)
+
+    def backward(self, grad_output):
+        target, index = self.edges[0]
+        return (cast(grad_output, target.made[index][1]),)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """Return ``x`` in ``dtype``; itself if it already is."""
+    dtype = np.dtype(dtype)
+    return x if x.dtype == dtype else Cast(dtype)(x)
+
+
+def _rank_and_dtype(x: Any) -> tuple[int, np.dtype[Any]]:
+    """Return 2 for axes, 1 for none, 0 for a Python number; and its dtype."""
+    if isinstance(x, (Variable, np.ndarray, np.generic)) or hasattr(x, "dtype"):
+        return (2 if x.ndim else 1), x.dtype
+    if isinstance(x, bool):
+        return 0, np.dtype(bool)
+    if isinstance(x, int):
+        return 0, np.dtype(np.int64)
+    if isinstance(x, float):
+        return 0, default_dtype()
+    raise TypeError(
+        f"{type(x).__name__} is not a Tensor, an array or a number; tensor(x) makes a Tensor of it"
+    )
+
+
+def _combine(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of the higher kind; within one kind NumPy's rule is PyTorch's."""
+    if _KINDS[a.kind] != _KINDS[b.kind]:
+        return a if _KINDS[a.kind] > _KINDS[b.kind] else b
+    return np.promote_types(a, b)
+
+
+def result_type(*inputs: Any) -> np.dtype[Any]:
+    """Return the dtype in which PyTorch would combine ``inputs``.
+
+    Examples
+    --------
+    >>> result_type(np.ones(2, np.int64), np.ones(2, np.float32)).name
+    'float32'
+    >>> result_type(np.ones(2, np.float32), np.array(1.0)).name   # a 0-d float64 does not widen
+    'float32'
+    """
+    best: np.dtype[Any] | None = None
+    for rank in (2, 1, 0):
+        found: np.dtype[Any] | None = None
+        for x in inputs:
+            its_rank, dtype = _rank_and_dtype(x)
+            if dtype.kind not in _KINDS:
+                raise TypeError(f"dtype {dtype} is not supported; use floats, integers or bool")
+            if its_rank == rank:
+                found = dtype if found is None else _combine(found, dtype)
+        if found is not None and (best is None or _KINDS[found.kind] > _KINDS[best.kind]):
+            best = found
+    if best is None:
+        raise TypeError("result_type: no inputs")
+    return best
+
+
+def promote(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return both inputs in their common dtype; Python numbers stay numbers where NumPy agrees."""
+    if a.__class__ in NUMBERS and b.__class__ not in NUMBERS:
+        b, a = promote(b, a)
+        return a, b
+    try:  # the common cases first: this stands before every operator
+        dtype = a.dtype
+        if type(b) is float:
+            if dtype.kind == "f":
+                return a, b
+        elif type(b) is int:
+            if dtype.kind != "b":
+                return a, b
+        elif dtype == b.dtype:
+            return a, b
+    except AttributeError:
+        pass  # something that the general rule refuses by name
+    dtype = result_type(a, b)
+    return _as(a, dtype), _as(b, dtype)
+
+
+def _as(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Cast an array or Tensor; a Python number becomes one of the dtype's kind."""
+    if hasattr(x, "dtype"):
+        return cast(x, dtype)
+    return dtype.type(x).item() if dtype.kind == "f" else x
+
+
+def same_dtype(name: str, **inputs: Any) -> None:
+    """Raise unless all inputs are of one dtype, as products and layers demand.
+
+    Quiet promotion there would double memory and time without a word.
+    """
+    first: Any = None
+    for argument, x in inputs.items():
+        if x is None:
+            continue
+        if not hasattr(x, "dtype"):
+            raise TypeError(f"{name}: {argument} is {type(x).__name__}, expected a Tensor or array")
+        if first is None:
+            first = argument, x.dtype
+        if x.dtype != first[1]:
+            raise TypeError(
+                f"{name}: {argument} is {x.dtype} but {first[0]} is {first[1]}; "
+                f"use {argument}.to({str(first[1])!r})"
+            )
+
+
+def floating(x: Any) -> Any:
+    """Return ``x``, integers and bools cast to the default floating dtype (as exp(int) does)."""
+    try:
+        return x if x.dtype.kind == "f" else cast(x, default_dtype())
+    except AttributeError:
+        _rank_and_dtype(x)
+        return np.asarray(x, default_dtype())

@@ -1,0 +1,773 @@
+"""Tensor: an array with operators and methods, each one line to an op.
+
+Longer than other files because every method is written out, so that a reader can search for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from tinymed import autograd, ops
+from tinymed.autograd import Variable
+from tinymed.errors import check_dim
+from tinymed.kernels.arrays import is_array, place, to_host, to_place
+from tinymed.ops.indexing import plain_index
+from tinymed.ops.shaping import shape_argument
+from tinymed.random import default_generator
+
+__all__ = [
+    "DTYPES",
+    "Tensor",
+    "arange",
+    "as_tensor",
+    "empty",
+    "eye",
+    "from_numpy",
+    "full",
+    "linspace",
+    "ones",
+    "ones_like",
+    "rand",
+    "randn",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
+
+DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
+SUPPORTED = frozenset(map(np.dtype, DTYPES))  # in this machine's byte order
+
+KIND_OR_LOWER = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}
+
+_bool, _float = bool, float  # Tensor has methods of these names, which hide the types in its body
+
+
+class Tensor(Variable):
+    """A NumPy or CuPy array that can be differentiated.
+
+    Parameters
+    ----------
+    data : array
+        Kept as it is, without a copy; use `tensor` for lists, numbers and copies.
+    requires_grad : bool
+        Record what is computed from it. Floating dtypes only.
+
+    Attributes
+    ----------
+    data : NumPy or CuPy array
+    grad : Tensor or None
+        Where `backward` adds up the gradient, for leaves.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = False):
+        data = checked(data)
+        if requires_grad and data.dtype.kind != "f":
+            raise TypeError(f"tensor: only floating dtypes have gradients, this is {data.dtype}")
+        super().__init__(data, requires_grad)
+
+    # ---------------------------------------------------------------------------- what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of elements along each axis."""
+        shape: tuple[int, ...] = self.data.shape
+        return shape
+
+    @property
+    def dtype(self) -> Any:
+        """The NumPy dtype of the elements."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        ndim: int = self.data.ndim
+        return ndim
+
+    @property
+    def device(self) -> str:
+        """Where the array lives: "cpu" or "cuda:N"."""
+        return place(self.data)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded call made it: leaves get a `.grad`."""
+        return self.source is None
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node that made it, with its settings; None for leaves."""
+        return None if self.source is None else self.source[0]
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its axes reversed."""
+        return self.permute(tuple(reversed(range(self.ndim))))
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length of the axis ``dim``."""
+        return self.shape if dim is None else self.shape[check_dim("size", dim, self.ndim)]
+
+    def dim(self) -> int:
+        """Return the number of axes."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len: a tensor without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration: a tensor without axes cannot be iterated")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            raise ValueError(
+                f"bool: the truth of a tensor {self.shape} is ambiguous; use x.numpy().any() or all()"
+            )
+        return bool(self.data.reshape(())[()])
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"index: only an integer tensor can be an index, this is {self.dtype}")
+        return int(self.item())
+
+    def __repr__(self) -> str:
+        values = np.array2string(to_host(self.data), separator=", ", prefix="tensor(", precision=4)
+        extras = [f", {self.data.dtype}"] if self.dtype != ops.default_dtype() else []
+        if self.device != "cpu":
+            extras.append(f", device={self.device!r}")
+        if self.source is not None:
+            extras.append(f", grad_fn={type(self.source[0]).__name__}")
+        elif self.requires_grad:
+            extras.append(", requires_grad=True")
+        return f"tensor({values}{''.join(extras)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and self.ndim == 0 else repr(self), spec)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if self.source is not None:
+            raise RuntimeError(
+                f"copy: a tensor {self.shape} made by {type(self.grad_fn).__name__} cannot be copied "
+                "or pickled with its graph; use clone() or detach()"
+            )
+        return super().__reduce_ex__(protocol)
+
+    # ------------------------------------------------------------------------- to other forms
+
+    def item(self) -> Any:
+        """Return the only element as a Python number."""
+        if self.numel() != 1:
+            raise ValueError(f"item: a tensor {self.shape} has {self.numel()} elements, expected 1")
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers."""
+        return self.data.tolist()
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Return a NumPy array, sharing memory where it can. Refused while gradients are recorded."""
+        if self.requires_grad:
+            raise RuntimeError("numpy: the tensor requires a gradient; use detach().numpy()")
+        return to_host(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        if copy is False and dtype is not None and array.dtype != np.dtype(dtype):
+            raise ValueError(f"array: {array.dtype} cannot become {np.dtype(dtype)} without a copy")
+        return np.array(array, dtype=dtype, copy=True) if copy else np.asarray(array, dtype=dtype)
+
+    def to(self, *targets: Any) -> Tensor:
+        """Return it in another dtype and/or on another device ("cpu", "cuda", "cuda:1")."""
+        result = self
+        for target in targets:
+            if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+                moved = to_place(result.data, target)
+                if moved is not result.data:
+                    if result.source is not None:
+                        raise NotImplementedError("to: moving a recorded tensor to another device")
+                    result = Tensor(moved, result.requires_grad)
+            elif isinstance(target, str) and target not in DTYPES:
+                raise ValueError(
+                    f"to: {target!r} is neither a device ('cpu', 'cuda', 'cuda:N') nor one of the "
+                    f"dtypes {', '.join(DTYPES)}"
+                )
+            else:
+                result = ops.cast(result, dtype_of(target))
+        return result
+
+    def cpu(self) -> Tensor:
+        """Return it in host memory."""
+        return self.to("cpu")
+
+    def float(self) -> Tensor:
+        """Return it in float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Tensor:
+        """Return it in float64."""
+        return self.to(np.float64)
+
+    def long(self) -> Tensor:
+        """Return it in int64."""
+        return self.to(np.int64)
+
+    def bool(self) -> Tensor:
+        """Return it as bools."""
+        return self.to(np.bool_)
+
+    # -------------------------------------------------------------------------- differentiation
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
+        """Add the derivative of this tensor to the `.grad` of every leaf it was made from.
+
+        Parameters
+        ----------
+        gradient : Tensor, array or None
+            Weight of each element; None stands for 1 where there is only one.
+        """
+        autograd.backward([self], [gradient], create_graph, retain_graph)
+
+    def detach(self) -> Tensor:
+        """Return the same memory as a constant."""
+        return Tensor(self.data)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Make a leaf require a gradient (or not), and return it."""
+        if self.source is not None and not requires_grad:
+            raise RuntimeError("requires_grad_: only leaves can stop requiring one; use detach()")
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(
+                f"requires_grad_: only floating dtypes have gradients, not {self.dtype}"
+            )
+        self.requires_grad = requires_grad
+        return self
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call ``hook(gradient)`` in backward; it may return another. Returns what removes it."""
+        return autograd.add_hook(self, hook)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` although this is not a leaf."""
+        autograd.retain_grad(self)
+
+    # ------------------------------------------------------------------------------- operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.divide(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return ops.bitwise_not(self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return ops.eq(self, other) if is_operand(other) else NotImplemented
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return ops.ne(self, other) if is_operand(other) else NotImplemented
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.lt(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.le(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.gt(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.ge(self, other)
+
+    __hash__ = Variable.__hash__  # by identity, since == compares elements
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+    # ----------------------------------------------------------------------- writing in place
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._check_write("x[i] = v", value, "ops.where, cat or pad make a new one")
+        self.data[plain_index(index)] = array_of(value)
+        autograd.wrote(self.data)
+
+    def copy_(self, other: Any) -> Tensor:
+        """Overwrite the elements with those of ``other``."""
+        self._check_write("copy_", other, "use the other tensor itself")
+        self.data[...] = array_of(other)
+        autograd.wrote(self.data)
+        return self
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to ``value``."""
+        self._check_write("fill_", value, "ops make a new one")
+        self.data[...] = array_of(value)
+        autograd.wrote(self.data)
+        return self
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0."""
+        return self.fill_(0)
+
+    def add_(self, other: Any, *, alpha: _float = 1) -> Tensor:
+        """Add ``alpha * other`` in place."""
+        self._check_write("add_", other, "x = x + other makes a new one")
+        return self._become("add_", ops.add(self.data, array_of(other), alpha=alpha))
+
+    def sub_(self, other: Any, *, alpha: _float = 1) -> Tensor:
+        """Subtract ``alpha * other`` in place."""
+        self._check_write("sub_", other, "x = x - other makes a new one")
+        return self._become("sub_", ops.subtract(self.data, array_of(other), alpha=alpha))
+
+    def mul_(self, other: Any) -> Tensor:
+        """Multiply by ``other`` in place."""
+        self._check_write("mul_", other, "x = x * other makes a new one")
+        return self._become("mul_", ops.multiply(self.data, array_of(other)))
+
+    def div_(self, other: Any) -> Tensor:
+        """Divide by ``other`` in place."""
+        self._check_write("div_", other, "x = x / other makes a new one")
+        return self._become("div_", ops.divide(self.data, array_of(other)))
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limit the elements to [min, max] in place."""
+        self._check_write("clamp_", None, "x = x.clamp(...) makes a new one")
+        return self._become("clamp_", ops.clamp(self.data, array_of(min), array_of(max)))
+
+    def _check_write(self, name: str, value: Any, instead: str) -> None:
+        """Refuse to write where a gradient is recorded, and into what several elements share."""
+        involved = self.requires_grad or getattr(value, "requires_grad", False)
+        if involved and autograd.MODE.enabled:
+            raise RuntimeError(
+                f"{name}: a tensor {self.shape} whose gradient is recorded cannot be written in "
+                f"place; {instead}, or write under no_grad()"
+            )
+        if not getattr(self.data.flags, "writeable", True):
+            raise RuntimeError(f"{name}: the tensor is a read-only view, as expand makes; clone() it")
+
+    def _become(self, name: str, result: Any) -> Tensor:
+        """Take over the values of ``result``, unless this dtype cannot hold their kind."""
+        if ops.result_type(self.data, result).kind not in KIND_OR_LOWER[self.dtype.kind]:
+            raise TypeError(
+                f"{name}: the result is {result.dtype}, which a tensor of {self.dtype} cannot hold"
+            )
+        self.data[...] = result
+        autograd.wrote(self.data)
+        return self
+
+    # -------------------------------------------------------------------- element by element
+
+    def add(self, other: Any, *, alpha: float = 1) -> Tensor:
+        """Return ``self + alpha * other``."""
+        return ops.add(self, other, alpha=alpha)
+
+    def sub(self, other: Any, *, alpha: float = 1) -> Tensor:
+        """Return ``self - alpha * other``."""
+        return ops.subtract(self, other, alpha=alpha)
+
+    def mul(self, other: Any) -> Tensor:
+        """Return ``self * other``."""
+        return ops.multiply(self, other)
+
+    def div(self, other: Any) -> Tensor:
+        """Return ``self / other``."""
+        return ops.divide(self, other)
+
+    def pow(self, exponent: Any) -> Tensor:
+        """Return ``self ** exponent``."""
+        return ops.power(self, exponent)
+
+    def exp(self) -> Tensor:
+        """Return e to the power of each element."""
+        return ops.exp(self)
+
+    def log(self) -> Tensor:
+        """Return the natural logarithm."""
+        return ops.log(self)
+
+    def sqrt(self) -> Tensor:
+        """Return the square root."""
+        return ops.sqrt(self)
+
+    def abs(self) -> Tensor:
+        """Return the absolute value."""
+        return ops.abs(self)
+
+    def sign(self) -> Tensor:
+        """Return -1, 0 or 1."""
+        return ops.sign(self)
+
+    def tanh(self) -> Tensor:
+        """Return the hyperbolic tangent."""
+        return ops.tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + exp(-x))."""
+        return ops.sigmoid(self)
+
+    def relu(self) -> Tensor:
+        """Return max(x, 0)."""
+        return ops.relu(self)
+
+    def softmax(self, dim: int) -> Tensor:
+        """Return exp(x) / sum(exp(x)) along ``dim``."""
+        return ops.softmax(self, dim)
+
+    def log_softmax(self, dim: int) -> Tensor:
+        """Return log(softmax(x)) along ``dim``."""
+        return ops.log_softmax(self, dim)
+
+    def clamp(self, min: Any = None, max: Any = None) -> Tensor:
+        """Return the elements limited to [min, max]."""
+        return ops.clamp(self, min, max)
+
+    def isnan(self) -> Tensor:
+        """Return True where an element is NaN."""
+        return ops.isnan(self)
+
+    def isfinite(self) -> Tensor:
+        """Return True where an element is neither NaN nor infinite."""
+        return ops.isfinite(self)
+
+    # ------------------------------------------------------------------------------ reductions
+
+    def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """Return the sum over ``dim``, or over all axes."""
+        return ops.sum(self, dim, keepdim, dtype=dtype)
+
+    def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Return the mean over ``dim``, or over all axes."""
+        return ops.mean(self, dim, keepdim)
+
+    def var(self, dim: Any = None, keepdim: bool = False, *, correction: float = 1) -> Tensor:
+        """Return the variance over ``dim``; the divisor is count - ``correction``."""
+        return ops.var(self, dim, keepdim, correction=correction)
+
+    def std(self, dim: Any = None, keepdim: bool = False, *, correction: float = 1) -> Tensor:
+        """Return the standard deviation over ``dim``."""
+        return ops.std(self, dim, keepdim, correction=correction)
+
+    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """Return the largest element, or along ``dim`` (values, indices)."""
+        return ops.max(self, dim, keepdim)
+
+    def min(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """Return the smallest element, or along ``dim`` (values, indices)."""
+        return ops.min(self, dim, keepdim)
+
+    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """Return the place of the largest element."""
+        return ops.argmax(self, dim, keepdim)
+
+    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """Return the place of the smallest element."""
+        return ops.argmin(self, dim, keepdim)
+
+    def logsumexp(self, dim: Any, keepdim: bool = False) -> Tensor:
+        """Return log(sum(exp(x))) over ``dim``."""
+        return ops.logsumexp(self, dim, keepdim)
+
+    # ----------------------------------------------------------------------------------- shape
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the elements in another shape; one size may be -1."""
+        return ops.reshape(self, *shape)
+
+    def view(self, *shape: Any) -> Tensor:
+        """Return the same memory in another shape."""
+        return ops.view(self, *shape)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Return it with the axes from ``start_dim`` to ``end_dim`` as one."""
+        return ops.flatten(self, start_dim, end_dim)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """Return it with its axes in the order ``dims``."""
+        return ops.permute(self, *dims)
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        """Return it with two axes exchanged."""
+        return ops.transpose(self, dim0, dim1)
+
+    def squeeze(self, dim: Any = None) -> Tensor:
+        """Return it without axes of length 1."""
+        return ops.squeeze(self, dim)
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        """Return it with a new axis of length 1."""
+        return ops.unsqueeze(self, dim)
+
+    def expand(self, *shape: Any) -> Tensor:
+        """Return it repeated along axes of length 1; -1 keeps an axis."""
+        return ops.expand(self, shape_argument(shape))
+
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        """Return parts along ``dim``."""
+        return ops.split(self, split_size, dim)
+
+    def clone(self) -> Tensor:
+        """Return a copy with memory of its own; gradients flow through."""
+        return ops.clone(self)
+
+    def contiguous(self) -> Tensor:
+        """Return it with its elements in row order in memory; itself if they are."""
+        return self if self.data.flags.c_contiguous else ops.clone(self)
+
+    def matmul(self, other: Any) -> Tensor:
+        """Return the matrix product."""
+        return ops.matmul(self, other)
+
+
+Variable.result_type = Tensor
+
+
+def checked(data: Any) -> Any:
+    """Return an array of a supported dtype, or raise `TypeError`."""
+    if type(data) is np.ndarray and data.dtype in SUPPORTED:
+        return data  # before everything else, since every result without a gradient passes here
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError("tensor: a masked array has no values under its mask; use x.filled(value)")
+    if isinstance(data, np.ndarray | np.generic):
+        data = np.asarray(data)  # a plain array, not matrix or memmap
+    if not is_array(data):
+        raise TypeError(f"tensor: {type(data).__name__} is not an array; tensor(x) makes one of it")
+    if data.dtype.name not in DTYPES:
+        kind = "complex numbers are" if data.dtype.kind == "c" else f"{data.dtype} is"
+        raise TypeError(f"tensor: {kind} not supported; dtypes are {', '.join(DTYPES)}")
+    return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+
+
+def is_operand(x: Any) -> bool:
+    """Tell whether ``x`` can be compared element by element; None and strings cannot."""
+    return isinstance(x, Variable | int | float) or hasattr(x, "dtype")
+
+
+def array_of(value: Any) -> Any:
+    """Return the array of a Tensor; anything else as it is."""
+    return value.data if isinstance(value, Variable) else value
+
+
+def dtype_of(dtype: Any) -> np.dtype[Any]:
+    """Return a supported NumPy dtype from a dtype, a type or a name, or raise `TypeError`."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if dtype is None or found is None or found.name not in DTYPES:
+        raise TypeError(f"dtype: {dtype!r} is not one of {', '.join(DTYPES)}")
+    return found
+
+
+def tensor(
+    data: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """Return a Tensor with a copy of ``data``: numbers, nested lists, arrays or a Tensor.
+
+    Python floats become the default dtype (float32), integers int64; arrays keep their dtype.
+
+    Examples
+    --------
+    >>> tensor([1.0, 2.0]).dtype
+    dtype('float32')
+    """
+    source = array_of(data)
+    if is_array(source) or isinstance(source, np.generic):
+        array = source.copy() if is_array(source) else np.array(source)
+    else:
+        try:
+            array = np.array(source)
+        except ValueError as error:
+            raise ValueError(
+                "tensor: the nested lists are ragged; rows differ in length"
+            ) from error
+        of_arrays = isinstance(source, (list, tuple)) and source and hasattr(source[0], "dtype")
+        if array.dtype == np.float64 and not of_arrays:
+            array = array.astype(ops.default_dtype())
+    if dtype is not None:
+        array = checked(array).astype(dtype_of(dtype))
+    return Tensor(to_place(checked(array), device) if device != "cpu" else array, requires_grad)
+
+
+def as_tensor(data: Any) -> Tensor:
+    """Return ``data`` as a Tensor, sharing memory where it can."""
+    if isinstance(data, Tensor):
+        return data
+    return Tensor(data) if is_array(data) else tensor(data)
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """Return a Tensor on the memory of ``array``."""
+    return Tensor(array)
+
+
+def _made(array: np.ndarray[Any, Any], device: str, requires_grad: bool) -> Tensor:
+    """Return a new leaf on ``device``."""
+    return Tensor(array if device == "cpu" else to_place(array, device), requires_grad)
+
+
+def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return sizes given as ``2, 3`` or ``(2, 3)``, none of them negative."""
+    sizes = shape_argument(shape)
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"shape: {sizes} holds a negative size")
+    return sizes
+
+
+def zeros(
+    *shape: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor of zeros, in the default dtype unless given."""
+    return full(_shape(shape), 0, dtype or ops.default_dtype(), device, requires_grad)
+
+
+def ones(
+    *shape: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor of ones, in the default dtype unless given."""
+    return full(_shape(shape), 1, dtype or ops.default_dtype(), device, requires_grad)
+
+
+def empty(
+    *shape: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor whose elements are whatever memory held."""
+    array = np.empty(_shape(shape), dtype_of(dtype or ops.default_dtype()))
+    return _made(array, device, requires_grad)
+
+
+def full(
+    shape: Sequence[int] | int,
+    value: Any,
+    dtype: Any = None,
+    device: str = "cpu",
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a tensor with every element ``value``; its dtype follows the value unless given."""
+    kind = dtype_of(dtype) if dtype is not None else ops.result_type(value)
+    return _made(np.full(_shape((shape,)), value, kind), device, requires_grad)
+
+
+def zeros_like(x: Any, dtype: Any = None) -> Tensor:
+    """Return zeros of the shape, dtype and device of ``x``."""
+    return zeros(x.shape, dtype=dtype or x.dtype, device=as_tensor(x).device)
+
+
+def ones_like(x: Any, dtype: Any = None) -> Tensor:
+    """Return ones of the shape, dtype and device of ``x``."""
+    return ones(x.shape, dtype=dtype or x.dtype, device=as_tensor(x).device)
+
+
+def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
+    """Return start, start + step, ... below ``end``; ``arange(n)`` counts from 0. int64 or float."""
+    first, last = (0, start) if end is None else (start, end)
+    if step == 0:
+        raise ValueError("arange: step is 0")
+    kind = dtype_of(dtype) if dtype is not None else ops.result_type(first, last, step)
+    return Tensor(np.arange(first, last, step).astype(kind))
+
+
+def linspace(start: float, end: float, steps: int, dtype: Any = None) -> Tensor:
+    """Return ``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
+    return Tensor(np.linspace(start, end, steps).astype(dtype_of(dtype or ops.default_dtype())))
+
+
+def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
+    """Return (n, m) with ones on the diagonal."""
+    return Tensor(np.eye(n, m, dtype=dtype_of(dtype or ops.default_dtype())))
+
+
+def rand(
+    *shape: Any,
+    generator: np.random.Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers drawn evenly from [0, 1)."""
+    generator = default_generator() if generator is None else generator
+    array = generator.random(_shape(shape)).astype(dtype_of(dtype or ops.default_dtype()))
+    return Tensor(array, requires_grad)
+
+
+def randn(
+    *shape: Any,
+    generator: np.random.Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers drawn from the normal distribution N(0, 1)."""
+    generator = default_generator() if generator is None else generator
+    array = generator.standard_normal(_shape(shape)).astype(dtype_of(dtype or ops.default_dtype()))
+    return Tensor(array, requires_grad)
