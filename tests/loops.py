@@ -92,12 +92,15 @@ def max_pool(
     y, gradient = np.empty((*x.shape[:2], *out)), np.zeros(x.shape)
     for n, c in places(x.shape[:2]):
         for position, inside in found.items():
-            best = inside[0]
-            for at in inside[1:]:
-                if x[n, c, *at] > x[n, c, *best] or math.isnan(x[n, c, *at]):
+            best = None
+            for at in inside:
+                if best is None or x[n, c, *at] > x[n, c, *best] or math.isnan(x[n, c, *at]):
                     best = at
-            y[n, c, *position] = x[n, c, *best]
-            gradient[n, c, *best] += 1
+            if best is None:
+                y[n, c, *position] = -math.inf  # a dilated window may step over all of the input
+            else:
+                y[n, c, *position] = x[n, c, *best]
+                gradient[n, c, *best] += 1
     return y, gradient
 
 

@@ -86,8 +86,7 @@ def test_layout_and_byte_order_do_not_matter(tmp_path, layout):
     array = LAYOUTS[layout](np.arange(35.0).reshape(5, 7))
     tm.save({"x": array}, tmp_path / "file")
     loaded = tm.load(tmp_path / "file")["x"].numpy()
-    assert loaded.dtype.isnative
-    np.testing.assert_array_equal(loaded, array, strict=True)
+    assert bits(loaded) == bits(np.array(array.tolist(), "f8"))
 
 
 def test_loaded_tensors_can_be_changed(file):
@@ -138,7 +137,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
     names = [f"layer{i}.weight" for i in range(20)]
     for order, file in ((names, "a"), (names[::-1], "b")):
         arrays = {name: np.full(3, int(name[5:-7])) for name in order}
-        tm.save(arrays, tmp_path / file, {name: 1 for name in order})
+        tm.save(arrays, tmp_path / file, dict.fromkeys(order, 1))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

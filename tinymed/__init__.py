@@ -9,7 +9,8 @@ tensor([2., 4., 6.])
 
 from tinymed import nn, ops, optim
 from tinymed.anomaly import detect_anomaly
-from tinymed.autograd import Function, enable_grad, grad, no_grad
+from tinymed.autograd import Function, enable_grad, no_grad
+from tinymed.backpropagation import grad
 from tinymed.errors import AnomalyError, CheckpointError, DataError
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.kernels import explain, use_backend

@@ -43,9 +43,9 @@ def check_dim(name: str, dim: int, ndim: int) -> int:
 
 def check_dims(name: str, dim: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
     """Return axes as a tuple of different numbers >= 0; None and () mean all, as in PyTorch."""
-    if dim is None or dim == ():
+    given = () if dim is None else dim if isinstance(dim, (tuple, list)) else (dim,)
+    if not given:
         return tuple(range(ndim))
-    given = dim if isinstance(dim, (tuple, list)) else (dim,)
     dims = tuple(check_dim(name, d, ndim) for d in given)
     if len(set(dims)) != len(dims):
         raise ValueError(f"{name}: dim {dim} names an axis twice")

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import grad, no_grad
+from tinymed.autograd import no_grad
+from tinymed.backpropagation import grad
 from tinymed.tensor import Tensor, tensor
 
 __all__ = ["gradcheck", "gradgradcheck"]

@@ -220,7 +220,6 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Return all that `restore` needs, as arrays and JSON values."""
-        position = {path: random.generator_state(g) for path, g in self._generators().items()}
         return {
             "made_with": self._made_with(),
             "model": self.model.state_dict(),
@@ -228,7 +227,9 @@ class Run:
             "scheduler": self.scheduler.state_dict() if self.scheduler else None,
             "loader": self.loader.state_dict(),
             "generator": random.generator_state(random.default_generator()),
-            "generators": position,
+            "generators": {
+                path: random.generator_state(m.generator) for path, m in self._drawing().items()
+            },
             "history": dataclasses.asdict(self.history),
             "best_state": self.best_state,
             "loss_sum": self.loss_sum,
@@ -240,30 +241,35 @@ class Run:
         if state["made_with"] != self._made_with():
             raise ValueError(f"made with {state['made_with']}, this run with {self._made_with()}")
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
         self.loader.load_state_dict(state["loader"])
-        for path, generator in self._generators().items():  # in place: modules may share one
-            generator.bit_generator.state = state["generators"][path]["position"]
+        fresh: dict[int, np.random.Generator] = {}  # by the old one, which modules may share
+        for path, module in self._drawing().items():
+            restored = random.restore_generator(state["generators"][path])
+            module.generator = fresh.setdefault(id(module.generator), restored)
         random.set_default_generator(random.restore_generator(state["generator"]))
         self.history = History(**state["history"])
         self.best_state = state["best_state"]
         self.loss_sum, self.samples = state["loss_sum"], state["samples"]
 
-    def _generators(self) -> dict[str, np.random.Generator]:
-        """Return the generators that modules keep, by path."""
-        found = ((path, getattr(m, "generator", None)) for path, m in self.model.named_modules())
-        return {path: g for path, g in found if isinstance(g, np.random.Generator)}
+    def _drawing(self) -> dict[str, Module]:
+        """Return the modules that keep a generator of their own, by path."""
+        return {
+            path: module
+            for path, module in self.model.named_modules()
+            if isinstance(getattr(module, "generator", None), np.random.Generator)
+        }
 
     def _made_with(self) -> dict[str, Any]:
-        """Return what must be the same in a run that is resumed, for its numbers to go on."""
+        """Return what a run that is resumed must have in common with the one that was saved."""
         return {
             "optimizer": type(self.optimizer).__name__,
             "scheduler": type(self.scheduler).__name__ if self.scheduler else None,
             "schedule": self.plan.schedule,
             "monitor": self.plan.monitor,
             "mode": self.plan.mode,
+            "generators": list(self._drawing()),
         }
 
 

@@ -84,11 +84,7 @@ def load_tree(path: PathLike) -> Any:
     arrays, about = read(path)
     try:
         for name, array in arrays.items():
-            *way, last = (key.replace("~1", "/").replace("~0", "~") for key in name.split("/"))
-            home: Any = about
-            for key in way:
-                home = home[int(key) if isinstance(home, list) else key]
-            home[int(last) if isinstance(home, list) else last] = array
+            _put(about, name.split("/"), array)
         return about["tree"]
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"load_tree: {os.fspath(path)} holds no training state") from error
@@ -207,6 +203,21 @@ def _without_arrays(tree: Any, path: str, arrays: Arrays) -> Any:
         arrays[path] = _host(tree)
         return None
     return _json_value(tree.item() if isinstance(tree, np.generic) else tree, path)
+
+
+def _put(tree: Any, pointer: list[str], array: np.ndarray[Any, Any]) -> None:
+    """Put an array where `_without_arrays` took it out."""
+    for step in pointer[:-1]:
+        tree = tree[_place(tree, step)]
+    last = _place(tree, pointer[-1])
+    if tree[last] is not None:
+        raise KeyError(pointer)
+    tree[last] = array
+
+
+def _place(home: Any, step: str) -> str | int:
+    """Return the index or key that one step of a pointer stands for."""
+    return int(step) if isinstance(home, list) else step.replace("~1", "/").replace("~0", "~")
 
 
 def _key(key: Any, path: str) -> str:

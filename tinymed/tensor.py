@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from tinymed import autograd, ops
+from tinymed import autograd, backpropagation, ops
 from tinymed.autograd import Variable
 from tinymed.errors import check_dim
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
@@ -247,7 +247,7 @@ class Tensor(Variable):
         gradient : Tensor, array or None
             Weight of each element; None stands for 1 where there is only one.
         """
-        autograd.backward([self], [gradient], create_graph, retain_graph)
+        backpropagation.backward([self], [gradient], create_graph, retain_graph)
 
     def detach(self) -> Tensor:
         """Return the same memory as a constant."""
@@ -266,11 +266,11 @@ class Tensor(Variable):
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
         """Call ``hook(gradient)`` in backward; it may return another. Returns what removes it."""
-        return autograd.add_hook(self, hook)
+        return backpropagation.add_hook(self, hook)
 
     def retain_grad(self) -> None:
         """Keep `.grad` although this is not a leaf."""
-        autograd.retain_grad(self)
+        backpropagation.retain_grad(self)
 
     # ------------------------------------------------------------------------------- operators
 

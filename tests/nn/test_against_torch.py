@@ -14,7 +14,7 @@ from tinymed import nn
 from tinymed.tensor import Tensor
 
 STORED, FACTS = read("layers")
-EXACT = {"rtol": 1e-8, "atol": 1e-8}
+EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-8}
 RUNNABLE = [
     name
     for name in nn.__all__
@@ -101,6 +101,9 @@ def test_float32(name: str) -> None:
             np.testing.assert_array_equal(found[key], array)
             continue
         assert found[key].dtype == np.float32, key
+        if np.isnan(array).any():
+            np.testing.assert_array_equal(found[key], array)
+            continue
         scale = max(1.0, np.abs(array).max(initial=0.0))
         assert_rounded(found[key], array, terms=terms, scale=scale)
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.ops.cases import CASES, Case
 from tinymed import ops
-from tinymed.autograd import Function, grad
+from tinymed.autograd import Function
+from tinymed.backpropagation import grad
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.tensor import Tensor
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tinymed import ops
-from tinymed.autograd import grad
+from tinymed.backpropagation import grad
 from tinymed.tensor import Tensor
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

@@ -23,7 +23,7 @@ from tinymed.tensor import Tensor
 
 STORED, FACTS = read("optimizers")
 GIVEN = STORED["all"]
-EXACT = {"rtol": 1e-8, "atol": 1e-8}
+EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-8}
 TRAINED = ("Optimizer", "LRScheduler")  # the classes that others are made from
 
 

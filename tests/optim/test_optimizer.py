@@ -43,8 +43,10 @@ def test_settings_out_of_range(kind: str, settings: dict[str, Any], words: str) 
 
 
 @pytest.mark.parametrize("kind", ["Adam", "AdamW"])
-@pytest.mark.parametrize("betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9, 0.9, 0.9)])
-def test_betas_out_of_range(kind: str, betas: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(
+    "betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9, 0.9, 0.9), 0.9]
+)
+def test_betas_out_of_range(kind: str, betas: Any) -> None:
     with pytest.raises(ValueError, match=f"^{kind}: betas=.* are not two numbers in"):
         getattr(optim, kind)([parameter(2)], betas=betas)
     with pytest.raises(ValueError, match="eps=-1"):
@@ -52,7 +54,8 @@ def test_betas_out_of_range(kind: str, betas: tuple[float, ...]) -> None:
 
 
 def test_nesterov_needs_momentum_and_no_dampening() -> None:
-    for settings in ({}, {"momentum": 0.9, "dampening": 0.1}):
+    bad: list[dict[str, Any]] = [{}, {"momentum": 0.9, "dampening": 0.1}]
+    for settings in bad:
         with pytest.raises(ValueError, match="nesterov needs momentum"):
             optim.SGD([parameter(2)], nesterov=True, **settings)
     with pytest.raises(ValueError, match=r"momentum=-0\.5"):

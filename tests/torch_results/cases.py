@@ -41,8 +41,9 @@ class Case:
 CASES: dict[str, Case] = {}
 
 
-def case(name: str, *inputs: Any, training: bool = False, **settings: Any) -> None:
+def case(name: str, *inputs: Any, **settings: Any) -> None:
     """Add the case ``"Layer: what is special"``; a shape stands for normal numbers."""
+    training = settings.pop("training", False)
     drawn = tuple(x if isinstance(x, Drawn) else Drawn("normal", x) for x in inputs)
     assert name not in CASES, name
     CASES[name] = Case(name.partition(":")[0], drawn, settings, training)
@@ -289,7 +290,7 @@ for reduction in ("mean", "sum", "none"):
     )
     case(f"MSELoss: {reduction}", (4, 3), (4, 3), **given)
     case(f"MSELoss: {reduction}, no axes", (), (), **given)
-for reduction in ("sum", "none"):
+for reduction in ("mean", "sum", "none"):  # the mean of nothing is not a number
     given = {"reduction": reduction}
     none = Drawn("classes", (0,), 3)
     case(f"CrossEntropyLoss: {reduction}, zero batch", (0, 3), none, **given)

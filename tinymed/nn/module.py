@@ -151,7 +151,8 @@ class Module:
             return output
         except Exception as error:
             if not any(note.startswith("in layer ") for note in getattr(error, "__notes__", ())):
-                error.add_note(f"in layer {LAYERS.path() or '(outermost)'} ({type(self).__name__})")
+                path, kind = LAYERS.path(), type(self).__name__
+                error.add_note(f"in layer {path} ({kind})" if path else f"in layer {kind}")
             raise
         finally:
             LAYERS.running.pop()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from tinymed import ops
 from tinymed.nn.module import Module, Parameter, check_sizes
+from tinymed.ops.promotion import same_dtype
 from tinymed.tensor import ones, tensor, zeros
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
@@ -42,6 +43,7 @@ class _BatchNorm(Module):
 
     def forward(self, x: Any) -> Any:
         """Return the normalised input; when training, with this batch's statistics."""
+        same_dtype(type(self).__name__, x=x)
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
             raise ValueError(
                 f"{type(self).__name__}: x {x.shape} must have {' or '.join(map(str, self.axes))} "

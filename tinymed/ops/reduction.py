@@ -64,7 +64,8 @@ class LogSumExp(Reduction):
             return xp.full(self.output_shape(x.shape), -np.inf, x.dtype)
         largest = x.max(axis=self.dims, keepdims=True)
         largest = xp.where(xp.isfinite(largest), largest, x.dtype.type(0))
-        y = xp.log(xp.exp(x - largest).sum(axis=self.dims, keepdims=True)) + largest
+        with np.errstate(divide="ignore"):  # the logarithm of nothing but exp(-inf) is -inf
+            y = xp.log(xp.exp(x - largest).sum(axis=self.dims, keepdims=True)) + largest
         return y.reshape(self.output_shape(x.shape))
 
     def backward(self, grad_output: Array, x: Array, output: Array) -> tuple[Any, ...]:

@@ -49,7 +49,7 @@ class Adam(Optimizer):
     ) -> None:
         settings = {
             "lr": lr,
-            "betas": tuple(betas),
+            "betas": betas,
             "eps": eps,
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
@@ -61,8 +61,10 @@ class Adam(Optimizer):
         """Raise `ValueError` for a setting out of range."""
         super().check(group)
         name = type(self).__name__
-        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(f"{name}: betas={group['betas']} are not two numbers in [0, 1)")
+        betas = group["betas"]
+        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
+        if not pair or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"{name}: {betas=} are not two numbers in [0, 1)")
         check_not_negative(name, group, "eps")
 
     def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
