@@ -5,6 +5,7 @@ CuPy is never imported here: an array can only be a CuPy array if its owner has 
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -49,10 +50,9 @@ def to_place(array: Any, device: str) -> Array:
     ImportError
         If a GPU is asked for and CuPy is not installed.
     """
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or device == "cpu:":
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise ValueError(f"device: {device!r} is not 'cpu', 'cuda' or 'cuda:N'")
-    if kind == "cpu":
+    if device == "cpu":
         return to_host(array)
     try:
         import cupy
@@ -60,7 +60,7 @@ def to_place(array: Any, device: str) -> Array:
         raise ImportError(
             f"device: {device!r} needs cupy; pip install tinymed[cuda12] or tinymed[cuda13]"
         ) from error
-    with cupy.cuda.Device(int(number or 0)):
+    with cupy.cuda.Device(int(device.partition(":")[2] or 0)):
         return cupy.asarray(array)
 
 

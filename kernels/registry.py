@@ -33,7 +33,7 @@ PREFERENCE: ContextVar[tuple[str, ...] | None] = ContextVar("tinymed_backend", d
 class Kernel:
     """One hot operation and its implementations; calling it runs the one that is chosen."""
 
-    def __init__(self, name: str, implementations: dict[str, str]):
+    def __init__(self, name: str, implementations: dict[str, str]) -> None:
         self.name = name
         self.implementations = implementations  # backend or backend:variant -> "module:function"
         self.loaded: dict[str, Callable[..., Any]] = {}
@@ -167,12 +167,15 @@ def explain(name: str, *arrays: Any) -> str:
     """
     if name not in KERNELS:
         raise LookupError(f"explain: no kernel {name!r}; there are {', '.join(sorted(KERNELS))}")
-    chosen_kernel, preference = KERNELS[name], PREFERENCE.get() or from_environment()
-    where = place(arrays[0])
-    chosen = chosen_kernel.choose(arrays, preference)
+    if not any(map(is_array, arrays)):
+        raise TypeError("explain: no array given; what runs depends on where it lives")
+    named, preference = PREFERENCE.get(), PREFERENCE.get() or from_environment()
+    chosen = KERNELS[name].choose(arrays, preference)
     if preference is not None:
-        why = f"use_backend asks for {', '.join(preference)}"
+        asks = "use_backend" if named else "TINYMED_BACKEND"
+        why = f"{asks} asks for {', '.join(preference)}"
     else:
+        where = place(next(filter(is_array, arrays)))
         order = HOST if where == "cpu" else DEVICE
         why = f"the array is on {where}, where the order is {', '.join(order)}"
     return f"{name} runs {chosen!r}: {why}"

@@ -98,7 +98,9 @@ class Variable:
     grad: Any
     hooks: list[Callable[[Any], Any]] | None
 
-    def __init__(self, data: Array, requires_grad: bool = False, source: Edge | None = None):
+    def __init__(
+        self, data: Array, requires_grad: bool = False, source: Edge | None = None
+    ) -> None:
         self.data, self.requires_grad, self.source = data, requires_grad, source
         self.grad = self.hooks = None
 
@@ -161,7 +163,9 @@ class Function:
         if not cls.differentiable:
             return
         if not hasattr(cls, "backward"):
-            raise TypeError(f"{cls.__name__}: no backward; write one, or set differentiable = False")
+            raise TypeError(
+                f"{cls.__name__}: no backward; write one, or set differentiable = False"
+            )
         inputs = [p for p in inspect.signature(cls.forward).parameters if p != "self"]
         wanted = list(inspect.signature(cls.backward).parameters)[2:]
         unknown = [p for p in wanted if p not in inputs and p != "output"]
@@ -252,11 +256,7 @@ class Function:
 
     def restore(self, recording: bool) -> list[Any]:
         """Return what was saved: arrays, or, to record a second graph, Variables on their edges."""
-        if self.saved is None:
-            raise RuntimeError(
-                f"backward: the graph behind the tensor {self.describe()} was freed by an earlier "
-                "backward; pass retain_graph=True to that one"
-            )
+        self.check_not_freed()
         if Writes.latest > self.number:
             self.check_writes()
         if not recording:
@@ -274,6 +274,14 @@ class Function:
             else:
                 restored.append(result_of(array, edge))
         return restored
+
+    def check_not_freed(self) -> None:
+        """Raise if an earlier backward passed here and kept nothing."""
+        if self.saved is None:
+            raise RuntimeError(
+                f"backward: the graph behind the tensor {self.describe()} was freed by an earlier "
+                "backward; pass retain_graph=True to that one"
+            )
 
     def check_writes(self) -> None:
         """Raise if an array that was saved or kept has been written since."""

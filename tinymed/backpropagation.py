@@ -54,7 +54,7 @@ def retain_grad(variable: Variable) -> None:
 class Retain:
     """The hook behind `retain_grad`: it runs after all others and sees what they made."""
 
-    def __init__(self, variable: Variable):
+    def __init__(self, variable: Variable) -> None:
         self.variable = weakref.ref(variable)
 
     def __call__(self, gradient: Variable) -> None:
@@ -72,7 +72,9 @@ def run_hooks(hooks: list[Callable[[Any], Any]], gradient: Any, made: tuple[Any,
         replaced = hook(seen)
         if replaced is not None:
             if not isinstance(replaced, Variable):
-                raise TypeError(f"hook: returned {type(replaced).__name__}, expected a Tensor or None")
+                raise TypeError(
+                    f"hook: returned {type(replaced).__name__}, expected a Tensor or None"
+                )
             if (replaced.data.shape, replaced.data.dtype) != made:
                 raise ValueError(
                     f"hook: returned a gradient {replaced.data.shape} {replaced.data.dtype}, "
@@ -85,7 +87,7 @@ def run_hooks(hooks: list[Callable[[Any], Any]], gradient: Any, made: tuple[Any,
 class Walk:
     """One pass back through the graph: the gradients that have arrived, and who is next."""
 
-    def __init__(self, create_graph: bool, retain_graph: bool):
+    def __init__(self, create_graph: bool, retain_graph: bool) -> None:
         self.create_graph, self.retain_graph = create_graph, retain_graph or create_graph
         self.queue: list[int] = []  # negative numbers of the nodes that wait: youngest first
         self.nodes: dict[int, tuple[Function, list[Any]]] = {}  # number -> node, its gradients
@@ -160,7 +162,9 @@ class Walk:
         found = {node.number: node for node, _ in self.nodes.values()}
         stack = list(found.values())
         while stack:
-            for edge in stack.pop().edges:
+            node = stack.pop()
+            node.check_not_freed()  # it no longer knows where it led to
+            for edge in node.edges:
                 if edge is not None and edge[0].number and edge[0].number not in found:
                     found[edge[0].number] = edge[0]
                     stack.append(edge[0])

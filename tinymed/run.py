@@ -241,6 +241,7 @@ class Run:
         if state["made_with"] != self._made_with():
             raise ValueError(f"made with {state['made_with']}, this run with {self._made_with()}")
         self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
         self.loader.load_state_dict(state["loader"])

@@ -65,7 +65,7 @@ class Tensor(Variable):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = False):
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
         data = checked(data)
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"tensor: only floating dtypes have gradients, this is {data.dtype}")
@@ -416,7 +416,9 @@ class Tensor(Variable):
                 f"place; {instead}, or write under no_grad()"
             )
         if not getattr(self.data.flags, "writeable", True):
-            raise RuntimeError(f"{name}: the tensor is a read-only view, as expand makes; clone() it")
+            raise RuntimeError(
+                f"{name}: the tensor is a read-only view, as expand makes; clone() it"
+            )
 
     def _become(self, name: str, result: Any) -> Tensor:
         """Take over the values of ``result``, unless this dtype cannot hold their kind."""

@@ -126,6 +126,10 @@ def test_deleting() -> None:
     assert vars(scale)["factor"] == 3.0
     scale.register_buffer("count", zeros(1))
     assert list(scale.state_dict()) == ["mean", "count"]
+    scale.register_buffer("count", zeros(1), persistent=False)
+    assert list(scale.state_dict()) == ["mean"]
+    scale.register_buffer("count", zeros(1))
+    assert list(scale.state_dict()) == ["mean", "count"]
     with pytest.raises(AttributeError, match="missing"):
         del scale.missing
 
@@ -213,7 +217,9 @@ def test_requires_grad_and_zero_grad() -> None:
     layer = nn.Linear(2, 1)
     layer(ones(1, 2)).sum().backward()
     assert all(p.grad is not None for p in layer.parameters())
+    kept = layer.weight.grad
     layer.zero_grad(set_to_none=False)
+    assert (kept.data == 1).all()
     assert all((p.grad.data == 0).all() for p in layer.parameters())
     layer.zero_grad()
     assert all(p.grad is None for p in layer.parameters())
@@ -266,11 +272,16 @@ def test_a_hook_may_remove_itself() -> None:
         seen.append(1)
         remove()
 
+    def once_before(module: nn.Module, inputs: Any) -> None:
+        seen.append(0)
+        remove_before()
+
+    remove_before = layer.register_forward_pre_hook(once_before)
     remove = layer.register_forward_hook(once)
     layer.register_forward_hook(lambda m, inputs, y: seen.append(2))
     layer(ones(1))
     layer(ones(1))
-    assert seen == [1, 2, 2]
+    assert seen == [0, 1, 2, 2]
 
 
 def test_forward_may_have_names() -> None:

@@ -94,6 +94,8 @@ def test_groups() -> None:
     optimizer = optim.Adam([{"params": first}, {"params": [second], "lr": 0.5}], lr=0.1)
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
     assert list(map(id, optimizer.parameters())) == [id(first), id(second)]
+    saved = optimizer.state_dict()["param_groups"]
+    assert [(group["params"], group["lr"]) for group in saved] == [([0], 0.1), ([1], 0.5)]
     with pytest.raises(TypeError, match="a group has no setting momentum, rate"):
         optim.Adam([{"params": [first], "rate": 1, "momentum": 2}])
     with pytest.raises(TypeError, match="a group must be a dict with 'params'"):

@@ -50,9 +50,10 @@ def test_one_cycle_by_hand() -> None:
     np.testing.assert_allclose(rates(plan, 10), expected)
 
 
-def test_one_cycle_ends() -> None:
+@pytest.mark.parametrize("cycle_momentum", [False, True])
+def test_one_cycle_ends(cycle_momentum: bool) -> None:
     made = optimizer(momentum=0.5)
-    plan = optim.OneCycleLR(made, 0.1, total_steps=4)
+    plan = optim.OneCycleLR(made, 0.1, total_steps=4, cycle_momentum=cycle_momentum)
     for _ in range(4):
         plan.step()
     before = plan.state_dict(), made.param_groups[0]["lr"], made.param_groups[0]["momentum"]

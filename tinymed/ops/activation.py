@@ -60,7 +60,7 @@ class Softplus(Unary):
 class Softmax(Unary):
     """y_i = exp(x_i) / sum_j exp(x_j) along an axis;  dL/dx = y (dL/dy - sum_j y_j dL/dy_j)."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int) -> None:
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
@@ -78,7 +78,7 @@ class Softmax(Unary):
 class LogSoftmax(Unary):
     """y_i = x_i - log sum_j exp(x_j) along an axis;  dL/dx = dL/dy - exp(y) sum_j dL/dy_j."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int) -> None:
         self.dim = dim
 
     def forward(self, x: Array) -> Array:

@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 class Expand(Function):
     """y = x repeated along axes of length 1 and new leading ones;  dL/dx = sum over them."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape) -> None:
         self.shape = shape
 
     def output_shape(self, x: Shape) -> Shape:
@@ -40,7 +40,7 @@ class Expand(Function):
 class SumTo(Function):
     """y = x summed down to a shape that broadcasts to x's;  dL/dx = dL/dy repeated."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape) -> None:
         self.shape = shape
 
     def output_shape(self, x: Shape) -> Shape:

@@ -27,7 +27,7 @@ Setting = int | tuple[int, ...]
 class _Geometry(Function):
     """What the three ops share: one number per spatial axis in each setting."""
 
-    def __init__(self, stride: Shape, padding: Shape, dilation: Shape, groups: int):
+    def __init__(self, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> None:
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
 
     @property
@@ -85,7 +85,7 @@ class Conv(_Geometry):
 class ConvActivated(Conv):
     """y = f(w * x + b) in one node; f' is read off y."""
 
-    def __init__(self, activation: str, *settings: Any):
+    def __init__(self, activation: str, *settings: Any) -> None:
         super().__init__(*settings)
         self.activation = activation
 
@@ -100,7 +100,7 @@ class ConvActivated(Conv):
 class ConvGradInput(_Geometry):
     """y = dL/dx of a convolution from g = dL/dy and w: linear in both (a transposed convolution)."""
 
-    def __init__(self, spatial: Shape, *settings: Any):
+    def __init__(self, spatial: Shape, *settings: Any) -> None:
         super().__init__(*settings)
         self.spatial = spatial
 
@@ -122,7 +122,7 @@ class ConvGradInput(_Geometry):
 class ConvGradWeight(_Geometry):
     """y = dL/dw of a convolution from g = dL/dy and x: linear in both."""
 
-    def __init__(self, kernel: Shape, *settings: Any):
+    def __init__(self, kernel: Shape, *settings: Any) -> None:
         super().__init__(*settings)
         self.kernel = kernel
 

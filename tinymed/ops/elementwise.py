@@ -71,7 +71,7 @@ class Sign(Unary):
 class Clamp(Unary):
     """y = min(max(x, low), high);  dL/dx = dL/dy where low <= x <= high, else 0."""
 
-    def __init__(self, low: float | None, high: float | None):
+    def __init__(self, low: float | None, high: float | None) -> None:
         self.low, self.high = low, high
 
     def forward(self, x: Array) -> Array:

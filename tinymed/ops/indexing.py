@@ -17,7 +17,7 @@ __all__ = ["getitem", "put_along_dim", "take_along_dim"]
 class GetItem(Function):
     """y = x[index];  dL/dx = zeros with dL/dy added at the index."""
 
-    def __init__(self, index: Any):
+    def __init__(self, index: Any) -> None:
         self.index = index
 
     def output_shape(self, x: Shape) -> Shape:
@@ -34,7 +34,7 @@ class GetItem(Function):
 class AddAt(Function):
     """y = zeros, y[index] += x;  dL/dx = dL/dy[index].  An index met twice is added twice."""
 
-    def __init__(self, index: Any, shape: Shape):
+    def __init__(self, index: Any, shape: Shape) -> None:
         self.index, self.shape = index, shape
 
     def output_shape(self, x: Shape) -> Shape:
@@ -56,7 +56,7 @@ class AddAt(Function):
 class TakeAlongDim(Function):
     """y[i] = x[index[i]] along one axis;  dL/dx = dL/dy added at the index."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int) -> None:
         self.dim = dim
 
     def output_shape(self, x: Shape, index: Shape) -> Shape:
@@ -75,7 +75,7 @@ class TakeAlongDim(Function):
 class PutAlongDim(Function):
     """y = zeros, y[index[i]] += x[i] along one axis;  dL/dx = dL/dy taken at the index."""
 
-    def __init__(self, dim: int, shape: Shape):
+    def __init__(self, dim: int, shape: Shape) -> None:
         self.dim, self.shape = dim, shape
 
     def output_shape(self, x: Shape, index: Shape) -> Shape:

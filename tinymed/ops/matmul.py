@@ -86,7 +86,7 @@ class Linear(Function):
 class LinearActivated(Linear):
     """Y = f(X W^T + b) in one node; f' is read off Y."""
 
-    def __init__(self, activation: str):
+    def __init__(self, activation: str) -> None:
         self.activation = activation
 
     def backward(  # type: ignore[override]

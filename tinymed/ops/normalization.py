@@ -24,7 +24,7 @@ class BatchNorm(Function):
     dL/dx = weight / sqrt(variance + eps) (g - mean(g) - z mean(g z)),  with g = dL/dy.
     """
 
-    def __init__(self, eps: float):
+    def __init__(self, eps: float) -> None:
         self.eps = eps
 
     def output_shape(

@@ -32,7 +32,9 @@ __all__ = [
 class _Window(Function):
     """What the pooling ops share: one number per spatial axis in each setting."""
 
-    def __init__(self, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool):
+    def __init__(
+        self, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool
+    ) -> None:
         self.kernel, self.stride, self.padding = kernel, stride, padding
         self.dilation, self.ceil = dilation, ceil
 
@@ -73,7 +75,7 @@ class MaxPool(_Window):
 class MaxUnpool(Function):
     """y = zeros with each x added at the place that won its window;  dL/dx = dL/dy read there."""
 
-    def __init__(self, winner: Array, shape: Shape, *geometry: Shape):
+    def __init__(self, winner: Array, shape: Shape, *geometry: Shape) -> None:
         self.shape, self.geometry = shape, geometry
         self.winner = winner
 
@@ -93,7 +95,7 @@ class MaxUnpool(Function):
 class MaxGather(Function):
     """y = x read at the place that won each window;  dL/dx = dL/dy added there."""
 
-    def __init__(self, winner: Array, shape: Shape, *geometry: Shape):
+    def __init__(self, winner: Array, shape: Shape, *geometry: Shape) -> None:
         self.shape, self.geometry = shape, geometry
         self.winner = winner
 
@@ -111,7 +113,9 @@ class MaxGather(Function):
 class AvgPool(_Window):
     """y = sum of x under each window / divisor;  dL/dx = each place's shares of dL/dy."""
 
-    def __init__(self, *geometry: Any, count_include_pad: bool, divisor_override: int | None):
+    def __init__(
+        self, *geometry: Any, count_include_pad: bool, divisor_override: int | None
+    ) -> None:
         super().__init__(*geometry)
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
 
@@ -142,7 +146,7 @@ class AvgPool(_Window):
 class AvgPoolGrad(Function):
     """y = dL/dx of an average pooling from g = dL/dy: linear, its derivative is the pooling."""
 
-    def __init__(self, pooling: AvgPool, shape: Shape):
+    def __init__(self, pooling: AvgPool, shape: Shape) -> None:
         self.pooling, self.shape = pooling, shape
 
     def output_shape(self, g: Shape) -> Shape:
@@ -175,7 +179,7 @@ class AdaptiveAvgPool(Function):
     dL/dx = A^T dL/dy along each axis.
     """
 
-    def __init__(self, sizes: Shape, transposed_from: Shape | None = None):
+    def __init__(self, sizes: Shape, transposed_from: Shape | None = None) -> None:
         self.sizes, self.transposed_from = sizes, transposed_from
 
     def output_shape(self, x: Shape) -> Shape:

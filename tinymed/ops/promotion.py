@@ -45,7 +45,7 @@ def set_default_dtype(dtype: Any) -> None:
 class Cast(Function):
     """y = x in another dtype;  dL/dx = dL/dy in the dtype of x."""
 
-    def __init__(self, dtype: np.dtype[Any]):
+    def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
 
     def output_shape(self, x):

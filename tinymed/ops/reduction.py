@@ -31,7 +31,7 @@ class Extremes(NamedTuple):
 class Reduction(Function):
     """The family of ops that take away axes, or leave them with length 1."""
 
-    def __init__(self, dims: tuple[int, ...], keepdim: bool):
+    def __init__(self, dims: tuple[int, ...], keepdim: bool) -> None:
         self.dims, self.keepdim = dims, keepdim
 
     def output_shape(self, x: Shape) -> Any:
@@ -76,7 +76,7 @@ class LogSumExp(Reduction):
 class Extreme(Reduction):
     """y = the largest (smallest) x;  dL/dy is divided evenly among equal ones."""
 
-    def __init__(self, dims: tuple[int, ...], keepdim: bool, largest: bool):
+    def __init__(self, dims: tuple[int, ...], keepdim: bool, largest: bool) -> None:
         super().__init__(dims, keepdim)
         self.largest = largest
 
@@ -93,7 +93,7 @@ class Extreme(Reduction):
 class ExtremeAlong(Function):
     """y, index = the largest (smallest) x along an axis and its place;  dL/dy goes there."""
 
-    def __init__(self, dim: int, keepdim: bool, largest: bool):
+    def __init__(self, dim: int, keepdim: bool, largest: bool) -> None:
         self.dim, self.keepdim, self.largest = dim, keepdim, largest
 
     def output_shape(self, x: Shape) -> Any:
@@ -124,7 +124,7 @@ class ArgExtreme(Function):
 
     differentiable = False
 
-    def __init__(self, dim: int | None, keepdim: bool, largest: bool):
+    def __init__(self, dim: int | None, keepdim: bool, largest: bool) -> None:
         self.dim, self.keepdim, self.largest = dim, keepdim, largest
 
     def output_shape(self, x: Shape) -> Shape:

@@ -36,7 +36,7 @@ __all__ = [
 class Reshape(Function):
     """y = x in another shape, elements in the same order;  dL/dx = dL/dy in the old one."""
 
-    def __init__(self, shape: Shape, copy: bool = True):
+    def __init__(self, shape: Shape, copy: bool = True) -> None:
         self.shape, self.copy = shape, copy
 
     def output_shape(self, x: Shape) -> Shape:
@@ -64,7 +64,7 @@ class Reshape(Function):
 class Permute(Function):
     """y = x with its axes in another order;  dL/dx = dL/dy with the order undone."""
 
-    def __init__(self, dims: Shape):
+    def __init__(self, dims: Shape) -> None:
         self.dims = dims
 
     def output_shape(self, x: Shape) -> Shape:
@@ -93,7 +93,7 @@ class Clone(Function):
 class Cat(Function):
     """y = the inputs one after the other along an axis;  each gets its part of dL/dy."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int) -> None:
         self.dim = dim
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -126,12 +126,14 @@ class Cat(Function):
 class Pad(Function):
     """y = x with a constant around it (or cut off, where negative);  dL/dx = the inside of dL/dy."""
 
-    def __init__(self, amounts: tuple[tuple[int, int], ...], value: float):
+    def __init__(self, amounts: tuple[tuple[int, int], ...], value: float) -> None:
         self.amounts, self.value = amounts, value
 
     def output_shape(self, x: Shape) -> Shape:
         shape = tuple(n + low + high for n, (low, high) in zip(x, self.amounts, strict=True))
-        cut = (n + min(low, 0) + min(high, 0) for n, (low, high) in zip(x, self.amounts, strict=True))
+        cut = (
+            n + min(low, 0) + min(high, 0) for n, (low, high) in zip(x, self.amounts, strict=True)
+        )
         if any(n < 0 for n in cut):
             raise ValueError(f"pad: amounts {self.amounts} cut off more than there is of x {x}")
         return shape

@@ -169,14 +169,18 @@ def _digest(image: NDArray[Any]) -> bytes:
 
 
 def _shrunk(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Average blocks so that each of the last three axes has at most 16 entries (n, d, h, w)."""
+    """Average areas so that each of the last three axes has at most 16 entries (n, d, h, w).
+
+    Pixels on a border count by their parts on either side, so that turning and shrinking commute.
+    """
     small: NDArray[Any] = images.astype(np.float32)
     for axis in (1, 2, 3):
         size = small.shape[axis]
-        edges = np.linspace(0, size, min(size, _SIGNATURE), endpoint=False).astype(int)
-        widths = np.diff([*edges, size]).astype(np.float32)
-        widths = widths.reshape([-1 if a == axis else 1 for a in range(4)])
-        small = np.add.reduceat(small, edges, axis) / widths
+        edges = np.linspace(0, size, min(size, _SIGNATURE) + 1)
+        pixels = np.arange(size)[:, None]
+        overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)  # (size, 16)
+        weights = (np.maximum(overlap, 0) / edges[1]).astype(np.float32)
+        small = np.moveaxis(np.moveaxis(small, axis, -1) @ weights, -1, axis)
     return small
 
 
@@ -188,9 +192,8 @@ def _unit_rows(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def _views(images: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield images (n, d, H, W) turned and mirrored in all ways that keep their shape."""
-    square = images.shape[2] == images.shape[3]
+def _views(images: NDArray[Any], square: bool) -> Iterator[NDArray[Any]]:
+    """Yield images (n, d, h, w) turned and mirrored in all ways that keep a square or not."""
     for turns in range(0, 4, 1 if square else 2):
         turned = np.rot90(images, turns, axes=(2, 3))
         yield turned
@@ -228,14 +231,16 @@ def _near_pairs(a: _Prints, b: _Prints) -> Iterator[tuple[int, int]]:
     if not len(a.kept) or not len(b.kept):
         return
     left = _unit_rows(a.small)
+    square = a.images.shape[2] == a.images.shape[3]
     for start in range(0, len(b.kept), 512):
-        likeness = [_unit_rows(view) @ left.T for view in _views(b.small[start : start + 512])]
+        part = b.small[start : start + 512]
+        likeness = [_unit_rows(view) @ left.T for view in _views(part, square)]
         best = np.stack([matrix.max(1) for matrix in likeness])  # (views, 512)
         for offset in np.flatnonzero(best.max(0) > ALIKE):
             view = int(best[:, offset].argmax())
             i = int(a.kept[likeness[view][offset].argmax()])
             j = int(b.kept[start + offset])
-            turned = list(_views(b.images[j : j + 1]))[view][0]
+            turned = list(_views(b.images[j : j + 1], square))[view][0]
             if (_grain(a.images[i]) @ _grain(turned).T).item() > SAME_GRAIN:
                 yield i, j
 

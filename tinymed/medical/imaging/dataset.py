@@ -138,16 +138,9 @@ def read_npz(path: str | os.PathLike[str]) -> ImageDataset:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"read_npz: no file {str(path)!r}")
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except _UNREADABLE as error:
-        raise ValueError(
-            f"read_npz: {str(path)!r} is not a whole npz file; copy it again ({error})"
-        ) from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ValueError(f"read_npz: {str(path)!r} is a single array; save it with numpy.savez")
     splits = {}
-    with archive:
+    with open(path, "rb") as file:  # given a name, NumPy would leave a broken file open
+        archive = _archive(path, file)
         for split in SPLITS:
             arrays = _arrays(path, archive, split)
             if not arrays:
@@ -184,6 +177,18 @@ def write_npz(path: str | os.PathLike[str], dataset: ImageDataset) -> None:
     }
     with open(path, "wb") as file:  # given a name, NumPy would append .npz to it
         np.savez_compressed(file, **arrays)
+
+
+def _archive(path: Path, file: Any) -> Any:
+    try:
+        archive = np.load(file, allow_pickle=False)
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"read_npz: {str(path)!r} is not a whole npz file; copy it again ({error})"
+        ) from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError(f"read_npz: {str(path)!r} is a single array; save it with numpy.savez")
+    return archive
 
 
 def _arrays(path: Path, archive: Any, split: str) -> dict[str, _Array]:

@@ -34,6 +34,7 @@ Array = np.ndarray[Any, Any]
 Options = argparse.Namespace
 MODEL = "model.safetensors"
 METRICS = "metrics.json"
+DRAWN = "1: the generator drew one at the centre; 0: it drew something that looks like one."
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class ImageDiagnosis:
     epochs: int = 30
     patients: int = 300  # synthetic ones, without --data
     quick_patients: int = 100
+    quick_epochs: int = 8
     quick_images: int = 600
 
     # --------------------------------------------------------------------------- the command
@@ -94,7 +96,7 @@ class ImageDiagnosis:
             help=f"where to write (default: the first free runs/{self.name}-N)",
         )
         parser.add_argument("--epochs", type=int, help=f"passes over the data ({self.epochs})")
-        parser.add_argument("--batch-size", type=int, default=64, help="images a step (64)")
+        parser.add_argument("--batch-size", type=int, help="images a step (64)")
         parser.add_argument("--lr", type=float, default=4e-3, help="peak learning rate (0.004)")
         parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
         parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
@@ -123,7 +125,7 @@ class ImageDiagnosis:
             "preprocessing": preprocessing.to_dict(),
             "classes": list(self.classes),
             "threshold": threshold,
-            "data": {**facts, "labels": self.label_source},
+            "data": {**facts, "labels": self.label_source if options.data else DRAWN},
             "training": self.training_facts(network, options, history),
         }
         save_model(network, about, out / MODEL)
@@ -184,7 +186,9 @@ class ImageDiagnosis:
         if options.seed < 0:
             raise ValueError(f"{self.name}: --seed {options.seed} is negative")
         if options.epochs is None:
-            options.epochs = 4 if options.quick else self.epochs
+            options.epochs = self.quick_epochs if options.quick else self.epochs
+        if options.batch_size is None:
+            options.batch_size = 32 if options.quick else 64
 
     def folder(self, options: Options) -> Path:
         """Return the folder to write to; one that holds a run is never overwritten."""
