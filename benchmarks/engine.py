@@ -1,6 +1,6 @@
 """The engine against PyTorch: a chain of small ops, a training step, the import.
 
-    python -m benchmarks.engine [--repeats N] [--json [FILE]]
+    python -m benchmarks.engine [--repeats N] [--batch N] [--json [FILE]]
 
 Run it from the root of the repository, on a quiet machine. PyTorch and threadpoolctl
 (``pip install tinymed[bench]``) are optional: rows that need them say so. Nothing is timed before
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import subprocess
@@ -19,19 +20,19 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import tinymed as tm
-from benchmarks.timing import Interval, alternate, machine, median_interval, ratio
+from benchmarks.timing import Interval, alternate, cores, machine, median_interval, ratio
 from tinymed import nn
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "benchmarks" / "record" / "engine.json"
-BATCH, LENGTH = 32, 50
-FACTORS: dict[str, Callable[[Any], Any]] = {"y * 1.01": lambda _: 1.01, "y * x": lambda x: x}
+LENGTH = 50
 PEERS = {  # PyTorch's memory layout, and whether Adam is fused
     "torch": (False, False),
     "torch, channels_last": (True, False),
@@ -59,46 +60,46 @@ class Row:
 
 def chain_rows(repeats: int) -> Iterator[Row]:
     """Forward and backward of 50 products of 8 x 8 float32 arrays, on one thread."""
-    for name, factor in FACTORS.items():
-        work = f"{LENGTH} times {name}, 8 x 8: an op, forward + backward"
-        x = tm.ones(8, 8, requires_grad=True)
-        candidates = {"tinymed": lambda x=x, factor=factor: chain(x, factor(x))}
-        if torch := torch_or_none():
-            torch.set_num_threads(1)
-            z = torch.ones(8, 8, requires_grad=True)
-            candidates["torch"] = lambda z=z, factor=factor: chain(z, factor(z))
-            ours, theirs = (np.asarray(candidate()) for candidate in candidates.values())
-            np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    leaves: dict[str, Any] = {"tinymed": tm.ones(8, 8, requires_grad=True)}
+    if torch := torch_or_none():
+        torch.set_num_threads(1)
+        leaves["torch"] = torch.ones(8, 8, requires_grad=True)
+    for factor in (1.01, None):
+        candidates = {name: partial(chain, leaf, factor) for name, leaf in leaves.items()}
+        for name, candidate in candidates.items():
+            expected = 51.0 if factor is None else factor**LENGTH  # x is 1: d/dx x^51
+            np.testing.assert_allclose(candidate(), expected, rtol=1e-5, err_msg=name)
+        work = f"y = y * {factor or 'x'}, 8 x 8, {LENGTH} times: an op, forward + backward"
         yield from compared(work, candidates, repeats, ["torch"], per_call=LENGTH)
 
 
-def chain(x: Any, factor: Any) -> Any:
-    """Return the gradient of the sum of x * factor * factor * ..."""
+def chain(x: Any, factor: float | None) -> Any:
+    """Return the gradient of the sum of x * factor * factor * ..., None standing for x itself."""
     x.grad = None
     y = x
     for _ in range(LENGTH):
-        y = y * factor
+        y = y * (x if factor is None else factor)
     y.sum().backward()
     return x.grad
 
 
-def step_rows(repeats: int) -> Iterator[Row]:
-    """Training steps of a CNN for 64 x 64 CT patches, batches of 32, on one and two threads."""
+def step_rows(repeats: int, batch: int) -> Iterator[Row]:
+    """Training steps of a CNN for 64 x 64 CT patches, on one and on two threads."""
     for threads in (1, 2):
-        work = f"lung CNN step, batch {BATCH}, {threads} thread{'s' * (threads > 1)}"
+        work = f"lung CNN step, batch {batch}, {threads} thread{'s' * (threads > 1)}"
         if importlib.util.find_spec("threadpoolctl") is None:
             yield Row(work, "torch", note="needs threadpoolctl: pip install tinymed[bench]")
-        elif threads > machine()["cores"]:
+        elif threads > cores():
             yield Row(work, "torch", note="this machine has one core")
         else:
             with limited(threads):
-                yield from compared(work, steps(), repeats, list(PEERS))
+                yield from compared(work, steps(batch), repeats, list(PEERS))
 
 
 @contextlib.contextmanager
 def limited(threads: int) -> Iterator[None]:
     """Let NumPy's BLAS and PyTorch use so many threads."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if torch := torch_or_none():
         torch.set_num_threads(threads)
@@ -106,11 +107,11 @@ def limited(threads: int) -> Iterator[None]:
         yield
 
 
-def steps() -> dict[str, Step]:
+def steps(batch: int) -> dict[str, Step]:
     """Return the step of each candidate, from the same parameters on the same batch."""
     rng = np.random.default_rng(0)
-    images = rng.standard_normal((BATCH, 1, 64, 64), dtype=np.float32)
-    labels = rng.integers(0, 2, BATCH)
+    images = rng.standard_normal((batch, 1, 64, 64), dtype=np.float32)
+    labels = rng.integers(0, 2, batch)
     layers: list[nn.Module] = []
     for before, after in ((1, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(before, after, 3, padding=1, activation="relu"), nn.MaxPool2d(2)]
@@ -120,9 +121,9 @@ def steps() -> dict[str, Step]:
     candidates = {"tinymed": our_step(model, images, labels)}
     if torch_or_none():
         candidates |= {name: their_step(start, images, labels, *PEERS[name]) for name in PEERS}
-    losses = {name: [step() for _ in range(3)] for name, step in candidates.items()}
-    for name, loss in losses.items():
-        np.testing.assert_allclose(loss, losses["tinymed"], rtol=1e-3, err_msg=name)
+        losses = {name: [step() for _ in range(3)] for name, step in candidates.items()}
+        for name, loss in losses.items():
+            np.testing.assert_allclose(loss, losses["tinymed"], rtol=1e-3, err_msg=name)
     return candidates
 
 
@@ -225,28 +226,35 @@ def shown(interval: Interval | None, scale: float = 1.0) -> str:
     return f"{median} ({interval.low * scale:.3g} to {interval.high * scale:.3g})"
 
 
-def table(rows: list[Row]) -> str:
-    """Return the rows as a Markdown table."""
-    lines = ["| work | peer | tinymed, ms | peer, ms | ratio |", "| --- | --- | --- | --- | --- |"]
-    for row in rows:
-        cells = (shown(row.ours, 1e3), shown(row.theirs, 1e3), row.note or shown(row.ratio))
-        lines.append(f"| {row.work} | {row.peer} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def line(row: Row) -> str:
+    """Return a row of the Markdown table."""
+    times = (shown(row.ours, 1e3), shown(row.theirs, 1e3))
+    return f"| {row.work} | {row.peer} | {' | '.join(times)} | {row.note or shown(row.ratio)} |"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine")
     parser.add_argument("--repeats", type=int, default=60, help="measurements of each candidate")
+    parser.add_argument("--batch", type=int, default=32, help="images in the training step")
     parser.add_argument("--json", type=Path, nargs="?", const=RECORD, help="also write a record")
     options = parser.parse_args()
-    if options.repeats < 1:
-        parser.error(f"--repeats {options.repeats} is not positive")
+    for name in ("repeats", "batch"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)} is not positive")
     facts = machine()
-    rows = [row for rows in (chain_rows, step_rows, import_rows) for row in rows(options.repeats)]
     print(f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']}, {facts['versions']}")
-    print("Medians of", options.repeats, "measurements in turns, with 95 % intervals.\n")
-    print(table(rows))
+    print(f"Medians of {options.repeats} measurements made in turns, with 95 % intervals.\n")
+    print("| work | peer | tinymed, ms | peer, ms | ratio |\n| --- | --- | --- | --- | --- |")
+    rows = []
+    for row in itertools.chain(
+        chain_rows(options.repeats),
+        step_rows(options.repeats, options.batch),
+        import_rows(options.repeats),
+    ):
+        rows.append(row)
+        print(line(row), flush=True)
     if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         record = {"machine": facts, "repeats": options.repeats, "rows": [asdict(r) for r in rows]}
         options.json.write_text(json.dumps(record, indent=1) + "\n")
 

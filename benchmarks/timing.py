@@ -13,10 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Interval", "alternate", "machine", "median_interval", "ratio"]
+__all__ = ["Interval", "alternate", "cores", "machine", "median_interval", "ratio"]
 
 MEASUREMENT = 0.005  # seconds that one measurement takes at least, for the clock to be exact
-PAUSE = 0.02  # seconds before each, in which the threads of the candidate before stop spinning
+PAUSE = 0.05  # seconds before each, for idle threads of the one before to stop spinning
 MAX_CALLS = 1000
 
 
@@ -92,16 +92,22 @@ def _calls(candidate: Callable[[], object]) -> int:
 
 def machine() -> dict[str, Any]:
     """Return what must be known of the machine to read its numbers."""
-    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
     return {
         "cpu": _cpu_model(),
-        "cores": len(allowed),
+        "cores": cores(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in ("tinymed", "numpy", "torch")},
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cpu_model() -> str:

@@ -147,11 +147,13 @@ class Walk:
                         shape, dtype = target.made[index]
                     else:  # a leaf
                         shape, dtype = target.data.shape, target.data.dtype
-                    if gradient.shape != shape:
-                        gradient = node.fit(gradient, shape)
+                    try:
                         if gradient.shape != shape:
-                            raise wrong_gradient(node, gradient, (shape, dtype))
-                    if gradient.dtype != dtype:
+                            gradient = node.fit(gradient, shape)
+                        fits = gradient.shape == shape and gradient.dtype == dtype
+                    except AttributeError:
+                        fits = False
+                    if not fits:
                         raise wrong_gradient(node, gradient, (shape, dtype))
                     self.arrive(target, index, gradient)
             if not self.retain_graph:
@@ -235,9 +237,10 @@ def wrong_count(node: Function, outgoing: Any) -> RuntimeError:
 
 def wrong_gradient(node: Function, gradient: Any, made: tuple[Any, Any]) -> RuntimeError:
     """Word the error for a ``backward`` that returns what does not fit its input."""
+    shape = getattr(gradient, "shape", f"of {type(gradient).__name__}")
     return RuntimeError(
-        f"{type(node).__name__}.backward: returned a gradient {gradient.shape} {gradient.dtype} "
-        f"for an input {made[0]} {made[1]}"
+        f"{type(node).__name__}.backward: returned a gradient {shape} "
+        f"{getattr(gradient, 'dtype', '')} for an input {made[0]} {made[1]}"
     )
 
 

@@ -277,8 +277,8 @@ def test_predict_missing_file_writes_no_json(capsys, run, tmp_path):
     assert not target.exists()
 
 
-def test_real_data_reaches_the_known_result(tmp_path):
-    """One epoch on the real set: a check of the way, not of the result (that takes minutes)."""
+def test_real_data_go_all_the_way(tmp_path):
+    """Two epochs on the real set: a check of the way, not of the result (that takes minutes)."""
     shared = Path(__file__).parents[2] / ".." / "shared" / "data" / "luna16_nodules.npz"
     if not shared.exists():
         pytest.skip("the LUNA16 patches are not here")

@@ -6,6 +6,7 @@ linear in each input, so a derivative of one is another of them, to any order.
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from tinymed.autograd import Function
@@ -143,12 +144,12 @@ class ConvGradWeight(_Geometry):
 def per_axis(name: str, argument: str, value: Setting, axes: int, least: int) -> Shape:
     """Return a setting as one integer per spatial axis, each at least ``least``."""
     given = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in given)
+    whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in given)
     if len(given) != axes or not whole or any(n < least for n in given):
         raise ValueError(
             f"{name}: {argument}={value!r} is not an integer >= {least}, or {axes} of them"
         )
-    return given
+    return tuple(map(int, given))
 
 
 def conv1d(

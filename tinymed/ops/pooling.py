@@ -307,42 +307,95 @@ def adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Any:
     return squeeze(node(x), 0) if unbatched else node(x)
 
 
-def max_pool1d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
-    """Return the largest element under each window of (N, C, L); settings as `max_pool2d`."""
-    return max_pool(1, x, kernel_size, *settings, **named)
+def max_pool1d(
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    dilation: Setting = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest element under each window of (N, C, L); see `max_pool2d`."""
+    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    return max_pool(1, x, *settings)
 
 
-def max_pool2d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+def max_pool2d(
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    dilation: Setting = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """Return the largest element under each window of (N, C, H, W) or (C, H, W).
 
-    Settings: ``stride=kernel_size, padding=0, dilation=1, ceil_mode=False``, each a number or one
-    per axis. The first of equal elements takes the gradient; NaN wins over everything.
+    Each setting is a number or one per axis; ``stride`` is ``kernel_size`` unless given. The first
+    of equal elements takes the gradient; NaN wins over everything.
     """
-    return max_pool(2, x, kernel_size, *settings, **named)
+    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    return max_pool(2, x, *settings)
 
 
-def max_pool3d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+def max_pool3d(
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    dilation: Setting = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
     """Return the largest element under each window of (N, C, D, H, W); see `max_pool2d`."""
-    return max_pool(3, x, kernel_size, *settings, **named)
+    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    return max_pool(3, x, *settings)
 
 
-def avg_pool1d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
-    """Return the mean under each window of (N, C, L); settings as `avg_pool2d`."""
-    return avg_pool(1, x, kernel_size, *settings, **named)
+def avg_pool1d(
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
+    """Return the mean under each window of (N, C, L); see `avg_pool2d`."""
+    settings = kernel_size, stride, padding, ceil_mode, count_include_pad
+    return avg_pool(1, x, *settings)
 
 
-def avg_pool2d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+def avg_pool2d(
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
     """Return the mean under each window of (N, C, H, W) or (C, H, W).
 
-    Settings: ``stride=kernel_size, padding=0, ceil_mode=False, count_include_pad=True,
-    divisor_override=None``; the divisor counts the padding unless told otherwise, as in PyTorch.
+    Each setting is a number or one per axis; ``stride`` is ``kernel_size`` unless given. The
+    padding counts in the divisor unless told otherwise, as in PyTorch.
     """
-    return avg_pool(2, x, kernel_size, *settings, **named)
+    settings = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    return avg_pool(2, x, *settings)
 
 
-def avg_pool3d(x: Any, kernel_size: Setting, *settings: Any, **named: Any) -> Any:
+def avg_pool3d(
+    x: Any,
+    kernel_size: Setting,
+    stride: Setting | None = None,
+    padding: Setting = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
     """Return the mean under each window of (N, C, D, H, W); see `avg_pool2d`."""
-    return avg_pool(3, x, kernel_size, *settings, **named)
+    settings = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    return avg_pool(3, x, *settings)
 
 
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
