@@ -1,4 +1,4 @@
-"""Oracles written as plain loops, one multiplication at a time, sharing nothing with the package."""
+"""Oracles as plain loops, one multiplication at a time, sharing nothing with the package."""
 
 import itertools
 import math

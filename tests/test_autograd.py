@@ -122,7 +122,7 @@ def test_a_second_backward_names_the_tensor() -> None:
     x = leaf(1.0, 2.0)
     y = (x * x).sum()
     y.backward()
-    words = r"backward: the graph behind the tensor \(\) float64 made by Sum was freed .* retain_graph=True"
+    words = r"the tensor \(\) float64 made by Sum was freed .* retain_graph=True"
     with pytest.raises(RuntimeError, match=words):
         y.backward()
 
@@ -158,7 +158,11 @@ def test_zero_size_and_no_axes() -> None:
 
 
 def test_broadcasting_sums_the_gradient() -> None:
-    row, column, number = leaf(1.0, 2.0, 3.0), leaf([1.0], [2.0]), tensor(np.array(5.0), requires_grad=True)
+    row, column, number = (
+        leaf(1.0, 2.0, 3.0),
+        leaf([1.0], [2.0]),
+        tensor(np.array(5.0), requires_grad=True),
+    )
     ((row + column) * number).sum().backward()
     assert row.grad.tolist() == [10, 10, 10]
     assert column.grad.tolist() == [[15], [15]]
@@ -238,7 +242,9 @@ def test_grad_of_one_of_several_outputs() -> None:
 
 def test_unused_inputs() -> None:
     x, y = leaf(2.0), leaf(1.0, 2.0)
-    with pytest.raises(RuntimeError, match=r"no output depends on the input \(2,\) float64; allow_un"):
+    with pytest.raises(
+        RuntimeError, match=r"no output depends on the input \(2,\) float64; allow_un"
+    ):
         grad(x * x, [x, y])
     to_x, to_y = grad(x * x, [x, y], allow_unused=True)
     assert to_x.item() == 4
@@ -292,7 +298,12 @@ def test_tanh_to_the_fourth_order() -> None:
     for order in range(4):
         (d,) = grad(d, x, create_graph=order < 3)
         found.append(d.item())
-    exact = [1 - t**2, -2 * t * (1 - t**2), (1 - t**2) * (6 * t**2 - 2), 8 * t * (1 - t**2) * (2 - 3 * t**2)]
+    exact = [
+        1 - t**2,
+        -2 * t * (1 - t**2),
+        (1 - t**2) * (6 * t**2 - 2),
+        8 * t * (1 - t**2) * (2 - 3 * t**2),
+    ]
     np.testing.assert_allclose(found, exact, 1e-12)
 
 
@@ -316,7 +327,9 @@ def test_a_recorded_gradient_on_the_leaf() -> None:
 
 def test_hessian_vector_product_of_a_small_network() -> None:
     random = np.random.default_rng(0)
-    x, w1, w2 = (tensor(random.standard_normal(s), requires_grad=True) for s in ((3, 4), (5, 4), (2, 5)))
+    x, w1, w2 = (
+        tensor(random.standard_normal(s), requires_grad=True) for s in ((3, 4), (5, 4), (2, 5))
+    )
 
     def loss(x: Tensor, w1: Tensor, w2: Tensor) -> Tensor:
         return ops.softmax(ops.linear(ops.linear(x, w1, activation="tanh"), w2), 1).log().mean()

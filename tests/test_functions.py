@@ -118,7 +118,9 @@ def test_families_and_ops_without_derivative() -> None:
 
 
 def test_backward_names_what_it_needs() -> None:
-    words = r"Wrong\.backward asks for \['z'\]; it may name inputs of forward \['x', 'y'\] or 'output'"
+    words = (
+        r"Wrong\.backward asks for \['z'\]; it may name inputs of forward \['x', 'y'\] or 'output'"
+    )
     with pytest.raises(TypeError, match=words):
 
         class Wrong(Function):
@@ -140,8 +142,14 @@ def test_backward_names_what_it_needs() -> None:
     [
         (lambda g: (g[:1],), r"returned a gradient \(1,\) float64 for an input \(2,\) float64"),
         (lambda g: (g.sum(),), r"returned a gradient \(\) float64 for an input \(2,\)"),
-        (lambda g: (g.astype(np.float32),), r"returned a gradient \(2,\) float32 for an input \(2,\) fl"),
-        (lambda g: (g, g), "returned 2 gradients, expected a tuple of 1, one for each input of forward"),
+        (
+            lambda g: (g.astype(np.float32),),
+            r"returned a gradient \(2,\) float32 for an input \(2,\) fl",
+        ),
+        (
+            lambda g: (g, g),
+            "returned 2 gradients, expected a tuple of 1, one for each input of forward",
+        ),
         (lambda g: (), "returned 0 gradients, expected a tuple of 1"),
         (lambda g: g, "returned ndarray, expected a tuple of 1"),
         (lambda g: None, "returned NoneType, expected a tuple of 1"),
@@ -209,8 +217,6 @@ def test_a_shape_error_is_worded_by_output_shape() -> None:
 
 
 # --------------------------------------------------------------------------------- memory
-
-
 
 
 @pytest.fixture

@@ -70,12 +70,20 @@ def test_a_hook_may_remove_itself() -> None:
 @pytest.mark.parametrize(
     ("returned", "kind", "words"),
     [
-        (tensor(np.ones(3)), ValueError, r"hook: returned a gradient \(3,\) float64, expected \(2,\) float64"),
-        (tensor([1.0, 1.0]), ValueError, r"hook: returned a gradient \(2,\) float32, expected \(2,\) float64"),
+        (
+            tensor(np.ones(3)),
+            ValueError,
+            r"hook: returned a gradient \(3,\) float64, expected \(2,\) float64",
+        ),
+        (
+            tensor([1.0, 1.0]),
+            ValueError,
+            r"hook: returned a gradient \(2,\) float32, expected \(2,\) float64",
+        ),
         (np.ones(2), TypeError, "hook: returned ndarray, expected a Tensor or None"),
         (1.0, TypeError, "hook: returned float"),
     ],
-)  # fmt: skip
+)
 def test_a_hook_that_returns_what_does_not_fit(
     on_leaf: bool, returned: Any, kind: type[Exception], words: str
 ) -> None:
@@ -107,9 +115,13 @@ def test_hooks_are_recorded_under_create_graph() -> None:
 
 def test_no_hook_where_no_gradient_goes() -> None:
     for constant in (tensor([1.0]), leaf(1.0).detach()):
-        with pytest.raises(RuntimeError, match="register_hook: the tensor does not require a gradient"):
+        with pytest.raises(
+            RuntimeError, match="register_hook: the tensor does not require a gradient"
+        ):
             constant.register_hook(print)
-        with pytest.raises(RuntimeError, match="retain_grad: the tensor does not require a gradient"):
+        with pytest.raises(
+            RuntimeError, match="retain_grad: the tensor does not require a gradient"
+        ):
             constant.retain_grad()
 
 

@@ -15,7 +15,7 @@ def leaf(*values: Any) -> Tensor:
     return tensor(np.array(values, float), requires_grad=True)
 
 
-OVERWRITTEN = r"backward: the tensor (\w+) \(2,\) float64, saved by \(2,\) float64 made by {}, was overwritten"
+OVERWRITTEN = r"the tensor \w+ \(2,\) float64, saved by \(2,\) float64 made by {}, was overwritten"
 
 
 # ------------------------------------------------------------- writing what a gradient needs
@@ -72,7 +72,9 @@ def test_the_base_of_a_saved_view_was_overwritten(write: Any) -> None:
     x = leaf(1.0, 2.0)
     y = x * base[::2]
     write(base[:2])
-    with pytest.raises(RuntimeError, match="overwritten in place after it was saved; write to a clone"):
+    with pytest.raises(
+        RuntimeError, match="overwritten in place after it was saved; write to a clone"
+    ):
         y.sum().backward()
 
 
@@ -100,7 +102,7 @@ def test_an_index_was_overwritten() -> None:
     x, index = leaf(1.0, 2.0), tensor([0, 1])
     for y in (x[index], ops.take_along_dim(x, index, 0)):
         index[0] = 1
-        with pytest.raises(RuntimeError, match="the tensor index .* overwritten"):
+        with pytest.raises(RuntimeError, match=r"the tensor index .* overwritten"):
             y.sum().backward()
 
 
@@ -108,7 +110,7 @@ def test_a_condition_was_overwritten() -> None:
     x, chosen = leaf(1.0, 2.0), tensor([True, False])
     y = ops.where(chosen, x, 0.0)
     chosen.fill_(True)
-    with pytest.raises(RuntimeError, match="the tensor condition .* overwritten"):
+    with pytest.raises(RuntimeError, match=r"the tensor condition .* overwritten"):
         y.sum().backward()
 
 
@@ -204,7 +206,7 @@ IN_PLACE = {
 def test_a_recorded_tensor_cannot_be_written(name: str) -> None:
     x = leaf(1.0, 2.0)
     for target in (x, x * 2, x[:1], x.reshape(2, 1)):
-        words = "a tensor .* whose gradient is recorded cannot be written in place; .*or write under no_grad"
+        words = "a tensor .* whose gradient is recorded cannot be written in place; .*no_grad"
         with pytest.raises(RuntimeError, match=words):
             IN_PLACE[name](target)
         assert (x.data == [1, 2]).all()
@@ -256,7 +258,9 @@ def test_in_place_arithmetic() -> None:
 )
 def test_a_result_that_the_dtype_cannot_hold(dtype: str, call: Any) -> None:
     x = tensor(np.ones(2, dtype))
-    with pytest.raises(TypeError, match=f"_: the result is .*, which a tensor of {dtype} cannot hold"):
+    with pytest.raises(
+        TypeError, match=f"_: the result is .*, which a tensor of {dtype} cannot hold"
+    ):
         call(x)
     assert (x.data == 1).all()
 

@@ -162,7 +162,7 @@ class Tensor(Variable):
         return f"tensor({values}{''.join(extras)})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec and self.ndim == 0 else repr(self), spec)
+        return format(self.item(), spec) if spec and self.ndim == 0 else super().__format__(spec)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.source is not None:

@@ -68,7 +68,9 @@ def test_device_arrays(cupy: types.ModuleType) -> None:
     assert place(to_place(np.ones(2), "cuda:2")) == "cuda:2"
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "", "CPU", "cpu:"])
+@pytest.mark.parametrize(
+    "device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "", "CPU", "cpu:"]
+)
 def test_devices_that_are_none(cupy: types.ModuleType, device: str) -> None:
     with pytest.raises(ValueError, match="is not 'cpu', 'cuda' or 'cuda:N'"):
         to_place(np.ones(1), device)
@@ -76,5 +78,7 @@ def test_devices_that_are_none(cupy: types.ModuleType, device: str) -> None:
 
 def test_a_gpu_without_cupy_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(ImportError, match=r"device: 'cuda:1' needs cupy; pip install tinymed\[cuda12\]"):
+    with pytest.raises(
+        ImportError, match=r"device: 'cuda:1' needs cupy; pip install tinymed\[cuda12\]"
+    ):
         to_place(np.ones(1), "cuda:1")

@@ -69,7 +69,11 @@ CONVOLUTIONS: dict[str, tuple[Ints, Ints, Ints, Ints, Ints, int]] = {
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_convolution_and_its_gradients(name: str) -> None:
     shape, kernel, *settings = CONVOLUTIONS[name]
-    (x, x64), (w, w64), (b, b64) = both(normal(*shape)), both(normal(*kernel)), both(normal(kernel[0]))
+    (x, x64), (w, w64), (b, b64) = (
+        both(normal(*shape)),
+        both(normal(*kernel)),
+        both(normal(kernel[0])),
+    )
     exact = loops.conv(x64, w64, *settings)
     scale = np.sqrt(loops.conv(x64**2, w64**2, *settings))
     column = b64.reshape(-1, *[1] * len(settings[0]))
@@ -146,15 +150,21 @@ def test_batch_norm(spatial: Ints, affine: bool) -> None:
     exact_variance = np.array([v.var() for v in each])
     assert_rounded(variance, exact_variance, terms=count, scale=exact_variance)
     over = (0, *range(2, x.ndim))
-    columns = [a.reshape(-1, *[1] * len(spatial)) for a in (w64, b64, x64.mean(over), exact_variance)]
+    columns = [
+        a.reshape(-1, *[1] * len(spatial)) for a in (w64, b64, x64.mean(over), exact_variance)
+    ]
     z = (x64 - columns[2]) / np.sqrt(columns[3] + 1e-5)
-    assert_rounded(y, z * columns[0] + columns[1], terms=count, scale=abs(columns[0]) + abs(columns[1]))
+    assert_rounded(
+        y, z * columns[0] + columns[1], terms=count, scale=abs(columns[0]) + abs(columns[1])
+    )
     g, g64 = both(normal(*x.shape, seed=2))
     found = normalization.batch_norm_grad(g, x, w if affine else None, mean, variance, 1e-5)
     means = [a.mean(over, keepdims=True) for a in (g64, g64 * z)]
     to_x = columns[0] / np.sqrt(columns[3] + 1e-5) * (g64 - means[0] - z * means[1])
     assert_rounded(found[0], to_x, terms=count, scale=abs(columns[0]) * np.ones(x.shape))
-    assert_rounded(found[1], (g64 * z).sum(over), terms=count, scale=np.sqrt(((g64 * z) ** 2).sum(over)))
+    assert_rounded(
+        found[1], (g64 * z).sum(over), terms=count, scale=np.sqrt(((g64 * z) ** 2).sum(over))
+    )
     assert_rounded(found[2], g64.sum(over), terms=count, scale=np.sqrt((g64**2).sum(over)))
 
 

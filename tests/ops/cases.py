@@ -307,7 +307,7 @@ case("LinearActivated", "sigmoid", any_(3, 2), any_(4, 2), any_(4), settings=("s
 
 # ----------------------------------------------------------------------------------- convolutions
 
-# (x, weight, stride, padding, dilation, groups); outputs worked out by hand in the last place
+# x, weight, stride, padding, dilation, groups; the output worked out by hand
 CONVOLUTIONS = {
     "1d": ((2, 2, 5), (3, 2, 3), (1,), (0,), (1,), 1, (3,)),
     "1d even window": ((1, 1, 6), (1, 1, 4), (2,), (1,), (1,), 1, (3,)),
@@ -363,7 +363,7 @@ case(
 
 # ---------------------------------------------------------------------------------------- pooling
 
-# (x, kernel, stride, padding, dilation, ceil, out)
+# x, kernel, stride, padding, dilation, ceil_mode; the output worked out by hand
 POOLS = {
     "1d": ((1, 2, 6), (2,), (2,), (0,), (1,), False, (3,)),
     "1d overlapping": ((2, 1, 5), (3,), (1,), (1,), (1,), False, (5,)),

@@ -58,7 +58,11 @@ def geometries(draw: st.DrawFn, axes: int | None = None) -> Geometry:
         return tuple(draw(st.integers(low, high)) for _ in range(axes))
 
     kernel, padding, dilation = each(1, 3 if axes < 3 else 2), each(0, 2), each(1, 2)
-    groups, channels, rows = (draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    groups, channels, rows = (
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 2)),
+        draw(st.integers(1, 2)),
+    )
     least = (d * (k - 1) + 1 - 2 * p for k, p, d in zip(kernel, padding, dilation, strict=True))
     size = tuple(max(1, n) + extra for n, extra in zip(least, each(0, most), strict=True))
     return Geometry(
@@ -116,7 +120,8 @@ def test_linearity(geometry: Geometry) -> None:
     x, weight = geometry.arrays()
     other_x, other_weight = x[::-1] + 1, weight[::-1] - 2
     np.testing.assert_array_equal(
-        geometry(2 * x - 3 * other_x, weight), 2 * geometry(x, weight) - 3 * geometry(other_x, weight)
+        geometry(2 * x - 3 * other_x, weight),
+        2 * geometry(x, weight) - 3 * geometry(other_x, weight),
     )
     np.testing.assert_array_equal(
         geometry(x, weight + 4 * other_weight), geometry(x, weight) + 4 * geometry(x, other_weight)
@@ -140,7 +145,9 @@ def test_shift_equivariance(geometry: Geometry, by: int) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(geometries(), st.sampled_from(["relu", "tanh", "sigmoid", None]))
-def test_bias_and_activation_are_what_stands_after(geometry: Geometry, activation: str | None) -> None:
+def test_bias_and_activation_are_what_stands_after(
+    geometry: Geometry, activation: str | None
+) -> None:
     x, weight = (tensor(a, requires_grad=True) for a in geometry.arrays())
     bias = tensor(np.arange(len(weight)) - 1.0, requires_grad=True)
     fused = geometry(x, weight, bias, activation)
@@ -149,7 +156,9 @@ def test_bias_and_activation_are_what_stands_after(geometry: Geometry, activatio
         after = getattr(ops, activation)(after)
     np.testing.assert_allclose(fused.data, after.data, 1e-14, 1e-14)
     g = np.cos(np.arange(fused.numel())).reshape(fused.shape)
-    for a, b in zip(grad(fused, [x, weight, bias], g), grad(after, [x, weight, bias], g), strict=True):
+    for a, b in zip(
+        grad(fused, [x, weight, bias], g), grad(after, [x, weight, bias], g), strict=True
+    ):
         np.testing.assert_allclose(a.numpy(), b.numpy(), 1e-12, 1e-12)
 
 
@@ -200,26 +209,95 @@ def refused(kind: type[Exception], words: str, x: Ints, weight: Ints, **settings
 @pytest.mark.parametrize(
     ("kind", "words", "x", "weight", "named"),
     [
-        refused(ValueError, r"x has 3 channels \(2, 3, 8, 8\) .* CT slices need x\[:, None\]", (2, 3, 8, 8), (8, 1, 3, 3)),
-        refused(ValueError, r"x has 4 channels .* expects 2 \(groups=2\)", (1, 4, 5, 5), (2, 1, 3, 3), groups=2),
-        refused(ValueError, r"3 output channels cannot be divided into groups=2", (1, 4, 5, 5), (3, 2, 3, 3), groups=2),
+        refused(
+            ValueError,
+            r"x has 3 channels \(2, 3, 8, 8\) .* CT slices need x\[:, None\]",
+            (2, 3, 8, 8),
+            (8, 1, 3, 3),
+        ),
+        refused(
+            ValueError,
+            r"x has 4 channels .* expects 2 \(groups=2\)",
+            (1, 4, 5, 5),
+            (2, 1, 3, 3),
+            groups=2,
+        ),
+        refused(
+            ValueError,
+            r"3 output channels cannot be divided into groups=2",
+            (1, 4, 5, 5),
+            (3, 2, 3, 3),
+            groups=2,
+        ),
         refused(ValueError, r"must have 4 axes: \(N, C, \*spatial\)", (5, 5), (1, 1, 3, 3)),
         refused(ValueError, r"weight \(1, 1, 3\) must have 4 axes", (1, 1, 5, 5), (1, 1, 3)),
-        refused(ValueError, r"kernel \(3, 3\) with dilation \(2, 2\) is larger than the input \(4, 4\)", (1, 1, 4, 4), (1, 1, 3, 3), dilation=2),
-        refused(ValueError, r"stride=0 is not an integer >= 1, or 2 of them", (1, 1, 4, 4), (1, 1, 3, 3), stride=0),
-        refused(ValueError, r"stride=1.5 is not an integer", (1, 1, 4, 4), (1, 1, 3, 3), stride=1.5),
-        refused(ValueError, r"padding=\(1, 1, 1\) is not", (1, 1, 4, 4), (1, 1, 3, 3), padding=(1, 1, 1)),
-        refused(ValueError, r"padding=-1 is not an integer >= 0", (1, 1, 4, 4), (1, 1, 3, 3), padding=-1),
+        refused(
+            ValueError,
+            r"kernel \(3, 3\) with dilation \(2, 2\) is larger than the input \(4, 4\)",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            dilation=2,
+        ),
+        refused(
+            ValueError,
+            r"stride=0 is not an integer >= 1, or 2 of them",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            stride=0,
+        ),
+        refused(
+            ValueError, r"stride=1.5 is not an integer", (1, 1, 4, 4), (1, 1, 3, 3), stride=1.5
+        ),
+        refused(
+            ValueError, r"padding=\(1, 1, 1\) is not", (1, 1, 4, 4), (1, 1, 3, 3), padding=(1, 1, 1)
+        ),
+        refused(
+            ValueError, r"padding=-1 is not an integer >= 0", (1, 1, 4, 4), (1, 1, 3, 3), padding=-1
+        ),
         refused(ValueError, r"dilation=True is not", (1, 1, 4, 4), (1, 1, 3, 3), dilation=True),
-        refused(ValueError, r"groups=0 is not an integer >= 1", (1, 1, 4, 4), (1, 1, 3, 3), groups=0),
-        refused(NotImplementedError, r"padding='same' is not implemented", (1, 1, 4, 4), (1, 1, 3, 3), padding="same"),
-        refused(ValueError, r"activation='gelu' is not one of None, 'relu'", (1, 1, 4, 4), (1, 1, 3, 3), activation="gelu"),
-        refused(ValueError, r"bias \(2,\) does not fit weight \(1, 1, 3, 3\)", (1, 1, 4, 4), (1, 1, 3, 3), bias=np.ones(2)),
-        refused(ValueError, r"bias \(\) does not fit weight", (1, 1, 4, 4), (1, 1, 3, 3), bias=np.ones(())),
-        refused(TypeError, r"weight is float32 but x is float64; use weight.to\('float64'\)", (1, 1, 4, 4), (1, 1, 3, 3), dtype=np.float32),
+        refused(
+            ValueError, r"groups=0 is not an integer >= 1", (1, 1, 4, 4), (1, 1, 3, 3), groups=0
+        ),
+        refused(
+            NotImplementedError,
+            r"padding='same' is not implemented",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            padding="same",
+        ),
+        refused(
+            ValueError,
+            r"activation='gelu' is not one of None, 'relu'",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            activation="gelu",
+        ),
+        refused(
+            ValueError,
+            r"bias \(2,\) does not fit weight \(1, 1, 3, 3\)",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            bias=np.ones(2),
+        ),
+        refused(
+            ValueError,
+            r"bias \(\) does not fit weight",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            bias=np.ones(()),
+        ),
+        refused(
+            TypeError,
+            r"weight is float32 but x is float64; use weight.to\('float64'\)",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            dtype=np.float32,
+        ),
     ],
-)  # fmt: skip
-def test_refuses(kind: type[Exception], words: str, x: Ints, weight: Ints, named: dict[str, Any]) -> None:
+)
+def test_refuses(
+    kind: type[Exception], words: str, x: Ints, weight: Ints, named: dict[str, Any]
+) -> None:
     dtype = named.pop("dtype", np.float64)
     with pytest.raises(kind, match=f"^conv2d: .*{words}"):
         ops.conv2d(np.ones(x), np.ones(weight, dtype), **named)

@@ -98,7 +98,8 @@ def test_adaptive_equals_means_of_stretches(sizes: list[tuple[int, int]]) -> Non
     expected = np.empty((2, 1, *out))
     for place in loops.places(out):
         stretch = tuple(
-            slice(i * s // o, -(-(i + 1) * s // o)) for i, s, o in zip(place, spatial, out, strict=True)
+            slice(i * s // o, -(-(i + 1) * s // o))
+            for i, s, o in zip(place, spatial, out, strict=True)
         )
         expected[(..., *place)] = x[(..., *stretch)].mean(axis=tuple(range(2, x.ndim)))
     np.testing.assert_allclose(ADAPTIVE[len(out)](x, out), expected, 1e-12, 1e-12)
@@ -154,22 +155,78 @@ def test_unbatched_input(axes: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "words", "call"),
     [
-        (ValueError, "max_pool2d: x .4, 4. must have 4 axes, or 3", lambda: ops.max_pool2d(np.ones((4, 4)), 2)),
-        (ValueError, "max_pool2d: x .* has nothing along a spatial axis", lambda: ops.max_pool2d(np.ones((1, 1, 0, 4)), 2)),
-        (ValueError, "window .5, 5. with dilation .1, 1. is larger than the input .4, 4.", lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4)), 5)),
-        (ValueError, "avg_pool1d: padding=2 is more than half of kernel_size=3", lambda: ops.avg_pool1d(np.ones((1, 1, 4)), 3, padding=2)),
-        (ValueError, "max_pool1d: kernel_size=0 is not an integer >= 1", lambda: ops.max_pool1d(np.ones((1, 1, 4)), 0)),
-        (ValueError, "max_pool1d: kernel_size=2.0 is not", lambda: ops.max_pool1d(np.ones((1, 1, 4)), 2.0)),
-        (ValueError, "max_pool2d: stride=.1, 2, 3. is not", lambda: ops.max_pool2d(np.ones((1, 1, 4, 4)), 2, (1, 2, 3))),
-        (ValueError, "avg_pool2d: divisor_override is 0", lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4)), 2, divisor_override=0)),
-        (NotImplementedError, "return_indices=True", lambda: ops.max_pool2d(np.ones((1, 1, 4, 4)), 2, return_indices=True)),
-        (TypeError, "avg_pool2d: x is int64, expected a floating dtype", lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4), np.int64), 2)),
-        (TypeError, "adaptive_avg_pool1d: x is int64", lambda: ops.adaptive_avg_pool1d(np.ones((1, 1, 4), np.int64), 2)),
-        (ValueError, "adaptive_avg_pool2d: output_size=.1, 2, 3. must hold 2 sizes", lambda: ops.adaptive_avg_pool2d(np.ones((1, 1, 4, 4)), (1, 2, 3))),
-        (ValueError, "adaptive_avg_pool2d: output_size=.0, 0. is not", lambda: ops.adaptive_avg_pool2d(np.ones((1, 1, 4, 4)), 0)),
-        (TypeError, "unexpected keyword argument", lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4)), 2, dilation=2)),
+        (
+            ValueError,
+            "max_pool2d: x .4, 4. must have 4 axes, or 3",
+            lambda: ops.max_pool2d(np.ones((4, 4)), 2),
+        ),
+        (
+            ValueError,
+            "max_pool2d: x .* has nothing along a spatial axis",
+            lambda: ops.max_pool2d(np.ones((1, 1, 0, 4)), 2),
+        ),
+        (
+            ValueError,
+            "window .5, 5. with dilation .1, 1. is larger than the input .4, 4.",
+            lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4)), 5),
+        ),
+        (
+            ValueError,
+            "avg_pool1d: padding=2 is more than half of kernel_size=3",
+            lambda: ops.avg_pool1d(np.ones((1, 1, 4)), 3, padding=2),
+        ),
+        (
+            ValueError,
+            "max_pool1d: kernel_size=0 is not an integer >= 1",
+            lambda: ops.max_pool1d(np.ones((1, 1, 4)), 0),
+        ),
+        (
+            ValueError,
+            "max_pool1d: kernel_size=2.0 is not",
+            lambda: ops.max_pool1d(np.ones((1, 1, 4)), 2.0),
+        ),
+        (
+            ValueError,
+            "max_pool2d: stride=.1, 2, 3. is not",
+            lambda: ops.max_pool2d(np.ones((1, 1, 4, 4)), 2, (1, 2, 3)),
+        ),
+        (
+            ValueError,
+            "avg_pool2d: divisor_override is 0",
+            lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4)), 2, divisor_override=0),
+        ),
+        (
+            NotImplementedError,
+            "return_indices=True",
+            lambda: ops.max_pool2d(np.ones((1, 1, 4, 4)), 2, return_indices=True),
+        ),
+        (
+            TypeError,
+            "avg_pool2d: x is int64, expected a floating dtype",
+            lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4), np.int64), 2),
+        ),
+        (
+            TypeError,
+            "adaptive_avg_pool1d: x is int64",
+            lambda: ops.adaptive_avg_pool1d(np.ones((1, 1, 4), np.int64), 2),
+        ),
+        (
+            ValueError,
+            "adaptive_avg_pool2d: output_size=.1, 2, 3. must hold 2 sizes",
+            lambda: ops.adaptive_avg_pool2d(np.ones((1, 1, 4, 4)), (1, 2, 3)),
+        ),
+        (
+            ValueError,
+            "adaptive_avg_pool2d: output_size=.0, 0. is not",
+            lambda: ops.adaptive_avg_pool2d(np.ones((1, 1, 4, 4)), 0),
+        ),
+        (
+            TypeError,
+            "unexpected keyword argument",
+            lambda: ops.avg_pool2d(np.ones((1, 1, 4, 4)), 2, dilation=2),
+        ),
     ],
-)  # fmt: skip
+)
 def test_refuses(kind: type[Exception], words: str, call: Any) -> None:
     with pytest.raises(kind, match=words):
         call()

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.rounding import assert_rounded
 from tinymed import ops
 from tinymed.backpropagation import grad
 from tinymed.tensor import Tensor, tensor
-from tests.rounding import assert_rounded
 
 nan, inf = math.nan, math.inf
 
@@ -57,7 +57,9 @@ def test_sigmoid_of_small_results_keeps_its_digits() -> None:
 
 def test_softplus_does_not_overflow() -> None:
     x = np.array([-1e4, -30, 30, 1e4])
-    np.testing.assert_allclose(ops.softplus(x), [0, math.log1p(math.exp(-30)), 30 + math.exp(-30), 1e4])
+    np.testing.assert_allclose(
+        ops.softplus(x), [0, math.log1p(math.exp(-30)), 30 + math.exp(-30), 1e4]
+    )
 
 
 def test_softmax_does_not_overflow_and_adds_up_to_one() -> None:
@@ -114,22 +116,58 @@ def test_division() -> None:
 @pytest.mark.parametrize(
     ("kind", "words", "call"),
     [
-        (ValueError, r"add: shapes \(2, 3\) and \(2,\) do not broadcast; axes are matched from the last", lambda: ops.add(np.ones((2, 3)), np.ones(2))),
-        (ValueError, r"where: shapes \(3,\) and \(2,\) and \(3,\) do not broadcast", lambda: ops.where(np.ones(3, bool), np.ones(2), np.ones(3))),
-        (TypeError, "subtract: bool - bool has no meaning; use !=", lambda: ops.subtract(np.ones(2, bool), np.ones(2, bool))),
-        (TypeError, "negative: -bool has no meaning; use ~", lambda: ops.negative(np.ones(2, bool))),
-        (TypeError, r"power: bool \*\* bool has no meaning", lambda: ops.power(np.ones(2, bool), True)),
-        (TypeError, "bitwise_not: the input is float64, expected bools or integers", lambda: ~tensor(np.ones(2))),
+        (
+            ValueError,
+            r"add: shapes \(2, 3\) and \(2,\) do not broadcast; axes are matched from the last",
+            lambda: ops.add(np.ones((2, 3)), np.ones(2)),
+        ),
+        (
+            ValueError,
+            r"where: shapes \(3,\) and \(2,\) and \(3,\) do not broadcast",
+            lambda: ops.where(np.ones(3, bool), np.ones(2), np.ones(3)),
+        ),
+        (
+            TypeError,
+            "subtract: bool - bool has no meaning; use !=",
+            lambda: ops.subtract(np.ones(2, bool), np.ones(2, bool)),
+        ),
+        (
+            TypeError,
+            "negative: -bool has no meaning; use ~",
+            lambda: ops.negative(np.ones(2, bool)),
+        ),
+        (
+            TypeError,
+            r"power: bool \*\* bool has no meaning",
+            lambda: ops.power(np.ones(2, bool), True),
+        ),
+        (
+            TypeError,
+            "bitwise_not: the input is float64, expected bools or integers",
+            lambda: ~tensor(np.ones(2)),
+        ),
         (TypeError, "bitwise_and: the input is float64", lambda: tensor(np.ones(2)) & True),
         (TypeError, "bitwise_or: the input is float32", lambda: 1.0 | tensor([1, 2])),
-        (ValueError, "clamp: min and max are both None; give at least one", lambda: ops.clamp(np.ones(2))),
-        (TypeError, "where: condition is int64, expected bool; compare first", lambda: ops.where(np.ones(2, np.int64), 1.0, 0.0)),
+        (
+            ValueError,
+            "clamp: min and max are both None; give at least one",
+            lambda: ops.clamp(np.ones(2)),
+        ),
+        (
+            TypeError,
+            "where: condition is int64, expected bool; compare first",
+            lambda: ops.where(np.ones(2, np.int64), 1.0, 0.0),
+        ),
         (TypeError, "where: condition is list, expected bool", lambda: ops.where([True], 1.0, 0.0)),
         (OverflowError, "-1 out of bounds for uint8", lambda: ops.add(np.ones(2, np.uint8), -1)),
         (ValueError, "dropout: p=1.5 is not a probability", lambda: ops.dropout(np.ones(2), 1.5)),
-        (TypeError, "dropout: x is int64, expected a floating dtype", lambda: ops.dropout(np.ones(2, np.int64), 0.5)),
+        (
+            TypeError,
+            "dropout: x is int64, expected a floating dtype",
+            lambda: ops.dropout(np.ones(2, np.int64), 0.5),
+        ),
     ],
-)  # fmt: skip
+)
 def test_refuses(kind: type[Exception], words: str, call: Any) -> None:
     with pytest.raises(kind, match=words):
         call()
@@ -333,20 +371,56 @@ def test_ignored_rows_may_hold_anything() -> None:
 @pytest.mark.parametrize(
     ("kind", "words", "x", "target", "named"),
     [
-        (IndexError, "class index 3 in target is out of range for 3 classes", X[0].T[:2], [0, 3], {}),
+        (
+            IndexError,
+            "class index 3 in target is out of range for 3 classes",
+            X[0].T[:2],
+            [0, 3],
+            {},
+        ),
         (IndexError, "class index -1 in target", X[0].T[:2], [0, -1], {}),
         (TypeError, "target holds NaN, expected class indices", X[0].T[:2], [0.0, nan], {}),
-        (TypeError, "target holds float64 values, expected class indices", X[0].T[:2], [0.0, 1.0], {}),
+        (
+            TypeError,
+            "target holds float64 values, expected class indices",
+            X[0].T[:2],
+            [0.0, 1.0],
+            {},
+        ),
         (TypeError, "target is bool, expected integers", X[0].T[:2], [True, False], {}),
         (ValueError, r"x \(2, 3\) and target \(3,\) do not fit", X[0].T[:2], [0, 1, 2], {}),
         (ValueError, r"x \(2, 3\) and target \(2, 1\) do not fit", X[0].T[:2], [[0], [1]], {}),
-        (ValueError, r"weight \(2,\) is not one for each of 3", X[0].T[:2], [0, 1], {"weight": np.ones(2)}),
-        (TypeError, "weight is float32 but x is float64", X[0].T[:2], [0, 1], {"weight": np.ones(3, "f4")}),
-        (ValueError, "reduction='avg' is not 'mean', 'sum' or 'none'", X[0].T[:2], [0, 1], {"reduction": "avg"}),
-        (NotImplementedError, "label_smoothing=0.1 is not implemented", X[0].T[:2], [0, 1], {"label_smoothing": 0.1}),
+        (
+            ValueError,
+            r"weight \(2,\) is not one for each of 3",
+            X[0].T[:2],
+            [0, 1],
+            {"weight": np.ones(2)},
+        ),
+        (
+            TypeError,
+            "weight is float32 but x is float64",
+            X[0].T[:2],
+            [0, 1],
+            {"weight": np.ones(3, "f4")},
+        ),
+        (
+            ValueError,
+            "reduction='avg' is not 'mean', 'sum' or 'none'",
+            X[0].T[:2],
+            [0, 1],
+            {"reduction": "avg"},
+        ),
+        (
+            NotImplementedError,
+            "label_smoothing=0.1 is not implemented",
+            X[0].T[:2],
+            [0, 1],
+            {"label_smoothing": 0.1},
+        ),
         (TypeError, "x is int64, expected floating logits", np.ones((2, 3), int), [0, 1], {}),
     ],
-)  # fmt: skip
+)
 def test_cross_entropy_refuses(
     kind: type[Exception], words: str, x: Any, target: Any, named: dict[str, Any]
 ) -> None:
@@ -422,15 +496,39 @@ def test_batch_norm_of_shifted_data_keeps_its_digits() -> None:
     ("words", "x", "named"),
     [
         (r"x \(3,\) must be \(N, C\) or \(N, C, \*spatial\)", np.ones(3), {}),
-        (r"x \(1, 3\) has 1 value per channel; training needs 2", np.ones((1, 3)), {"training": True}),
+        (
+            r"x \(1, 3\) has 1 value per channel; training needs 2",
+            np.ones((1, 3)),
+            {"training": True},
+        ),
         ("without training it needs running_mean and running_var", np.ones((2, 3)), {}),
-        ("running_mean and running_var belong together", np.ones((2, 3)), {"running_mean": np.ones(3)}),
-        (r"running_mean \(1,\) does not fit the 3 channels", np.ones((2, 3)), {"running_mean": np.ones(1), "running_var": np.ones(3)}),
-        (r"running_var \(4,\) does not fit", np.ones((2, 3)), {"running_mean": np.ones(3), "running_var": np.ones(4)}),
-        (r"weight \(2,\) does not fit the 3 channels of x", np.ones((2, 3)), {"weight": np.ones(2), "training": True}),
-        (r"bias \(1,\) does not fit the 3 channels", np.ones((2, 3)), {"bias": np.ones(1), "running_mean": np.ones(3), "running_var": np.ones(3)}),
+        (
+            "running_mean and running_var belong together",
+            np.ones((2, 3)),
+            {"running_mean": np.ones(3)},
+        ),
+        (
+            r"running_mean \(1,\) does not fit the 3 channels",
+            np.ones((2, 3)),
+            {"running_mean": np.ones(1), "running_var": np.ones(3)},
+        ),
+        (
+            r"running_var \(4,\) does not fit",
+            np.ones((2, 3)),
+            {"running_mean": np.ones(3), "running_var": np.ones(4)},
+        ),
+        (
+            r"weight \(2,\) does not fit the 3 channels of x",
+            np.ones((2, 3)),
+            {"weight": np.ones(2), "training": True},
+        ),
+        (
+            r"bias \(1,\) does not fit the 3 channels",
+            np.ones((2, 3)),
+            {"bias": np.ones(1), "running_mean": np.ones(3), "running_var": np.ones(3)},
+        ),
     ],
-)  # fmt: skip
+)
 def test_batch_norm_refuses(words: str, x: Any, named: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"batch_norm: {words}"):
         ops.batch_norm(x, **named)

@@ -60,36 +60,100 @@ def test_split() -> None:
 @pytest.mark.parametrize(
     ("kind", "words", "call"),
     [
-        (ValueError, r"reshape: x \(2, 3, 4\) has 24 elements, which do not fit \(5, 5\)", lambda: ops.reshape(X, 5, 5)),
+        (
+            ValueError,
+            r"reshape: x \(2, 3, 4\) has 24 elements, which do not fit \(5, 5\)",
+            lambda: ops.reshape(X, 5, 5),
+        ),
         (ValueError, r"reshape: \(-1, -1\) may hold one -1", lambda: ops.reshape(X, -1, -1)),
-        (ValueError, r"reshape: \(-2, 12\) may hold one -1 and no other negative size", lambda: ops.reshape(X, -2, 12)),
+        (
+            ValueError,
+            r"reshape: \(-2, 12\) may hold one -1 and no other negative size",
+            lambda: ops.reshape(X, -2, 12),
+        ),
         (ValueError, r"do not fit \(0, -1\)", lambda: ops.reshape(np.zeros((0, 2)), 0, -1)),
-        (TypeError, "'float' object cannot be interpreted as an integer", lambda: ops.reshape(X, 2.5, 4)),
-        (ValueError, r"view: x \(4, 3, 2\) with strides .* cannot be seen as \(24,\) without a copy; use reshape", lambda: ops.view(X.T, 24)),
-        (ValueError, r"permute: dims \(0, 0, 1\) are not each of the 3 axes once", lambda: ops.permute(X, 0, 0, 1)),
+        (
+            TypeError,
+            "'float' object cannot be interpreted as an integer",
+            lambda: ops.reshape(X, 2.5, 4),
+        ),
+        (
+            ValueError,
+            r"view: x \(4, 3, 2\) with strides .* cannot be seen as \(24,\) without a copy",
+            lambda: ops.view(X.T, 24),
+        ),
+        (
+            ValueError,
+            r"permute: dims \(0, 0, 1\) are not each of the 3 axes once",
+            lambda: ops.permute(X, 0, 0, 1),
+        ),
         (IndexError, "permute: dim 3 is out of range", lambda: ops.permute(X, 0, 1, 3)),
         (IndexError, "transpose: dim -4", lambda: ops.transpose(X, 0, -4)),
         (IndexError, "unsqueeze: dim 4 is out of range for 4 axes", lambda: ops.unsqueeze(X, 4)),
         (IndexError, "squeeze: dim 3", lambda: ops.squeeze(X, 3)),
         (ValueError, "flatten: start_dim 2 lies behind end_dim 1", lambda: ops.flatten(X, 2, 1)),
-        (ValueError, r"expand: x \(2, 3, 4\) cannot be repeated to \(2, 3, 5\); only axes of 1 can", lambda: ops.expand(X, (2, 3, 5))),
-        (ValueError, r"expand: x \(2, 3, 4\) cannot be repeated to \(3, 4\)", lambda: ops.expand(X, (3, 4))),
-        (ValueError, r"expand: x \(2, 3, 4\) has no axis to keep for a -1", lambda: ops.expand(X, (-1, 2, 3, 4))),
-        (ValueError, r"cat: tensor 1 is \(2, 2, 4\), tensor 0 is \(2, 3, 4\); all axes but dim=0 must be equal", lambda: ops.cat([X, X[:, :2]])),
+        (
+            ValueError,
+            r"expand: x \(2, 3, 4\) cannot be repeated to \(2, 3, 5\); only axes of 1 can",
+            lambda: ops.expand(X, (2, 3, 5)),
+        ),
+        (
+            ValueError,
+            r"expand: x \(2, 3, 4\) cannot be repeated to \(3, 4\)",
+            lambda: ops.expand(X, (3, 4)),
+        ),
+        (
+            ValueError,
+            r"expand: x \(2, 3, 4\) has no axis to keep for a -1",
+            lambda: ops.expand(X, (-1, 2, 3, 4)),
+        ),
+        (
+            ValueError,
+            r"cat: tensor 1 is \(2, 2, 4\), tensor 0 is \(2, 3, 4\); all axes but dim=0",
+            lambda: ops.cat([X, X[:, :2]]),
+        ),
         (ValueError, r"cat: tensor 1 is \(3, 4\)", lambda: ops.cat([X, X[0]])),
         (ValueError, "cat: no tensors given", lambda: ops.cat([])),
-        (ValueError, "cat: tensors without axes cannot be joined; use stack", lambda: ops.cat([tensor(1.0)])),
+        (
+            ValueError,
+            "cat: tensors without axes cannot be joined; use stack",
+            lambda: ops.cat([tensor(1.0)]),
+        ),
         (IndexError, "cat: dim 3", lambda: ops.cat([X], 3)),
-        (ValueError, "stack: tensors of one shape are expected, these are", lambda: ops.stack([X, X[0]])),
+        (
+            ValueError,
+            "stack: tensors of one shape are expected, these are",
+            lambda: ops.stack([X, X[0]]),
+        ),
         (ValueError, "stack: tensors of one shape are expected", lambda: ops.stack([])),
         (ValueError, "split: split_size 0 is not positive", lambda: ops.split(X, 0)),
-        (ValueError, r"split: sizes \[1, 1\] do not add up to 3, dim 1 of x", lambda: ops.split(X, [1, 1], 1)),
-        (ValueError, "split: a tensor without axes cannot be split", lambda: ops.split(tensor(1.0), 1)),
-        (ValueError, "pad: 3 amounts for 3 axes; give .low, high. per axis", lambda: ops.pad(X, (1, 1, 1))),
-        (ValueError, r"pad: amounts .* cut off more than there is of x \(2, 3, 4\)", lambda: ops.pad(X, (-5, 6))),
-        (NotImplementedError, "pad: mode='reflect' is not implemented; only 'constant' is", lambda: ops.pad(X, (1, 1), "reflect")),
+        (
+            ValueError,
+            r"split: sizes \[1, 1\] do not add up to 3, dim 1 of x",
+            lambda: ops.split(X, [1, 1], 1),
+        ),
+        (
+            ValueError,
+            "split: a tensor without axes cannot be split",
+            lambda: ops.split(tensor(1.0), 1),
+        ),
+        (
+            ValueError,
+            "pad: 3 amounts for 3 axes; give .low, high. per axis",
+            lambda: ops.pad(X, (1, 1, 1)),
+        ),
+        (
+            ValueError,
+            r"pad: amounts .* cut off more than there is of x \(2, 3, 4\)",
+            lambda: ops.pad(X, (-5, 6)),
+        ),
+        (
+            NotImplementedError,
+            "pad: mode='reflect' is not implemented; only 'constant' is",
+            lambda: ops.pad(X, (1, 1), "reflect"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_refuses(kind: type[Exception], words: str, call: Any) -> None:
     with pytest.raises(kind, match=words):
         call()
@@ -244,17 +308,38 @@ def test_matmul_equals_sums_of_products(a: tuple[int, ...], b: tuple[int, ...]) 
 @pytest.mark.parametrize(
     ("words", "call"),
     [
-        (r"matmul: a \(2, 3\) and b \(2, 3\) do not fit; the last axis of a must equal the second last", lambda: ops.matmul(X[0][:2, :3], X[0][:2, :3])),
-        (r"matmul: the batch axes of a \(2, 3, 4\) and b \(3, 4, 2\) do not broadcast", lambda: ops.matmul(X, np.ones((3, 4, 2)))),
-        (r"matmul: a \(\) and b \(3,\) need at least one axis; use \*", lambda: ops.matmul(np.ones(()), np.ones(3))),
-        (r"linear: x \(2, 3, 4\) has 4 features but weight \(2, 5\) expects 5", lambda: ops.linear(X, np.ones((2, 5)))),
-        (r"linear: bias \(3,\) does not fit weight \(2, 4\)", lambda: ops.linear(X, np.ones((2, 4)), np.ones(3))),
-        (r"linear: bias \(\) does not fit weight", lambda: ops.linear(X, np.ones((2, 4)), np.ones(()))),
+        (
+            r"matmul: a \(2, 3\) and b \(2, 3\) do not fit; the last axis of a must equal",
+            lambda: ops.matmul(X[0][:2, :3], X[0][:2, :3]),
+        ),
+        (
+            r"matmul: the batch axes of a \(2, 3, 4\) and b \(3, 4, 2\) do not broadcast",
+            lambda: ops.matmul(X, np.ones((3, 4, 2))),
+        ),
+        (
+            r"matmul: a \(\) and b \(3,\) need at least one axis; use \*",
+            lambda: ops.matmul(np.ones(()), np.ones(3)),
+        ),
+        (
+            r"linear: x \(2, 3, 4\) has 4 features but weight \(2, 5\) expects 5",
+            lambda: ops.linear(X, np.ones((2, 5))),
+        ),
+        (
+            r"linear: bias \(3,\) does not fit weight \(2, 4\)",
+            lambda: ops.linear(X, np.ones((2, 4)), np.ones(3)),
+        ),
+        (
+            r"linear: bias \(\) does not fit weight",
+            lambda: ops.linear(X, np.ones((2, 4)), np.ones(())),
+        ),
         (r"linear: x \(2, 3, 4\) .* weight \(4,\)", lambda: ops.linear(X, np.ones(4))),
         (r"linear: x \(\) has no features", lambda: ops.linear(np.ones(()), np.ones((2, 4)))),
-        ("linear: activation='swish' is not one of None, 'relu', 'tanh', 'sigmoid'", lambda: ops.linear(X, np.ones((2, 4)), activation="swish")),
+        (
+            "linear: activation='swish' is not one of None, 'relu', 'tanh', 'sigmoid'",
+            lambda: ops.linear(X, np.ones((2, 4)), activation="swish"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_products_refuse(words: str, call: Any) -> None:
     with pytest.raises(ValueError, match=words):
         call()

@@ -164,9 +164,11 @@ for alpha in (2, 0.5):
         f"add alpha {alpha}", lambda m, a, b, n=alpha: m.add(a, b, alpha=n), normal(3), normal(3)
     )
     compare(
-        f"subtract alpha {alpha}", lambda m, a, b, n=alpha: m.subtract(a, b, alpha=n), normal(3),
+        f"subtract alpha {alpha}",
+        lambda m, a, b, n=alpha: m.subtract(a, b, alpha=n),
         normal(3),
-    )  # fmt: skip
+        normal(3),
+    )
 compare("add alpha 0.5 integers", lambda m, a, b: m.add(a, b, alpha=0.5), whole(3), whole(3))
 for op in ("bitwise_and", "bitwise_or"):
     compare(f"{op} bools", lambda m, a, b, op=op: getattr(m, op)(a, b), whole(6) > 0, whole(6) > 0)
@@ -500,10 +502,16 @@ for shape in ((5, 3), (2, 3, 4), (2, 3, 2, 2), (2, 3, 2, 2, 2), (1, 3), (1, 3, 2
         compare(
             f"batch_norm {shape} {training}",
             lambda m, x, w, b, mean, var, t=training: (
-                m.batch_norm(x, mean, var, w, b, t, 0.3, 1e-3), mean, var
+                m.batch_norm(x, mean, var, w, b, t, 0.3, 1e-3),
+                mean,
+                var,
             ),
-            normal(*shape), normal(3), normal(3), Constant(normal(3)), Constant(normal(3) ** 2),
-        )  # fmt: skip
+            normal(*shape),
+            normal(3),
+            normal(3),
+            Constant(normal(3)),
+            Constant(normal(3) ** 2),
+        )
 LOGITS = normal(4, 3)
 CLASSES = np.array([0, 2, 1, 2])
 for reduction in ("mean", "sum", "none"):
@@ -516,22 +524,28 @@ for reduction in ("mean", "sum", "none"):
     compare(
         f"cross_entropy weight {reduction}",
         lambda m, x, t, w, r=reduction: m.cross_entropy(x, t, w, reduction=r),
-        LOGITS, CLASSES, Constant(np.array([0.2, 1.0, 3.0])),
-    )  # fmt: skip
+        LOGITS,
+        CLASSES,
+        Constant(np.array([0.2, 1.0, 3.0])),
+    )
     compare(
         f"cross_entropy ignore {reduction}",
-        lambda m, x, t, r=reduction: m.cross_entropy(x, t, ignore_index=2, reduction=r), LOGITS, CLASSES,
-    )  # fmt: skip
+        lambda m, x, t, r=reduction: m.cross_entropy(x, t, ignore_index=2, reduction=r),
+        LOGITS,
+        CLASSES,
+    )
     compare(
         f"cross_entropy ignored rows of nan and inf {reduction}",
         lambda m, x, t, r=reduction: m.cross_entropy(x, t, reduction=r),
-        np.array([[nan, 1.0], [-inf, 0.0], [inf, 0.0], [0.5, 0.1]]), np.array([-100, -100, -100, 1]),
-    )  # fmt: skip
+        np.array([[nan, 1.0], [-inf, 0.0], [inf, 0.0], [0.5, 0.1]]),
+        np.array([-100, -100, -100, 1]),
+    )
     compare(
         f"cross_entropy spatial {reduction}",
-        lambda m, x, t, r=reduction: m.cross_entropy(x, t, reduction=r), normal(2, 3, 2, 2),
+        lambda m, x, t, r=reduction: m.cross_entropy(x, t, reduction=r),
+        normal(2, 3, 2, 2),
         np.array([[[0, 1], [2, -100]], [[1, 1], [-100, 0]]]),
-    )  # fmt: skip
+    )
     for name, x, t in (
         ("plain", normal(3, 2), RANDOM.random((3, 2))),
         ("far", np.array([-800.0, 800.0, -800.0, 800.0]), np.array([0.0, 1.0, 1.0, 0.0])),
@@ -541,14 +555,20 @@ for reduction in ("mean", "sum", "none"):
     ):
         compare(
             f"binary_cross_entropy_with_logits {name} {reduction}",
-            lambda m, x, t, r=reduction: m.binary_cross_entropy_with_logits(x, t, reduction=r), x, t,
-        )  # fmt: skip
+            lambda m, x, t, r=reduction: m.binary_cross_entropy_with_logits(x, t, reduction=r),
+            x,
+            t,
+        )
     compare(
         f"binary_cross_entropy_with_logits weights {reduction}",
-        lambda m, x, t, w, p, r=reduction: m.binary_cross_entropy_with_logits(x, t, w, reduction=r, pos_weight=p),
-        normal(3, 2), Constant(RANDOM.random((3, 2))), Constant(RANDOM.random((3, 1))),
+        lambda m, x, t, w, p, r=reduction: m.binary_cross_entropy_with_logits(
+            x, t, w, reduction=r, pos_weight=p
+        ),
+        normal(3, 2),
+        Constant(RANDOM.random((3, 2))),
+        Constant(RANDOM.random((3, 1))),
         Constant(np.array([2.0, 0.5])),
-    )  # fmt: skip
+    )
     compare(
         f"mse_loss {reduction}",
         lambda m, x, t, r=reduction: m.mse_loss(x, t, reduction=r),

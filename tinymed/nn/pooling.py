@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from tinymed.errors import refuse
 from tinymed.nn.module import Module
+from tinymed.ops.adaptive_pooling import adaptive_avg_pool
 from tinymed.ops.conv import Setting
-from tinymed.ops.pooling import adaptive_avg_pool, avg_pool, max_pool
+from tinymed.ops.pooling import avg_pool, max_pool
 
 __all__ = [
     "AdaptiveAvgPool1d",

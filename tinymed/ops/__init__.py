@@ -9,6 +9,11 @@
 from tinymed.autograd import Function
 from tinymed.kernels.registry import PREFERENCE
 from tinymed.ops.activation import log_softmax, relu, sigmoid, softmax, softplus, tanh
+from tinymed.ops.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+)
 from tinymed.ops.arithmetic import add, divide, multiply, negative, power, subtract
 from tinymed.ops.broadcasting import expand, sum_to
 from tinymed.ops.comparison import (
@@ -32,9 +37,6 @@ from tinymed.ops.losses import binary_cross_entropy_with_logits, cross_entropy, 
 from tinymed.ops.matmul import linear, matmul
 from tinymed.ops.normalization import batch_norm
 from tinymed.ops.pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,

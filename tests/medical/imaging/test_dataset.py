@@ -152,7 +152,7 @@ def whole_file():
 WHOLE = whole_file()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     end=st.integers(0, len(WHOLE)),
     position=st.integers(0, len(WHOLE) - 1),
