@@ -162,6 +162,7 @@ def explain(name: str, *arrays: Any) -> str:
     Examples
     --------
     >>> import numpy as np
+    >>> from tinymed.kernels import explain
     >>> print(explain("conv.forward", np.ones(1)))
     conv.forward runs 'reference': the array is on cpu, where the order is numba_cpu, reference
     """

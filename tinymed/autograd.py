@@ -60,13 +60,13 @@ def owner(array: Array) -> Array:
 
 
 def wrote(array: Array) -> None:
-    """Tell the engine that ``array`` was changed in place. Every tinymed call that writes does so."""
+    """Tell the engine that ``array`` was changed in place; every tinymed call that writes does."""
     Writes.latest = Writes.at[id(owner(array))] = next(CLOCK)
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Record calls, or not, inside the ``with`` block or the decorated function; for this thread."""
+    """Record calls, or not, inside the ``with`` block or the decorated function, in this thread."""
     before, MODE.enabled = MODE.enabled, mode
     try:
         yield
@@ -185,7 +185,9 @@ class Function:
 
     def __call__(self, *inputs: Any) -> Any:
         """Compute, and record when an input is a Variable that wants a gradient."""
-        arrays, edges, variables, recorded = [], [], False, False
+        arrays: list[Any] = []
+        edges: list[Edge | None] = []
+        variables = recorded = False
         for x in inputs:
             if isinstance(x, Variable):
                 variables = True
@@ -235,7 +237,7 @@ class Function:
         return result_of(output, (self, 0))
 
     def keep(self, **constants: Any) -> None:
-        """Keep what backward needs and what has no gradient (indices, masks); freed like the rest."""
+        """Keep what backward needs and has no gradient (indices, masks); freed like the rest."""
         self.constants = constants
 
     def kept(self, name: str) -> Any:
@@ -244,9 +246,17 @@ class Function:
 
     def input_shape(self, index: int = 0) -> tuple[int, ...]:
         """Shape of the input ``index``, which must be one that wants a gradient."""
-        target, output = self.edges[index]  # type: ignore[misc]
-        shape: tuple[int, ...] = target.made[output][0] if target.number else target.data.shape
+        shape: tuple[int, ...] = self.input_made(index)[0]
         return shape
+
+    def input_made(self, index: int = 0) -> tuple[Any, Any]:
+        """Shape and dtype of the input ``index``, which must be one that wants a gradient."""
+        edge = self.edges[index]
+        if edge is None:
+            raise ValueError(f"{type(self).__name__}: input {index} wants no gradient")
+        target, output = edge
+        made: tuple[Any, Any] = target.made[output]
+        return made
 
     def fit(self, gradient: Any, shape: tuple[int, ...]) -> Any:
         """Bring a gradient that ``backward`` returned to the shape of its input, where that is
@@ -256,13 +266,13 @@ class Function:
 
     def restore(self, recording: bool) -> list[Any]:
         """Return what was saved: arrays, or, to record a second graph, Variables on their edges."""
-        self.check_not_freed()
+        saved = self.unfreed()
         if Writes.latest > self.number:
             self.check_writes()
         if not recording:
-            return self.saved
+            return saved
         restored: list[Any] = []
-        for position, array in zip(self.saves, self.saved, strict=True):
+        for position, array in zip(self.saves, saved, strict=True):
             if position == OUTPUT:
                 outputs = array if isinstance(array, tuple) else (array,)
                 made = tuple(result_of(y, (self, i)) for i, y in enumerate(outputs))
@@ -275,13 +285,14 @@ class Function:
                 restored.append(result_of(array, edge))
         return restored
 
-    def check_not_freed(self) -> None:
-        """Raise if an earlier backward passed here and kept nothing."""
+    def unfreed(self) -> list[Any]:
+        """Return what was saved, or raise if an earlier backward passed here and kept nothing."""
         if self.saved is None:
             raise RuntimeError(
                 f"backward: the graph behind the tensor {self.describe()} was freed by an earlier "
                 "backward; pass retain_graph=True to that one"
             )
+        return self.saved
 
     def check_writes(self) -> None:
         """Raise if an array that was saved or kept has been written since."""

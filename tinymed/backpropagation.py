@@ -165,7 +165,7 @@ class Walk:
         stack = list(found.values())
         while stack:
             node = stack.pop()
-            node.check_not_freed()  # it no longer knows where it led to
+            node.unfreed()  # otherwise it no longer knows where it led to
             for edge in node.edges:
                 if edge is not None and edge[0].number and edge[0].number not in found:
                     found[edge[0].number] = edge[0]
@@ -245,7 +245,7 @@ def wrong_gradient(node: Function, gradient: Any, made: tuple[Any, Any]) -> Runt
 
 
 def accumulate(leaf: Variable, gradient: Any) -> None:
-    """Add to ``leaf.grad``. A leaf owns its gradient: the first is copied, later ones are added in."""
+    """Add to ``leaf.grad``. A leaf owns its gradient: the first is copied, others are added in."""
     if isinstance(gradient, Variable):  # create_graph: the gradient is itself part of a graph
         if leaf.grad is not None:
             leaf.grad = leaf.grad + gradient

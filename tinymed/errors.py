@@ -53,7 +53,7 @@ def check_dims(name: str, dim: int | tuple[int, ...] | None, ndim: int) -> tuple
 
 
 def refuse(name: str, **arguments: Any) -> None:
-    """Raise `NotImplementedError` for the first argument that differs from its only supported value.
+    """Raise `NotImplementedError` for the first argument that is not its only supported value.
 
     ``refuse("conv2d", padding_mode=(padding_mode, "zeros"))``: never accept and ignore.
     """

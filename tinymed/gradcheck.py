@@ -75,8 +75,8 @@ def gradcheck(
             value = float((exact * direction).sum())
             if not abs(value - numeric) <= atol + rtol * abs(numeric):
                 raise AssertionError(
-                    f"gradcheck: input {i} {inputs[i].shape}, {name}: the gradient is {value:.10g}, "
-                    f"finite differences give {numeric:.10g}"
+                    f"gradcheck: input {i} {inputs[i].shape}, {name}: the gradient is "
+                    f"{value:.10g}, finite differences give {numeric:.10g}"
                 )
     return True
 

@@ -43,7 +43,8 @@ SUPPORTED = frozenset(map(np.dtype, DTYPES))  # in this machine's byte order
 
 KIND_OR_LOWER = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}
 
-_bool, _float = bool, float  # Tensor has methods of these names, which hide the types in its body
+_bool = bool  # Tensor has methods of these names, which hide the types from its annotations
+_float = float
 
 
 class Tensor(Variable):
@@ -65,7 +66,7 @@ class Tensor(Variable):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+    def __init__(self, data: Any, requires_grad: _bool = False) -> None:
         data = checked(data)
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"tensor: only floating dtypes have gradients, this is {data.dtype}")
@@ -96,7 +97,7 @@ class Tensor(Variable):
         return place(self.data)
 
     @property
-    def is_leaf(self) -> bool:
+    def is_leaf(self) -> _bool:
         """Whether no recorded call made it: leaves get a `.grad`."""
         return self.source is None
 
@@ -132,17 +133,18 @@ class Tensor(Variable):
             raise TypeError("iteration: a tensor without axes cannot be iterated")
         return (self[i] for i in range(self.shape[0]))
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> _bool:
         if self.numel() != 1:
             raise ValueError(
-                f"bool: the truth of a tensor {self.shape} is ambiguous; use x.numpy().any() or all()"
+                f"bool: the truth of a tensor {self.shape} is ambiguous; "
+                "use x.numpy().any() or all()"
             )
         return bool(self.data.reshape(())[()])
 
     def __int__(self) -> int:
         return int(self.item())
 
-    def __float__(self) -> float:
+    def __float__(self) -> _float:
         return float(self.item())
 
     def __index__(self) -> int:
@@ -167,8 +169,8 @@ class Tensor(Variable):
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.source is not None:
             raise RuntimeError(
-                f"copy: a tensor {self.shape} made by {type(self.grad_fn).__name__} cannot be copied "
-                "or pickled with its graph; use clone() or detach()"
+                f"copy: a tensor {self.shape} made by {type(self.grad_fn).__name__} cannot be "
+                "copied or pickled with its graph; use clone() or detach()"
             )
         return super().__reduce_ex__(protocol)
 
@@ -185,12 +187,12 @@ class Tensor(Variable):
         return self.data.tolist()
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """Return a NumPy array, sharing memory where it can. Refused while gradients are recorded."""
+        """Return a NumPy array, sharing memory where it can; refused where gradients are wanted."""
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires a gradient; use detach().numpy()")
         return to_host(self.data)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def __array__(self, dtype: Any = None, copy: _bool | None = None) -> np.ndarray[Any, Any]:
         array = self.numpy()
         if copy is False and dtype is not None and array.dtype != np.dtype(dtype):
             raise ValueError(f"array: {array.dtype} cannot become {np.dtype(dtype)} without a copy")
@@ -238,7 +240,7 @@ class Tensor(Variable):
     # -------------------------------------------------------------------------- differentiation
 
     def backward(
-        self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
+        self, gradient: Any = None, retain_graph: _bool = False, create_graph: _bool = False
     ) -> None:
         """Add the derivative of this tensor to the `.grad` of every leaf it was made from.
 
@@ -253,7 +255,7 @@ class Tensor(Variable):
         """Return the same memory as a constant."""
         return Tensor(self.data)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    def requires_grad_(self, requires_grad: _bool = True) -> Tensor:
         """Make a leaf require a gradient (or not), and return it."""
         if self.source is not None and not requires_grad:
             raise RuntimeError("requires_grad_: only leaves can stop requiring one; use detach()")
@@ -432,11 +434,11 @@ class Tensor(Variable):
 
     # -------------------------------------------------------------------- element by element
 
-    def add(self, other: Any, *, alpha: float = 1) -> Tensor:
+    def add(self, other: Any, *, alpha: _float = 1) -> Tensor:
         """Return ``self + alpha * other``."""
         return ops.add(self, other, alpha=alpha)
 
-    def sub(self, other: Any, *, alpha: float = 1) -> Tensor:
+    def sub(self, other: Any, *, alpha: _float = 1) -> Tensor:
         """Return ``self - alpha * other``."""
         return ops.subtract(self, other, alpha=alpha)
 
@@ -506,39 +508,39 @@ class Tensor(Variable):
 
     # ------------------------------------------------------------------------------ reductions
 
-    def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    def sum(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
         """Return the sum over ``dim``, or over all axes."""
         return ops.sum(self, dim, keepdim, dtype=dtype)
 
-    def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+    def mean(self, dim: Any = None, keepdim: _bool = False) -> Tensor:
         """Return the mean over ``dim``, or over all axes."""
         return ops.mean(self, dim, keepdim)
 
-    def var(self, dim: Any = None, keepdim: bool = False, *, correction: float = 1) -> Tensor:
+    def var(self, dim: Any = None, keepdim: _bool = False, *, correction: _float = 1) -> Tensor:
         """Return the variance over ``dim``; the divisor is count - ``correction``."""
         return ops.var(self, dim, keepdim, correction=correction)
 
-    def std(self, dim: Any = None, keepdim: bool = False, *, correction: float = 1) -> Tensor:
+    def std(self, dim: Any = None, keepdim: _bool = False, *, correction: _float = 1) -> Tensor:
         """Return the standard deviation over ``dim``."""
         return ops.std(self, dim, keepdim, correction=correction)
 
-    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
+    def max(self, dim: int | None = None, keepdim: _bool = False) -> Any:
         """Return the largest element, or along ``dim`` (values, indices)."""
         return ops.max(self, dim, keepdim)
 
-    def min(self, dim: int | None = None, keepdim: bool = False) -> Any:
+    def min(self, dim: int | None = None, keepdim: _bool = False) -> Any:
         """Return the smallest element, or along ``dim`` (values, indices)."""
         return ops.min(self, dim, keepdim)
 
-    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    def argmax(self, dim: int | None = None, keepdim: _bool = False) -> Tensor:
         """Return the place of the largest element."""
         return ops.argmax(self, dim, keepdim)
 
-    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    def argmin(self, dim: int | None = None, keepdim: _bool = False) -> Tensor:
         """Return the place of the smallest element."""
         return ops.argmin(self, dim, keepdim)
 
-    def logsumexp(self, dim: Any, keepdim: bool = False) -> Tensor:
+    def logsumexp(self, dim: Any, keepdim: _bool = False) -> Tensor:
         """Return log(sum(exp(x))) over ``dim``."""
         return ops.logsumexp(self, dim, keepdim)
 
@@ -733,7 +735,7 @@ def ones_like(x: Any, dtype: Any = None) -> Tensor:
 
 
 def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
-    """Return start, start + step, ... below ``end``; ``arange(n)`` counts from 0. int64 or float."""
+    """Return start, start + step, ... below ``end`` in int64 or float; ``arange(n)`` is from 0."""
     first, last = (0, start) if end is None else (start, end)
     if step == 0:
         raise ValueError("arange: step is 0")

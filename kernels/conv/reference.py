@@ -19,6 +19,7 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.matmul.reference import activate
 
 Ints = tuple[int, ...]
+Slices = tuple[slice, ...]
 BLOCK = 1 << 20  # elements of columns at a time: 4 MB of float32, about a core's share of L2
 
 
@@ -33,7 +34,7 @@ def blocks(images: int, columns_per_image: int) -> Iterator[slice]:
     return (slice(i, i + step) for i in range(0, images, step))
 
 
-def taps(kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> Iterator[tuple[Ints, tuple]]:
+def taps(kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> Iterator[tuple[Ints, Slices]]:
     """For each tap of the window: its place, and the slices of the padded input it reads."""
     for tap in itertools.product(*map(range, kernel)):
         yield (

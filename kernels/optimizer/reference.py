@@ -17,7 +17,7 @@ def sgd(
     nesterov: bool,
     first: bool,
 ) -> None:
-    """v = momentum v + (1 - dampening) g;  param -= lr v  (or lr (g + momentum v) for Nesterov).
+    """Step: v = momentum v + (1 - dampening) g;  param -= lr v  (or lr (g + momentum v) for Nesterov).
 
     ``first``: the buffer is empty and takes g as it is, as PyTorch does.
     """
@@ -44,7 +44,7 @@ def adam(
     eps: float,
     max_exp_avg_sq: Array | None,
 ) -> None:
-    """m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  param -= lr m^ / (sqrt(v^) + eps).
+    """Step: m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  param -= lr m^ / (sqrt(v^) + eps).
 
     m^ = m / (1 - b1^step) and v^ = v / (1 - b2^step) undo the start from zero. With
     ``max_exp_avg_sq`` the largest v so far takes the place of v (AMSGrad).

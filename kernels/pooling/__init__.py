@@ -1,7 +1,7 @@
 """Pooling windows in one, two or three dimensions.
 
 ``max_forward(x, kernel, stride, padding, dilation, out)`` -> y (N, C, *out) and which tap won
-``max_grad_input(grad_output, winner, spatial, kernel, stride, padding, dilation)`` -> (N, C, *spatial)
+``max_grad_input(grad_output, winner, spatial, kernel, stride, padding, dilation)`` -> like x
 ``max_gather(x, winner, kernel, stride, padding, dilation)`` -> the winners' places read from x
 ``avg_forward(x, kernel, stride, padding, out, divisor)`` -> (N, C, *out)
 ``avg_grad_input(grad_output, spatial, kernel, stride, padding, divisor)`` -> (N, C, *spatial)

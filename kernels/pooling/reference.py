@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.conv.reference import Ints, taps
 
@@ -33,6 +35,20 @@ def inside(padding: Ints, spatial: Ints) -> tuple[slice, ...]:
     return tuple(slice(p, p + s) for p, s in zip(padding, spatial, strict=True))
 
 
+def first_inside(
+    kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, out: Ints
+) -> np.ndarray[Any, Any]:
+    """Return, (*out), which tap of each window is the first that meets the input, not the padding.
+
+    It wins where all that a window sees is as low as the padding.
+    """
+    number = np.zeros((), np.int64)
+    for k, s, p, d, o in zip(kernel, stride, padding, dilation, out, strict=True):
+        tap = -((np.arange(o) * s - p) // d)  # the padding left of the input, in steps of d
+        number = number[..., None] * k + tap.clip(0, k - 1)
+    return number
+
+
 def max_forward(
     x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, out: Ints
 ) -> tuple[Array, Array]:
@@ -44,13 +60,12 @@ def max_forward(
     reach = padded_shape(out, kernel, stride, dilation)
     lowest = -xp.inf if x.dtype.kind == "f" else xp.iinfo(x.dtype).min
     padded = padded_with(x, lowest, padding, reach)
-    compact = "u1" if math.prod(kernel) <= 256 else "i4"
-    y = winner = None
-    for number, (_, window) in enumerate(taps(kernel, out, stride, dilation)):
+    first, *others = (window for _, window in taps(kernel, out, stride, dilation))
+    y = padded[(..., *first)].copy()
+    winner = xp.empty(y.shape, "u1" if math.prod(kernel) <= 256 else "i4")
+    winner[...] = xp.asarray(first_inside(kernel, stride, padding, dilation, out))
+    for number, window in enumerate(others, 1):
         candidate = padded[(..., *window)]
-        if y is None:
-            y, winner = candidate.copy(), xp.zeros(candidate.shape, compact)
-            continue
         better = candidate > y
         if x.dtype.kind == "f":
             better |= candidate != candidate

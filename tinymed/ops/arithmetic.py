@@ -98,7 +98,7 @@ def add(a: Any, b: Any, *, alpha: float = 1) -> Any:
 def subtract(a: Any, b: Any, *, alpha: float = 1) -> Any:
     """Return ``a - alpha * b``, with broadcasting. Two bools are refused, as in PyTorch."""
     a, b = promote(a, b if alpha == 1 else multiply(b, alpha))
-    if getattr(a, "dtype", None) == bool:
+    if is_bool(a):
         raise TypeError("subtract: bool - bool has no meaning; use != or a cast")
     return Subtract()(a, b)
 
@@ -121,13 +121,18 @@ def power(a: Any, b: Any) -> Any:
     Integers to negative powers are refused, since most of the results are none.
     """
     a, b = promote(a, b)
-    if getattr(a, "dtype", None) == bool == getattr(b, "dtype", bool):
+    if is_bool(a) and is_bool(b):
         raise TypeError("power: bool ** bool has no meaning; cast one of them")
     return Power()(a, b)
 
 
 def negative(x: Any) -> Any:
     """Return ``-x``. bool is refused, as in PyTorch."""
-    if x.dtype == bool:
+    if is_bool(x):
         raise TypeError("negative: -bool has no meaning; use ~")
     return Negative()(x)
+
+
+def is_bool(x: Any) -> bool:
+    """Tell whether ``x`` is an array, a Tensor or a number of bools."""
+    return isinstance(x, bool) or (hasattr(x, "dtype") and bool(x.dtype.kind == "b"))

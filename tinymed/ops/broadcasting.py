@@ -57,7 +57,7 @@ class SumTo(Function):
 
 
 def total(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """Return the sum over ``axes``; float16, which stands still at 2048 ones, is added in float32."""
+    """Return the sum over ``axes``; float16, which stands still at 2048 ones, adds in float32."""
     if x.dtype == np.float16:
         return x.sum(axis=axes, keepdims=keepdim, dtype=np.float32).astype(np.float16)
     return x.sum(axis=axes, keepdims=keepdim)

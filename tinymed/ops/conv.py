@@ -99,7 +99,7 @@ class ConvActivated(Conv):
 
 
 class ConvGradInput(_Geometry):
-    """y = dL/dx of a convolution from g = dL/dy and w: linear in both (a transposed convolution)."""
+    """y = dL/dx of a convolution from g = dL/dy and w, linear in both: transposed convolution."""
 
     def __init__(self, spatial: Shape, *settings: Any) -> None:
         super().__init__(*settings)

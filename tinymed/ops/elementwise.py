@@ -173,7 +173,7 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
 
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return ``a`` where ``condition`` (bool) holds, else ``b``; all three broadcast."""
-    if getattr(condition, "dtype", None) != bool:
+    if not hasattr(condition, "dtype") or condition.dtype.kind != "b":
         raise TypeError(
             f"where: condition is {getattr(condition, 'dtype', type(condition).__name__)}, "
             "expected bool; compare first, as in x != 0"

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinymed.autograd import Function, Variable
+from tinymed.kernels.arrays import Array
+from tinymed.ops.broadcasting import Shape
 
 __all__ = [
     "Cast",
@@ -48,15 +50,14 @@ class Cast(Function):
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
 
-    def output_shape(self, x):
+    def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         return x.astype(self.dtype)
 
-    def backward(self, grad_output):
-        target, index = self.edges[0]
-        return (cast(grad_output, target.made[index][1]),)
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        return (cast(grad_output, self.input_made()[1]),)
 
 
 def cast(x: Any, dtype: Any) -> Any:

@@ -124,7 +124,7 @@ class Cat(Function):
 
 
 class Pad(Function):
-    """y = x with a constant around it (or cut off, where negative);  dL/dx = the inside of dL/dy."""
+    """y = x with a constant around it (cut off, where negative);  dL/dx = the inside of dL/dy."""
 
     def __init__(self, amounts: tuple[tuple[int, int], ...], value: float) -> None:
         self.amounts, self.value = amounts, value

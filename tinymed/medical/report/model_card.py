@@ -16,19 +16,26 @@ from typing import Any
 
 __all__ = ["OPTIONAL", "REQUIRED", "model_card", "write_model_card"]
 
-REQUIRED = (
-    "name",
-    "purpose",
-    "data",
-    "splits",
-    "split_by",
-    "preprocessing",
-    "network",
-    "training",
-    "threshold",
-    "metrics",
-)
-OPTIONAL = ("baseline", "warnings", "limits", "reproduce")
+# Fact -> what it is. A dict of facts is shown as a list of "name: value".
+REQUIRED = {
+    "name": "str",
+    "purpose": "str, in a sentence",
+    "data": "dict, with 'label': what a label means ('1: marked by radiologists, not pathology')",
+    "splits": "dict split -> dict of numbers, such as images, patients, positives",
+    "split_by": "str, of what all images are in one split ('patient'), or None if it is not known",
+    "preprocessing": "dict, or list of str",
+    "network": "dict, or list of str",
+    "training": "dict, or list of str",
+    "threshold": "str, how it was chosen ('recall 0.9 on val')",
+    "metrics": "dict name -> number; auc_ci (low, high) is the 95 % interval of auc, and so on",
+}
+OPTIONAL = {
+    "results_on": "str, the split that the metrics are of",
+    "baseline": "dict name -> AUC, or {'auc': .., 'auc_ci': (.., ..)}: what needs no network",
+    "warnings": "list of str, found in the data or the results",
+    "limits": "list of str, beside those that hold for every model",
+    "reproduce": "list of str, shell commands",
+}
 
 _NOT_A_DEVICE = (
     "**Not a medical device.** For research and teaching. It must not be used to diagnose, to "
@@ -56,27 +63,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
     Parameters
     ----------
     facts : dict
-        Required:
-
-        - ``name``, ``purpose`` : str
-        - ``data`` : dict of str, among them ``label``, what a label means, such as "1: four
-          radiologists marked a nodule here; not pathology"
-        - ``splits`` : dict split -> dict of numbers, such as ``images``, ``patients``,
-          ``positives``
-        - ``split_by`` : str or None, of what all images are in one split ("patient"); None if it
-          is not known, and the card then says that leakage cannot be ruled out
-        - ``preprocessing``, ``network``, ``training`` : dict name -> value, or list of str
-        - ``threshold`` : str, how it was chosen, such as "recall 0.9 on val"
-        - ``metrics`` : dict name -> number on the test split; ``auc_ci`` (low, high) is the 95 %
-          interval of ``auc``, and so for every other name
-
-        Optional:
-
-        - ``baseline`` : dict name -> AUC, or ``{"auc": .., "auc_ci": (.., ..)}``: what needs no
-          network, such as the size alone
-        - ``warnings`` : list of str, from `DataReport`
-        - ``limits`` : list of str, beside those that hold for every model
-        - ``reproduce`` : list of str, shell commands
+        All of `REQUIRED`, any of `OPTIONAL`; they say what each is.
 
     Returns
     -------
@@ -94,17 +81,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
     >>> model_card(facts).splitlines()[0]
     '# Model card: a\\|b'
     """
-    missing = [key for key in REQUIRED if key not in facts]
-    unknown = [key for key in facts if key not in REQUIRED + OPTIONAL]
-    if missing or unknown:
-        raise ValueError(
-            f"model_card: facts missing {missing}, unknown {unknown}; required are "
-            f"{list(REQUIRED)}, optional {list(OPTIONAL)}"
-        )
-    if "label" not in facts["data"]:
-        raise ValueError(
-            f"model_card: data has {sorted(facts['data'])}, 'label' expected: what a label means"
-        )
+    _check(facts)
     warnings = facts.get("warnings", ())
     split_by = None if facts["split_by"] is None else _escaped(facts["split_by"])
     sections = [
@@ -117,22 +94,37 @@ def model_card(facts: Mapping[str, Any]) -> str:
         f"**What a label means.** {_escaped(facts['data']['label'])}",
         _splits(facts["splits"]),
         _SPLIT_UNKNOWN if split_by is None else _SPLIT_BY.format(split_by, split_by),
-        *(["Found by the check of the data:", _list(warnings)] if warnings else []),
         "## Preprocessing",
         _list(facts["preprocessing"]),
         "## Network",
         _list(facts["network"]),
         "## Training",
         _list(facts["training"]),
-        "## Results on the test split",
+        "## Results" + (f" on {_escaped(facts['results_on'])}" if "results_on" in facts else ""),
         _table(("metric", "value", "95 % interval"), _metric_rows(facts["metrics"])),
         f"**Threshold.** {_escaped(facts['threshold'])}",
         *_baseline(facts.get("baseline", {})),
+        *(["**Warnings.**", _list(warnings)] if warnings else []),
         "## Limits",
         _list([*facts.get("limits", ()), *_LIMITS]),
         *(["## How to reproduce", _fenced(facts["reproduce"])] if "reproduce" in facts else []),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _check(facts: Mapping[str, Any]) -> None:
+    missing = {key: meaning for key, meaning in REQUIRED.items() if key not in facts}
+    if missing:
+        raise ValueError(f"model_card: facts lack {missing}")
+    unknown = [key for key in facts if key not in REQUIRED | OPTIONAL]
+    if unknown:
+        raise ValueError(
+            f"model_card: facts {unknown} are unknown; known are {[*REQUIRED, *OPTIONAL]}"
+        )
+    if "label" not in facts["data"]:
+        raise ValueError(
+            f"model_card: data has {sorted(facts['data'])}, 'label' expected: what a label means"
+        )
 
 
 def write_model_card(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ def load_model(path: Path) -> SavedModel:
     network = MODELS[kind](**about["model"]["arguments"])
     try:
         network.load_state_dict(arrays)
-    except (KeyError, ValueError) as error:
+    except (RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"load: {path} does not fit its own configuration: {error}"
         ) from error
