@@ -17,7 +17,7 @@ def sgd(
     nesterov: bool,
     first: bool,
 ) -> None:
-    """Step: v = momentum v + (1 - dampening) g;  param -= lr v  (or lr (g + momentum v) for Nesterov).
+    """Step: v = momentum v + (1 - dampening) g;  param -= lr v, Nesterov: lr (g + momentum v).
 
     ``first``: the buffer is empty and takes g as it is, as PyTorch does.
     """

@@ -112,6 +112,7 @@ def card_facts(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str
         "network": {"class": about["model"]["class"], **about["model"]["arguments"]},
         "training": training,
         "threshold": f"{about['threshold']:.4f}, chosen on validation by Youden's index",
+        "results_on": metrics["split"],
         "metrics": {key: metrics[key] for key in SHOWN if metrics[key] is not None},
         "baseline": {metrics["baseline"]: metrics["baseline_auc"]} if "baseline" in metrics else {},
         "warnings": [*data["warnings"], *metrics["warnings"]],
