@@ -1,4 +1,4 @@
-"""The command as its user meets it: train, evaluate, predict, info, and its answers to bad input."""
+"""The command as its user meets it: train, evaluate, predict, info, and answers to bad input."""
 
 from __future__ import annotations
 
