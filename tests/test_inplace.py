@@ -277,3 +277,37 @@ def test_a_view_that_shares_elements_is_not_written() -> None:
         with pytest.raises(RuntimeError, match=r"read-only view, as expand makes; clone\(\) it"):
             write()
     assert x.clone().add_(1).tolist() == [[2, 3]] * 3
+
+
+def test_augmented_assignment_under_no_grad_writes_into_the_parameter() -> None:
+    """`w -= lr * w.grad` must change w itself, not rebind the name to a constant."""
+    w = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    same, memory = w, w.data
+    (w * w).sum().backward()
+    with no_grad():
+        w -= 0.5 * w.grad
+        w += 1.0
+        w *= 4.0
+        w /= 2.0
+    assert w is same
+    assert w.data is memory
+    assert w.requires_grad
+    assert w.data.tolist() == [2.0, 2.0]
+
+
+def test_augmented_assignment_of_what_is_recorded_makes_a_new_tensor() -> None:
+    w = Tensor(np.array([3.0]), requires_grad=True)
+    total = zero = Tensor(np.zeros(1))
+    total += w * w
+    total *= 2.0
+    total -= w
+    total /= 2.0
+    total.sum().backward()
+    assert zero.data.tolist() == [0.0]
+    assert w.grad.data.tolist() == [5.5]
+
+
+def test_augmented_assignment_of_a_recorded_leaf_is_refused() -> None:
+    w = Tensor(np.array([3.0]), requires_grad=True)
+    with pytest.raises(RuntimeError, match="no_grad"):
+        w -= 1.0

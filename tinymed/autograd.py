@@ -266,7 +266,9 @@ class Function:
 
     def restore(self, recording: bool) -> list[Any]:
         """Return what was saved: arrays, or, to record a second graph, Variables on their edges."""
-        saved = self.unfreed()
+        saved = self.saved
+        if saved is None:
+            raise self.freed()
         if Writes.latest > self.number:
             self.check_writes()
         if not recording:
@@ -285,14 +287,12 @@ class Function:
                 restored.append(result_of(array, edge))
         return restored
 
-    def unfreed(self) -> list[Any]:
-        """Return what was saved, or raise if an earlier backward passed here and kept nothing."""
-        if self.saved is None:
-            raise RuntimeError(
-                f"backward: the graph behind the tensor {self.describe()} was freed by an earlier "
-                "backward; pass retain_graph=True to that one"
-            )
-        return self.saved
+    def freed(self) -> RuntimeError:
+        """Word the error for a node that an earlier backward passed, keeping nothing."""
+        return RuntimeError(
+            f"backward: the graph behind the tensor {self.describe()} was freed by an earlier "
+            "backward; pass retain_graph=True to that one"
+        )
 
     def check_writes(self) -> None:
         """Raise if an array that was saved or kept has been written since."""

@@ -109,8 +109,10 @@ class Walk:
             before = arrived[index]
             arrived[index] = gradient if before is None else before + gradient
         else:
-            arrived = [None] * len(target.made)
-            arrived[index] = gradient
+            arrived = [gradient]
+            if len(target.made) > 1:
+                arrived = [None] * len(target.made)
+                arrived[index] = gradient
             self.nodes[number] = target, arrived
             heapq.heappush(self.queue, -number)
 
@@ -165,7 +167,8 @@ class Walk:
         stack = list(found.values())
         while stack:
             node = stack.pop()
-            node.unfreed()  # otherwise it no longer knows where it led to
+            if node.saved is None:
+                raise node.freed()  # it no longer knows where it led to
             for edge in node.edges:
                 if edge is not None and edge[0].number and edge[0].number not in found:
                     found[edge[0].number] = edge[0]

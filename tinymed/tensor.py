@@ -404,6 +404,29 @@ class Tensor(Variable):
         self._check_write("div_", other, "x = x / other makes a new one")
         return self._become("div_", ops.divide(self.data, array_of(other)))
 
+    def __iadd__(self, other: Any) -> Tensor:
+        return self.add_(other) if self._writes(other) else ops.add(self, other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self.sub_(other) if self._writes(other) else ops.subtract(self, other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self.mul_(other) if self._writes(other) else ops.multiply(self, other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self.div_(other) if self._writes(other) else ops.divide(self, other)
+
+    def _writes(self, other: Any) -> _bool:
+        """Tell whether ``x += other`` writes into x: what is recorded becomes a new tensor instead.
+
+        A leaf is written, or refused where it is recorded: ``w -= lr * w.grad`` outside no_grad
+        would make a constant of a parameter without a word.
+        """
+        recorded = autograd.MODE.enabled and (
+            self.requires_grad or getattr(other, "requires_grad", False)
+        )
+        return not recorded or (self.requires_grad and self.is_leaf)
+
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
         """Limit the elements to [min, max] in place."""
         self._check_write("clamp_", None, "x = x.clamp(...) makes a new one")

@@ -116,9 +116,6 @@ def result_type(*inputs: Any) -> np.dtype[Any]:
 
 def promote(a: Any, b: Any) -> tuple[Any, Any]:
     """Return both inputs in their common dtype; Python numbers stay numbers where NumPy agrees."""
-    if a.__class__ in NUMBERS and b.__class__ not in NUMBERS:
-        b, a = promote(b, a)
-        return a, b
     try:  # the common cases first: this stands before every operator
         dtype = a.dtype
         if type(b) is float:
@@ -129,8 +126,10 @@ def promote(a: Any, b: Any) -> tuple[Any, Any]:
                 return a, b
         elif dtype == b.dtype:
             return a, b
-    except AttributeError:
-        pass  # something that the general rule refuses by name
+    except AttributeError:  # a number, or something that the general rule refuses by name
+        if a.__class__ in NUMBERS and b.__class__ not in NUMBERS:
+            b, a = promote(b, a)
+            return a, b
     dtype = result_type(a, b)
     return _as(a, dtype), _as(b, dtype)
 
