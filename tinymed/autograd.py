@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -126,6 +127,16 @@ def result_of(data: Array, source: Edge | None) -> Variable:
     return result
 
 
+def picker(positions: tuple[int, ...]) -> Callable[[list[Any]], tuple[Any, ...]]:
+    """Return the function that takes these positions out of a list, as a tuple."""
+    if not positions:
+        return lambda values: ()
+    if len(positions) == 1:
+        (only,) = positions
+        return lambda values: (values[only],)
+    return operator.itemgetter(*positions)  # several times as fast as a loop
+
+
 class Function:
     """One operation, and, once called with Variables, the node of the graph.
 
@@ -144,9 +155,11 @@ class Function:
     setting: ClassVar[ContextVar[Any] | None] = None  # backward sees the value forward saw
     differentiable: ClassVar[bool] = True
     saves: ClassVar[tuple[int, ...]] = ()
+    saved_names: ClassVar[tuple[str, ...]] = ()
+    pick: ClassVar[Any]  # takes what is saved from the list of inputs and output
 
     edges: Sequence[Edge | None] = ()
-    saved: list[Any] | None = None
+    saved: Sequence[Any] | None = None
     made: tuple[tuple[Any, Any], ...] = ()  # shape and dtype of each output
     number = 0
     constants: dict[str, Any] | None = None
@@ -175,9 +188,7 @@ class Function:
                 f"it may name inputs of forward {inputs} or 'output'"
             )
         cls.saves = tuple(OUTPUT if p == "output" else inputs.index(p) for p in wanted)
-        cls.saved_names = tuple(wanted)
-
-    saved_names: ClassVar[tuple[str, ...]] = ()
+        cls.saved_names, cls.pick = tuple(wanted), staticmethod(picker(cls.saves))
 
     output_shape: Callable[..., Any]  # shapes in, shape out; the only place that rejects shapes
     forward: Callable[..., Any]
@@ -220,10 +231,11 @@ class Function:
             raise RuntimeError(f"{type(self).__name__}: a node is called once; make another one")
         self.edges = edges
         self.number = next(CLOCK)
-        if Function.setting is not None:
-            self.setting_then = Function.setting.get()
+        setting = Function.setting
+        if setting is not None and (value := setting.get()) is not None:
+            self.setting_then = value
         arrays.append(output)
-        self.saved = list(map(arrays.__getitem__, self.saves))
+        self.saved = self.pick(arrays)
         if several:
             self.made = tuple((y.shape, y.dtype) for y in output)
             return tuple(
@@ -264,7 +276,7 @@ class Function:
         """
         return gradient
 
-    def restore(self, recording: bool) -> list[Any]:
+    def restore(self, recording: bool) -> Sequence[Any]:
         """Return what was saved: arrays, or, to record a second graph, Variables on their edges."""
         saved = self.saved
         if saved is None:

@@ -15,7 +15,15 @@ import numpy as np
 
 from tinymed import anomaly
 from tinymed.anomaly import WATCH
-from tinymed.autograd import Edge, Function, Variable, result_of, set_grad_enabled, wrote
+from tinymed.autograd import (
+    Edge,
+    Function,
+    Variable,
+    Writes,
+    result_of,
+    set_grad_enabled,
+    wrote,
+)
 
 __all__ = ["add_hook", "backward", "grad", "retain_grad"]
 
@@ -102,17 +110,17 @@ class Walk:
         """Add ``gradient`` to what has arrived for output ``index`` of ``target``."""
         number = target.number
         if number == 0:  # a leaf
-            before = self.leaves.get(id(target))
-            self.leaves[id(target)] = target, before[1] + gradient if before else gradient
+            name = id(target)
+            if name in self.leaves:
+                gradient = self.leaves[name][1] + gradient
+            self.leaves[name] = target, gradient
         elif number in self.nodes:
             arrived = self.nodes[number][1]
             before = arrived[index]
             arrived[index] = gradient if before is None else before + gradient
         else:
-            arrived = [gradient]
-            if len(target.made) > 1:
-                arrived = [None] * len(target.made)
-                arrived[index] = gradient
+            arrived = [None] * len(target.made)
+            arrived[index] = gradient
             self.nodes[number] = target, arrived
             heapq.heappush(self.queue, -number)
 
@@ -132,7 +140,9 @@ class Walk:
                         wanted[id(node), index] = gradient
                 if node.number not in needed:
                     continue
-            saved = node.restore(self.create_graph)
+            saved = node.saved
+            if saved is None or self.create_graph or Writes.latest > node.number:
+                saved = node.restore(self.create_graph)
             incoming = gradients[0] if len(gradients) == 1 else tuple(gradients)
             if node.setting_then is None:
                 outgoing = node.backward(incoming, *saved)
@@ -150,9 +160,11 @@ class Walk:
                     else:  # a leaf
                         shape, dtype = target.data.shape, target.data.dtype
                     try:
-                        if gradient.shape != shape:
+                        fits = gradient.shape == shape
+                        if not fits:
                             gradient = node.fit(gradient, shape)
-                        fits = gradient.shape == shape and gradient.dtype == dtype
+                            fits = gradient.shape == shape
+                        fits = fits and gradient.dtype == dtype
                     except AttributeError:
                         fits = False
                     if not fits:
@@ -181,7 +193,7 @@ class Walk:
         return needed
 
 
-def under_its_setting(node: Function, incoming: Any, saved: list[Any]) -> Any:
+def under_its_setting(node: Function, incoming: Any, saved: Sequence[Any]) -> Any:
     """Call ``backward`` with `Function.setting` as it was when the node was recorded."""
     if Function.setting is None:
         return node.backward(incoming, *saved)
