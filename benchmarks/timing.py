@@ -95,7 +95,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cores": cores(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in ("tinymed", "numpy", "torch")},
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,

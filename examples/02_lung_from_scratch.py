@@ -13,7 +13,7 @@ from tinymed.metrics import BinaryMetrics, choose_threshold
 
 # Read: patches of 50 x 50 pixels by patient, split so that no patient is on two sides.
 tm.manual_seed(0)
-data = synthesise(60, np.random.default_rng(0))
+data = synthesise(100, np.random.default_rng(0))
 train, val, test = data["train"], data["val"], data["test"]
 
 # Preprocess: bytes over the window -1000..400 HU -> mean 0, deviation 1 of the training images.
@@ -35,22 +35,21 @@ batches = DataLoader(
 )
 
 # Build: convolution, pooling, fully connected.
-model = nn.Sequential(
-    nn.Conv2d(1, 8, 3, padding=1, activation="relu"),
-    nn.MaxPool2d(2),
-    nn.Conv2d(8, 16, 3, padding=1, activation="relu"),
-    nn.MaxPool2d(2),
-    nn.Conv2d(16, 32, 3, padding=1, activation="relu"),
-    nn.AdaptiveAvgPool2d(1),
-    nn.Flatten(),
-    nn.Linear(32, 2),
-)
+layers = []
+for before, width in ((1, 8), (8, 16), (16, 32)):
+    layers += [
+        nn.Conv2d(before, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    ]
+model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 2))
 print(nn.summary(model, (1, 1, 50, 50)))
 
 # Train with Adam and cross-entropy.
-optimizer = optim.Adam(model.parameters(), lr=3e-3)
+optimizer = optim.Adam(model.parameters(), lr=1e-2)
 loss_of = nn.CrossEntropyLoss()
-for epoch in range(4):
+for epoch in range(12):
     total = 0.0
     for images, labels in batches:
         optimizer.zero_grad()
@@ -63,6 +62,7 @@ for epoch in range(4):
 
 # Evaluate: the threshold is chosen on validation, the test patients are seen once.
 def scores(split):
+    model.eval()
     with tm.no_grad():
         return model(tm.tensor(prepare(split.images))).softmax(1).numpy()[:, 1].astype(float)
 
