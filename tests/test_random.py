@@ -48,7 +48,6 @@ SEEDS = {
     "tuple": (1, 2),
     "array": np.array([1, 2, 3]),
     "uint64 array": np.array([2**40, 2**63], dtype=np.uint64),
-    "nested": [1, np.array([2, 3])],
     "none": None,
 }
 
