@@ -26,7 +26,7 @@ from tinymed.medical.tasks.image_files import read_images
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
-from tinymed.training import LOG, History, evaluate, fit, predict
+from tinymed.training import LOG, History, fit, predict
 
 __all__ = ["ImageDiagnosis"]
 
@@ -131,15 +131,12 @@ class ImageDiagnosis:
         save_model(network, about, out / MODEL)
         final = "test" if "test" in dataset else "val"
         judged = dataset[final]
-        metrics = {
-            **self.measure(SavedModel(network, about, out / MODEL), judged),
-            "split": final,
-        }
+        metrics, labels, scores = self.measure(SavedModel(network, about, out / MODEL), judged)
+        metrics["split"] = final
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         serialization.write_bytes(text.encode(), out / METRICS)
-        outputs, labels, *_ = predict(network, loader(judged, preprocessing))
         images = preprocessing(judged.images)[:, 0]
-        write_report(out, about, metrics, labels, positive(outputs), images, history.epochs)
+        write_report(out, about, metrics, labels, scores, images, history.epochs)
         print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
         return metrics
 
@@ -152,7 +149,8 @@ class ImageDiagnosis:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}; choose one with --split")
         if chosen not in names:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
-        return {**self.measure(saved, dataset[chosen]), "split": chosen}
+        metrics, *_ = self.measure(saved, dataset[chosen])
+        return {**metrics, "split": chosen}
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """Return file, index, probability and class of each image."""
@@ -277,18 +275,16 @@ class ImageDiagnosis:
             resume=options.resume,
         )
 
-    def measure(self, saved: SavedModel, split: Split) -> dict[str, Any]:
-        """Return the metrics on a split, the baseline's beside them."""
+    def measure(self, saved: SavedModel, split: Split) -> tuple[dict[str, Any], Array, Array]:
+        """Return the metrics on a split, its baseline's among them; the labels and scores (n,)."""
         if split.labels is None:
             raise DataError(f"{self.name}: the split has no labels")
         preprocessing = Preprocessing(**saved.about["preprocessing"])
-        metrics = evaluate(
-            saved.network,
-            loader(split, preprocessing),
-            BinaryMetrics(),
-            positive,
-            threshold=saved.about["threshold"],
-            generator=np.random.default_rng(0),
+        outputs, labels, *groups = predict(saved.network, loader(split, preprocessing))
+        scores, collected = positive(outputs), BinaryMetrics()
+        collected.update(labels, scores, *groups)
+        metrics = collected.compute(
+            threshold=saved.about["threshold"], generator=np.random.default_rng(0)
         )
         name, score = self.baseline
         if len(set(split.labels.tolist())) == 2:
@@ -297,7 +293,7 @@ class ImageDiagnosis:
             metrics["baseline_auc"] = roc_auc(split.labels, score(planes))
             if metrics["auc"] <= metrics["baseline_auc"]:
                 metrics["warnings"].append(f"the network does not beat its baseline, {name}")
-        return metrics
+        return metrics, labels, scores
 
     def training_facts(
         self, network: nn.Module, options: Options, history: History
