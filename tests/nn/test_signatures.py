@@ -14,7 +14,7 @@ from tests.torch_results.stored import read
 from tinymed import nn, optim
 from tinymed.nn import functional, init
 
-STORED = read("layers")[1]["signatures"]
+STORED = read("signatures")[1]["arguments"]
 PLACES = {**vars(init), **vars(optim), **vars(nn)}
 
 PERFORMANCE = "chooses between PyTorch's own implementations; here kernels have backends"
@@ -130,7 +130,7 @@ def compare(name: str, theirs: list[list[Any]], ours: list[list[Any]]) -> None:
 
 @pytest.mark.parametrize("name", EXPORTED)
 def test_constructors_and_functions(name: str) -> None:
-    assert name in STORED, f"add {name} to SIGNED in tests/torch_results/make.py"
+    assert name in STORED, f"{name}: run python -m tests.torch_results.make signatures"
     ours = PLACES[name]
     compare(name, STORED[name], arguments(ours.__init__ if inspect.isclass(ours) else ours))
 

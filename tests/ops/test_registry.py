@@ -60,7 +60,7 @@ def arrays(results: Any) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_has_cases(name: str) -> None:
-    assert sum(case.op == name for case in CASES) >= 2, f"tests/ops/cases.py lacks cases of {name}"
+    assert sum(case.op == name for case in CASES) >= 2, f"tests/ops/cases lacks cases of {name}"
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))

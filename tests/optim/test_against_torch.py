@@ -63,7 +63,7 @@ class Training:
 @pytest.mark.parametrize("name", PATHS)
 def test_the_stored_paths_belong_to_the_table(name: str) -> None:
     assert FACTS["entries"].get(name) == fingerprint(PATHS[name]), (
-        f"{name}: the table has changed; run python tests/torch_results/make.py"
+        f"{name}: the table has changed; run python -m tests.torch_results.make optimizers"
     )
 
 

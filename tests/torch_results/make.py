@@ -1,6 +1,7 @@
-"""Write what PyTorch computes for every case of `cases` and `trajectories`.
+"""Write what PyTorch computes for every entry of the tables.
 
-    python tests/torch_results/make.py
+    python -m tests.torch_results.make                      # everything
+    python -m tests.torch_results.make layers.basics calls.basics optimizers signatures
 
 It needs PyTorch; the tests read the files and do not. Layers run in float64 on numbers that are
 exact in float16 and are stored as such.
@@ -9,35 +10,30 @@ exact in float16 and are stored as such.
 from __future__ import annotations
 
 import inspect
-import json
+import sys
+import warnings
 import zlib
 from typing import Any
 
 import numpy as np
 import torch
-from cases import CASES, Case, Drawn, build, draw
-from safetensors.numpy import save
-from stored import FOLDER, fingerprint
-from trajectories import LOOKED_AT, PATHS, SHAPES, STEPS, Path, follow, gradients, make
 
-Arrays = dict[str, np.ndarray[Any, Any]]
-
-SIGNED = {
-    "nn": [
-        *(f"{name}{n}d" for name in ("Conv", "MaxPool", "AvgPool", "AdaptiveAvgPool", "BatchNorm")
-          for n in (1, 2, 3)),
-        *("Linear", "Dropout", "Identity", "ReLU", "Sigmoid", "Tanh", "Softplus", "Softmax"),
-        *("LogSoftmax", "Flatten", "Sequential", "ModuleList"),
-        *("CrossEntropyLoss", "BCEWithLogitsLoss", "MSELoss"),
-    ],
-    "optim": ["Optimizer", "SGD", "Adam", "AdamW"],
-    "optim.lr_scheduler": ["LRScheduler", "StepLR", "CosineAnnealingLR", "OneCycleLR"],
-    "nn.utils": ["clip_grad_norm_"],
-    "nn.init": [
-        *("calculate_gain", "constant_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_"),
-        *("orthogonal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"),
-    ],
-}  # fmt: skip
+from tests.ops.calls import CALLS, Call, Constant
+from tests.ops.calls import FAMILIES as CALL_FAMILIES
+from tests.torch_results.layers import CASES, Case, Drawn, build, draw, flat, nested
+from tests.torch_results.layers import FAMILIES as LAYER_FAMILIES
+from tests.torch_results.stored import Arrays, fingerprint, write
+from tests.torch_results.trajectories import (
+    LOOKED_AT,
+    PATHS,
+    SHAPES,
+    STEPS,
+    Path,
+    follow,
+    gradients,
+    make,
+)  # fmt: skip
+from tinymed import nn, optim
 
 
 def seeded(name: str) -> np.random.Generator:
@@ -48,6 +44,9 @@ def seeded(name: str) -> np.random.Generator:
 def tensor(array: np.ndarray[Any, Any]) -> torch.Tensor:
     """Return a float64 tensor of numbers, an integer one of indices."""
     return torch.tensor(array.astype(np.float64) if array.dtype.kind == "f" else array)
+
+
+# ----------------------------------------------------------------------------------------- layers
 
 
 def draw_state(layer: torch.nn.Module, generator: np.random.Generator) -> Arrays:
@@ -65,7 +64,7 @@ def draw_state(layer: torch.nn.Module, generator: np.random.Generator) -> Arrays
 
 
 def run_layer(name: str, case: Case) -> Arrays:
-    """Return inputs, state, output, gradients, and the buffers after the call."""
+    """Return inputs, state, outputs, gradients, and the buffers after the call."""
     generator = seeded(name)
     settings = {
         key: tensor(draw(value, generator)) if isinstance(value, Drawn) else value
@@ -74,19 +73,100 @@ def run_layer(name: str, case: Case) -> Arrays:
     layer = build(torch.nn, case.layer, settings).double().train(case.training)
     state = draw_state(layer, generator)
     layer.load_state_dict({key: tensor(value) for key, value in state.items()})
-    arrays = [draw(drawn, generator) for drawn in case.inputs]
-    inputs = [tensor(array).requires_grad_(array.dtype.kind == "f") for array in arrays]
-    output = layer(*inputs)
-    seed = draw(Drawn("normal", tuple(output.shape)), generator)
-    output.backward(tensor(seed))
+    drawn = list(flat(case.inputs))
+    arrays = [draw(d, generator) for d in drawn]
+    inputs = [
+        tensor(a).requires_grad_(a.dtype.kind == "f" and not d.constant)
+        for a, d in zip(arrays, drawn, strict=True)
+    ]
+    outputs = list(flat(layer(*nested(case.inputs, iter(inputs)), **case.call)))
+    recorded = [i for i, y in enumerate(outputs) if y.requires_grad]
+    seeds = {i: draw(Drawn("normal", tuple(outputs[i].shape)), generator) for i in recorded}
+    if recorded:
+        torch.autograd.backward(
+            [outputs[i] for i in recorded], [tensor(seeds[i]) for i in recorded]
+        )
     results: Arrays = {f"x{i}": array for i, array in enumerate(arrays)}
     results |= {f"state/{key}": value for key, value in state.items()}
-    results |= {"output": output.detach().numpy(), "seed": seed}
+    results |= {f"output{i}": y.detach().numpy() for i, y in enumerate(outputs)}
+    results |= {f"seed{i}": seed for i, seed in seeds.items()}
     results |= {f"grad/x{i}": x.grad.numpy() for i, x in enumerate(inputs) if x.grad is not None}
-    results |= {f"grad/{key}": p.grad.numpy() for key, p in layer.named_parameters()}
+    results |= {
+        f"grad/{key}": p.grad.numpy() for key, p in layer.named_parameters() if p.grad is not None
+    }
     if case.training:
         results |= {f"after/{key}": b.numpy() for key, b in layer.named_buffers()}
     return results
+
+
+def make_layers(family: str) -> None:
+    """Write the results of one family of layers."""
+    cases = {name: case for name, case in CASES.items() if case.family == family}
+    results = {name: run_layer(name, case) for name, case in cases.items()}
+    entries = {name: fingerprint(case) for name, case in cases.items()}
+    write(f"layers.{family}", results, {"torch": torch.__version__, "entries": entries})
+
+
+# ------------------------------------------------------------------------------------------ calls
+
+RENAMED = {"power": "pow", "expand": "broadcast_to"}
+IN_FUNCTIONAL = {"batch_norm", "binary_cross_entropy_with_logits", "dropout", "pad", "softmax"}
+
+
+class Torch:
+    """PyTorch's functions under the names they have in `tinymed.ops`."""
+
+    def __getattr__(self, name: str) -> Any:
+        name = RENAMED.get(name, name)
+        functional = torch.nn.functional
+        inside = name in IN_FUNCTIONAL or not hasattr(torch, name)
+        return getattr(functional if inside else torch, name)
+
+
+def weights(y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return what the elements of a result are weighted with before its gradient is taken."""
+    return np.cos(np.arange(y.size)).reshape(y.shape).astype(y.dtype)
+
+
+def run_call(call: Call) -> Arrays:
+    """Return the outputs and the gradients of the inputs."""
+    inputs = [
+        torch.tensor(np.array(x), requires_grad=x.dtype.kind == "f" and not isinstance(x, Constant))
+        for x in call.inputs
+    ]
+    result = call.call(Torch(), *inputs)
+    outputs = list(result) if isinstance(result, (tuple, list)) else [result]
+    outputs = [y if isinstance(y, torch.Tensor) else torch.tensor(y) for y in outputs]
+    recorded = [y for y in outputs if y.requires_grad]
+    found: Arrays = {f"output{i}": y.detach().numpy() for i, y in enumerate(outputs)}
+    leaves = {i: x for i, x in enumerate(inputs) if x.requires_grad}
+    if recorded and leaves:
+        weight = [torch.tensor(weights(y.detach().numpy())) for y in recorded]
+        grads = torch.autograd.grad(recorded, list(leaves.values()), weight, allow_unused=True)
+        found |= {
+            f"grad{i}": g.numpy() for i, g in zip(leaves, grads, strict=True) if g is not None
+        }
+    return found
+
+
+def make_calls(family: str) -> None:
+    """Write what PyTorch answers to one family of calls; a refusal is written as its words."""
+    results: dict[str, Arrays] = {}
+    refused: dict[str, str] = {}
+    calls = {name: call for name, call in CALLS.items() if call.family == family}
+    for name, call in calls.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                results[name] = run_call(call)
+        except Exception as error:
+            refused[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"[:200]
+    entries = {name: fingerprint([x.tolist() for x in call.inputs]) for name, call in calls.items()}
+    facts = {"torch": torch.__version__, "entries": entries, "refused": refused}
+    write(f"calls.{family}", results, facts)
+
+
+# ------------------------------------------------------------------------------------- optimizers
 
 
 def noise() -> Arrays:
@@ -122,7 +202,18 @@ def run_path(path: Path, given: Arrays) -> Arrays:
     return results
 
 
-def signature(function: Any) -> list[list[Any]]:
+def make_optimizers() -> None:
+    """Write the paths of all optimizers and schedulers."""
+    given = noise()
+    results = {"all": given, **{name: run_path(path, given) for name, path in PATHS.items()}}
+    entries = {name: fingerprint(path) for name, path in PATHS.items()}
+    write("optimizers", results, {"torch": torch.__version__, "entries": entries})
+
+
+# ------------------------------------------------------------------------------------- signatures
+
+
+def arguments(function: Any) -> list[list[Any]]:
     """Return [name, kind] or [name, kind, default] of each argument after self."""
     found = []
     for p in inspect.signature(function).parameters.values():
@@ -132,50 +223,36 @@ def signature(function: Any) -> list[list[Any]]:
     return found
 
 
-def signatures() -> dict[str, list[list[Any]]]:
-    """Return the arguments of everything in `SIGNED`."""
-    found = {}
-    for place, names in SIGNED.items():
-        module = torch
-        for part in place.split("."):
-            module = getattr(module, part)
-        for name in names:
-            what = getattr(module, name)
-            found[name] = signature(what.__init__ if inspect.isclass(what) else what)
-    return found
-
-
-def write(name: str, results: dict[str, Arrays], facts: dict[str, Any]) -> None:
-    """Write one file."""
-    path = FOLDER / f"{name}.safetensors"
-    arrays = {
-        f"{entry}|{key}": np.ascontiguousarray(array).reshape(array.shape)
-        for entry, found in results.items()
-        for key, array in found.items()
+def make_signatures() -> None:
+    """Write the arguments of all that tinymed exports under a name PyTorch has."""
+    places = {
+        **dict.fromkeys(nn.__all__, torch.nn),
+        **dict.fromkeys(nn.init.__all__, torch.nn.init),
+        **dict.fromkeys(optim.__all__, torch.optim),
     }
-    facts = {"torch": torch.__version__, **facts}
-    path.write_bytes(save(arrays, {"facts": json.dumps(facts, sort_keys=True)}))
-    print(f"{path.name}: {len(results)} entries, {path.stat().st_size / 1000:.0f} kB")
+    found = {}
+    for name, place in places.items():
+        others = (torch.optim.lr_scheduler, torch.nn.utils, torch.nn.utils.rnn)
+        having = [p for p in (place, *others) if hasattr(p, name)]
+        if having and callable(what := getattr(having[0], name)):
+            found[name] = arguments(what.__init__ if inspect.isclass(what) else what)
+    write("signatures", {}, {"torch": torch.__version__, "arguments": found})
 
 
-def main() -> None:
-    """Write both files."""
+def main(wanted: list[str]) -> None:
+    """Write the files that are asked for."""
     torch.use_deterministic_algorithms(True)
-    write(
-        "layers",
-        {name: run_layer(name, case) for name, case in CASES.items()},
-        {
-            "entries": {name: fingerprint(case) for name, case in CASES.items()},
-            "signatures": signatures(),
-        },
-    )
-    given = noise()
-    write(
-        "optimizers",
-        {"all": given, **{name: run_path(path, given) for name, path in PATHS.items()}},
-        {"entries": {name: fingerprint(path) for name, path in PATHS.items()}},
-    )
+    makers: dict[str, Any] = {
+        **{f"layers.{family}": lambda f=family: make_layers(f) for family in LAYER_FAMILIES},
+        **{f"calls.{family}": lambda f=family: make_calls(f) for family in CALL_FAMILIES},
+        "optimizers": make_optimizers,
+        "signatures": make_signatures,
+    }
+    for name in wanted or makers:
+        if name not in makers:
+            raise SystemExit(f"make: {name} is not one of {', '.join(makers)}")
+        makers[name]()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The optimizers whose paths over 50 steps PyTorch has stored in `optimizers.safetensors`.
+"""The optimizers whose paths over 50 steps PyTorch has stored (`optimizers`).
 
 Gradients do not come from a graph: at each step they are ``CURVATURE * param + noise[step]`` with
 stored noise, so that a path tests the optimizer alone. The last parameter has no gradient at all at

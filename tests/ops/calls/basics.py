@@ -1,54 +1,13 @@
-"""Calls that `test_torch` makes in both libraries: element by element, and reductions."""
+"""Calls of the first ops: element by element, and reductions."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tests.ops.calls.call import EMPTY, SPECIAL, compare, deviates, inf, nan, normal, whole
 from tinymed import ops
 
-RANDOM = np.random.default_rng(7)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call written once, for both libraries, and its inputs."""
-
-    name: str
-    call: Callable[..., Any]
-    inputs: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Constant(np.ndarray):
-    """An input of floats that wants no gradient."""
-
-    def __new__(cls, values: np.ndarray) -> "Constant":
-        return np.asarray(values).view(cls)
-
-
-CALLS: list[Call] = []
-
-
-def compare(name: str, call: Callable[..., Any], *inputs: Any) -> None:
-    CALLS.append(Call(name, call, inputs))
-
-
-def normal(*shape: int) -> np.ndarray:
-    return RANDOM.standard_normal(shape)
-
-
-def whole(*shape: int) -> np.ndarray:
-    return RANDOM.integers(-3, 4, shape)
-
-
-nan, inf = math.nan, math.inf
-SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.0, inf, -inf, nan, 90.0, -90.0, 1e-300, 3.0])
-EMPTY = np.zeros((0, 3))
 LEFT, RIGHT = (a.reshape(-1) for a in np.meshgrid(SPECIAL, SPECIAL))
 
 for op in ("exp", "log", "sqrt", "abs", "relu", "tanh", "sigmoid", "softplus", "negative", "sign"):
@@ -238,3 +197,33 @@ for op in ("softmax", "log_softmax"):
     }.items():  # fmt: skip
         for dim in (0, -1, 2):
             compare(f"{op} {kind} {dim}", lambda m, x, op=op, d=dim: getattr(m, op)(x, dim=d), x)
+
+deviates("sign special", "sign(NaN) is NaN, as in NumPy; PyTorch says 0")
+deviates("abs special", "so the gradient of abs at NaN is NaN")
+deviates("relu special", "the gradient of relu at NaN is 0; PyTorch lets it through")
+deviates(
+    "sqrt of relu", "relu's gradient is a product with 0 or 1, which an infinite one turns to NaN"
+)
+deviates("abs bools", "taken, as 0 and 1")
+deviates("relu bools", "taken, as 0 and 1")
+deviates("softplus integers", "integers become the default dtype")
+deviates("softplus 0-d integer", "integers become the default dtype")
+deviates("softplus uint8", "integers become the default dtype")
+deviates("softplus bools", "integers become the default dtype")
+deviates("*softmax integers 0", "integers become the default dtype")
+deviates("*softmax integers -1", "integers become the default dtype")
+deviates("arg??? bools None *", "taken, as 0 and 1")
+deviates("arg??? bools 0 *", "taken, as 0 and 1")
+deviates("arg??? bools 1 *", "taken, as 0 and 1")
+deviates("arg??? bools -1 *", "taken, as 0 and 1")
+deviates("subtract bool and [!T]*", "1 - mask is an idiom; only bool - bool is refused")
+deviates("number - bool and *", "1 - mask is an idiom; only bool - bool is refused")
+deviates("subtract [!b]* and True", "True is taken as 1")
+deviates("sign bools", "refused")
+deviates("power int32 and int64", "an integer to a negative power is refused; PyTorch makes it 0")
+deviates("power int32 and 0-d int64 turned", "an integer to a negative power is refused")
+deviates("power uint8 and int8", "an integer to a negative power is refused")
+deviates("number [*][*] int64 and 2", "an integer to a negative power is refused")
+deviates("power bool and True", "bool ** bool is refused")
+deviates("add alpha 0.5 integers", "promoted to floats; PyTorch refuses")
+deviates("clamp *-1* uint8", "PyTorch lets -1 wrap around to 255")

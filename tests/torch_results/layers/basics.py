@@ -1,77 +1,8 @@
-"""The layers whose results PyTorch has stored in `layers.safetensors`, as plain data.
+"""Cases of the first layers: products, convolution, pooling, normalisation, losses, networks."""
 
-``python tests/torch_results/make.py`` writes the file; `tests/nn/test_against_torch.py` reads it.
-"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-__all__ = ["CASES", "Case", "Drawn", "build", "draw"]
-
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """An array that is drawn at random when the results are made.
-
-    Numbers are rounded to float16, so that every floating dtype starts from the same ones.
-    """
-
-    kind: str  # "normal", "large", "positive", "probability" or "classes"
-    shape: Shape
-    classes: int = 0
-    ignored: int | None = None  # a class index that stands in every third place
-
-
-@dataclass(frozen=True)
-class Case:
-    """One layer and the inputs it is called with."""
-
-    layer: str
-    inputs: tuple[Drawn, ...]
-    settings: dict[str, Any]
-    training: bool
-
-
-CASES: dict[str, Case] = {}
-
-
-def case(name: str, *inputs: Any, **settings: Any) -> None:
-    """Add the case ``"Layer: what is special"``; a shape stands for normal numbers."""
-    training = settings.pop("training", False)
-    drawn = tuple(x if isinstance(x, Drawn) else Drawn("normal", x) for x in inputs)
-    assert name not in CASES, name
-    CASES[name] = Case(name.partition(":")[0], drawn, settings, training)
-
-
-def draw(drawn: Drawn, generator: np.random.Generator) -> np.ndarray[Any, Any]:
-    """Return the array that ``drawn`` asks for."""
-    if drawn.kind == "classes":
-        indices = generator.integers(0, drawn.classes, drawn.shape)
-        if drawn.ignored is not None:
-            indices.reshape(-1)[::3] = drawn.ignored
-        return indices
-    values = np.asarray(generator.standard_normal(drawn.shape))
-    if drawn.kind == "large":
-        values = 60 * values
-    elif drawn.kind == "positive":
-        values = abs(values) + 0.5
-    elif drawn.kind == "probability":
-        values = np.clip(0.5 + values / 3, 0, 1)
-    return values.astype(np.float16)
-
-
-def build(nn: Any, layer: str, settings: dict[str, Any]) -> Any:
-    """Make a layer of ``torch.nn`` or ``tinymed.nn``."""
-    if "layers" in settings:
-        return nn.Sequential(*(build(nn, name, given) for name, given in settings["layers"]))
-    return getattr(nn, layer)(**settings)
-
+from tests.torch_results.layers.case import Drawn, case
 
 # ------------------------------------------------------------------------------------- products
 
