@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.ops.cases.case import any_, backwards, booleans, case, positive, strided
+from tests.ops.cases.case import RANDOM, any_, backwards, booleans, case, positive, strided
 from tinymed.autograd import Function
 
 # ------------------------------------------------------------------ one input, element by element
