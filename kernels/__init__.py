@@ -3,18 +3,29 @@
 Shipped as ``tinymed.kernels``. ``python -m tinymed.kernels`` prints what there is.
 """
 
-from tinymed.kernels import conv, matmul, normalization, optimizer, pooling, softmax
+from tinymed.kernels import (
+    conv,
+    embedding,
+    matmul,
+    normalization,
+    optimizer,
+    pooling,
+    recurrent,
+    softmax,
+)
 from tinymed.kernels.registry import KERNELS, Kernel, explain, use_backend
 
 __all__ = [
     "KERNELS",
     "Kernel",
     "conv",
+    "embedding",
     "explain",
     "matmul",
     "normalization",
     "optimizer",
     "pooling",
+    "recurrent",
     "softmax",
     "use_backend",
 ]

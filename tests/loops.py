@@ -55,6 +55,34 @@ def conv(
     return y
 
 
+def conv_transpose(
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Ints,
+    padding: Ints,
+    output_padding: Ints,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    """Let each place of x add its multiple of the window to y, then cut the padding off y."""
+    axes = range(len(stride))
+    full = tuple(
+        (x.shape[2 + a] - 1) * stride[a] + dilation[a] * (weight.shape[2 + a] - 1) + 1 for a in axes
+    )
+    out = tuple(full[a] - 2 * padding[a] + output_padding[a] for a in axes)
+    y = np.zeros((x.shape[0], weight.shape[1] * groups, *out))
+    for n, k, c in places((*x.shape[:2], weight.shape[1])):
+        channel = k // (x.shape[1] // groups) * weight.shape[1] + c
+        for position in places(x.shape[2:]):
+            for tap in places(weight.shape[2:]):
+                at = tuple(
+                    position[a] * stride[a] + tap[a] * dilation[a] - padding[a] for a in axes
+                )
+                if all(0 <= at[a] < out[a] for a in axes):
+                    y[n, channel, *at] += x[n, k, *position] * weight[k, c, *tap]
+    return y
+
+
 def windows(
     size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, *, ceil: bool
 ) -> Iterator[tuple[Ints, list[Ints], int]]:
@@ -102,6 +130,28 @@ def max_pool(
                 y[n, c, *position] = x[n, c, *best]
                 gradient[n, c, *best] += 1
     return y, gradient
+
+
+def max_in(x: np.ndarray, covered: list[list[Ints]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest element in each window, given as lists of places per axis, and its place.
+
+    The place is counted along the flattened spatial axes; the first of equal ones, the last NaN.
+    """
+    y = np.empty((*x.shape[:2], *map(len, covered)))
+    index = np.empty(y.shape, np.int64)
+    for n, c in places(x.shape[:2]):
+        for position in places(y.shape[2:]):
+            best = None
+            seen = [axis[p] for axis, p in zip(covered, position, strict=True)]
+            for at in itertools.product(*seen):
+                if best is None or x[n, c, *at] > x[n, c, *best] or math.isnan(x[n, c, *at]):
+                    best = at
+            y[n, c, *position] = x[n, c, *best]
+            number = 0
+            for at, size in zip(best, x.shape[2:], strict=True):
+                number = number * size + at
+            index[n, c, *position] = number
+    return y, index
 
 
 def avg_pool(

@@ -13,8 +13,9 @@ from tinymed import nn, ops
 from tinymed.anomaly import LAYERS, WATCH, detect_anomaly
 from tinymed.autograd import Function, no_grad
 from tinymed.backpropagation import grad
+from tinymed.creation import tensor
 from tinymed.errors import AnomalyError
-from tinymed.tensor import Tensor, tensor
+from tinymed.tensor import Tensor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::RuntimeWarning"

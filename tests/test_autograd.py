@@ -10,8 +10,9 @@ import pytest
 from tinymed import ops
 from tinymed.autograd import enable_grad, no_grad
 from tinymed.backpropagation import grad
+from tinymed.creation import tensor, zeros
 from tinymed.gradcheck import gradcheck, gradgradcheck
-from tinymed.tensor import Tensor, tensor, zeros
+from tinymed.tensor import Tensor
 
 
 def leaf(*values: Any) -> Tensor:

@@ -33,3 +33,16 @@ def test_lung_from_scratch_reports_accuracy_and_recall():
     short = source.replace("range(12)", "range(1)").replace("synthesise(100,", "synthesise(20,")
     assert short != source
     assert "recall" in output_of(short)
+
+
+def test_truncated_backpropagation_remembers_and_forgets_what_it_says():
+    out = output_of((EXAMPLES / "03_truncated_backpropagation.py").read_text())
+    carried, anew, naive = (
+        float(out.split(f"error, {name}:")[1].split()[0])
+        for name in ("state carried on", "state begun anew", "value as it was")
+    )
+    assert carried < 0.8 * anew
+    assert carried < 0.6 * naive
+    assert "its loss reaches: 10, detached: 0" in out
+    full, cut = out.split("held for backward: ")[1].split(" MB, detached: ")
+    assert float(cut.split()[0]) < float(full) / 50

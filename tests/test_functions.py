@@ -10,8 +10,9 @@ import pytest
 from tinymed import ops
 from tinymed.autograd import Function, no_grad
 from tinymed.backpropagation import grad
+from tinymed.creation import tensor
 from tinymed.gradcheck import gradcheck, gradgradcheck
-from tinymed.tensor import Tensor, tensor
+from tinymed.tensor import Tensor
 
 pytestmark = pytest.mark.usefixtures("leave_registry")
 

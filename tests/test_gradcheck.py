@@ -7,8 +7,9 @@ import pytest
 
 from tinymed import ops
 from tinymed.autograd import Function
+from tinymed.creation import tensor
 from tinymed.gradcheck import DIRECTIONS, FULL, gradcheck, gradgradcheck
-from tinymed.tensor import Tensor, tensor
+from tinymed.tensor import Tensor
 
 pytestmark = pytest.mark.usefixtures("leave_registry")
 

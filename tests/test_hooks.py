@@ -9,7 +9,8 @@ import pytest
 
 from tinymed.autograd import no_grad
 from tinymed.backpropagation import grad
-from tinymed.tensor import Tensor, tensor
+from tinymed.creation import tensor
+from tinymed.tensor import Tensor
 
 
 def leaf(*values: Any) -> Tensor:

@@ -8,7 +8,8 @@ import pytest
 from tinymed import ops
 from tinymed.autograd import Writes, no_grad, owner, wrote
 from tinymed.backpropagation import grad
-from tinymed.tensor import Tensor, tensor, zeros
+from tinymed.creation import tensor, zeros
+from tinymed.tensor import Tensor
 
 
 def leaf(*values: Any) -> Tensor:

@@ -5,55 +5,58 @@
 >>> (x * x).sum().backward()
 >>> x.grad
 tensor([2., 4., 6.])
+
+Every operation of `tinymed.ops` has its name here too, as PyTorch's are in `torch`: ``tm.exp`` is
+``tm.ops.exp``. They are handed on by `__getattr__` below, not listed once more.
+
+>>> tm.gather is tm.ops.gather
+True
 """
+
+from typing import TYPE_CHECKING, Any
 
 from tinymed import nn, ops, optim
 from tinymed.anomaly import detect_anomaly
-from tinymed.autograd import Function, enable_grad, no_grad
+from tinymed.autograd import Function, enable_grad, no_grad, set_grad_enabled
 from tinymed.backpropagation import grad
-from tinymed.errors import AnomalyError, CheckpointError, DataError
-from tinymed.gradcheck import gradcheck, gradgradcheck
-from tinymed.kernels import explain, use_backend
-from tinymed.ops import (
-    argmax,
-    cat,
-    clamp,
-    default_dtype,
-    exp,
-    log,
-    logsumexp,
-    matmul,
-    maximum,
-    minimum,
-    relu,
-    set_default_dtype,
-    sigmoid,
-    softmax,
-    split,
-    sqrt,
-    stack,
-    tanh,
-    where,
-)
-from tinymed.random import default_generator, manual_seed
-from tinymed.serialization import load, save
-from tinymed.tensor import (
-    Tensor,
+from tinymed.creation import (
     arange,
     as_tensor,
     empty,
+    empty_like,
     eye,
     from_numpy,
     full,
+    full_like,
     linspace,
+    logspace,
     ones,
     ones_like,
-    rand,
-    randn,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
+from tinymed.errors import AnomalyError, CheckpointError, DataError
+from tinymed.gradcheck import gradcheck, gradgradcheck
+from tinymed.kernels import explain, use_backend
+from tinymed.random import default_generator, manual_seed
+from tinymed.sampling import (
+    bernoulli,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
+from tinymed.serialization import load, save
+from tinymed.tensor import Tensor
 
 __version__ = "0.1.0"
 
@@ -64,51 +67,62 @@ __all__ = [
     "Function",
     "Tensor",
     "arange",
-    "argmax",
     "as_tensor",
-    "cat",
-    "clamp",
-    "default_dtype",
+    "bernoulli",
     "default_generator",
     "detect_anomaly",
     "empty",
+    "empty_like",
     "enable_grad",
-    "exp",
     "explain",
     "eye",
     "from_numpy",
     "full",
+    "full_like",
     "grad",
     "gradcheck",
     "gradgradcheck",
     "linspace",
     "load",
-    "log",
-    "logsumexp",
+    "logspace",
     "manual_seed",
-    "matmul",
-    "maximum",
-    "minimum",
+    "multinomial",
     "nn",
     "no_grad",
+    "normal",
     "ones",
     "ones_like",
     "ops",
     "optim",
+    "poisson",
     "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
     "randn",
-    "relu",
+    "randn_like",
+    "randperm",
     "save",
-    "set_default_dtype",
-    "sigmoid",
-    "softmax",
-    "split",
-    "sqrt",
-    "stack",
-    "tanh",
+    "set_grad_enabled",
     "tensor",
+    "tril_indices",
+    "triu_indices",
     "use_backend",
-    "where",
     "zeros",
     "zeros_like",
 ]
+
+if TYPE_CHECKING:  # editors and type checkers read it as what it comes to
+    from tinymed.ops import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Return an operation."""
+        if name in ops.__all__:
+            return getattr(ops, name)
+        raise AttributeError(f"module 'tinymed' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what `dir` and completion show."""
+    return [*__all__, *ops.__all__]

@@ -136,8 +136,13 @@ def as_arrays(values: Any) -> list[Any]:
 
 
 def array_of(value: Any) -> Any:
-    """Return the array of a Variable, or the array itself (whose own ``data`` is a raw buffer)."""
-    return value.data if hasattr(value, "requires_grad") else value
+    """Return the array of a Variable, the rows of a RowGradient, or the array itself.
+
+    An array has a ``data`` too, which is a raw buffer.
+    """
+    if hasattr(value, "requires_grad"):
+        return value.data
+    return value.values if hasattr(value, "rows") else value
 
 
 def check_forward(node: Any, inputs: Sequence[Any], output: Any) -> Origin:

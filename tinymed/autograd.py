@@ -154,6 +154,7 @@ class Function:
     registry: ClassVar[dict[str, type[Function]]] = {}
     setting: ClassVar[ContextVar[Any] | None] = None  # backward sees the value forward saw
     differentiable: ClassVar[bool] = True
+    twice_differentiable: ClassVar[bool] = True  # False: backward refuses Variables, by name
     saves: ClassVar[tuple[int, ...]] = ()
     saved_names: ClassVar[tuple[str, ...]] = ()
     pick: ClassVar[Any]  # takes what is saved from the list of inputs and output

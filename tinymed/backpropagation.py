@@ -24,6 +24,7 @@ from tinymed.autograd import (
     set_grad_enabled,
     wrote,
 )
+from tinymed.row_gradient import RowGradient
 
 __all__ = ["add_hook", "backward", "grad", "retain_grad"]
 
@@ -73,23 +74,27 @@ class Retain:
 
 
 def run_hooks(hooks: list[Callable[[Any], Any]], gradient: Any, made: tuple[Any, Any]) -> Any:
-    """Pass a gradient (array or Variable) through hooks, which see and return Variables."""
-    kind = Variable.result_type
-    seen = gradient if isinstance(gradient, Variable) else kind(gradient)
+    """Pass a gradient (array, RowGradient or Variable) through hooks.
+
+    They see and return Variables, or RowGradients.
+    """
+    kind, passed = Variable.result_type, (Variable, RowGradient)
+    seen = gradient if isinstance(gradient, passed) else kind(gradient)
     for hook in sorted(hooks, key=lambda hook: isinstance(hook, Retain)):
         replaced = hook(seen)
         if replaced is not None:
-            if not isinstance(replaced, Variable):
+            if not isinstance(replaced, passed):
                 raise TypeError(
                     f"hook: returned {type(replaced).__name__}, expected a Tensor or None"
                 )
-            if (replaced.data.shape, replaced.data.dtype) != made:
+            whole = replaced.data if isinstance(replaced, Variable) else replaced
+            if (whole.shape, whole.dtype) != made:
                 raise ValueError(
-                    f"hook: returned a gradient {replaced.data.shape} {replaced.data.dtype}, "
+                    f"hook: returned a gradient {whole.shape} {whole.dtype}, "
                     f"expected {made[0]} {made[1]}"
                 )
             seen = replaced
-    return seen if isinstance(gradient, Variable) else seen.data
+    return seen if isinstance(gradient, Variable) or isinstance(seen, RowGradient) else seen.data
 
 
 class Walk:
@@ -114,7 +119,10 @@ class Walk:
             if name in self.leaves:
                 gradient = self.leaves[name][1] + gradient
             self.leaves[name] = target, gradient
-        elif number in self.nodes:
+            return
+        if gradient.__class__ is RowGradient:
+            gradient = gradient.to_dense()  # for the next backward: ops know arrays only
+        if number in self.nodes:
             arrived = self.nodes[number][1]
             before = arrived[index]
             arrived[index] = gradient if before is None else before + gradient
@@ -261,7 +269,9 @@ def wrong_gradient(node: Function, gradient: Any, made: tuple[Any, Any]) -> Runt
 
 def accumulate(leaf: Variable, gradient: Any) -> None:
     """Add to ``leaf.grad``. A leaf owns its gradient: the first is copied, others are added in."""
-    if isinstance(gradient, Variable):  # create_graph: the gradient is itself part of a graph
+    if isinstance(gradient, RowGradient) or isinstance(leaf.grad, RowGradient):
+        leaf.grad = accumulated_rows(leaf.grad, gradient)
+    elif isinstance(gradient, Variable):  # create_graph: the gradient is itself part of a graph
         if leaf.grad is not None:
             leaf.grad = leaf.grad + gradient
         elif gradient.requires_grad:
@@ -275,6 +285,23 @@ def accumulate(leaf: Variable, gradient: Any) -> None:
     else:
         leaf.grad.data += gradient
         wrote(leaf.grad.data)
+
+
+def accumulated_rows(held: Any, gradient: Any) -> Any:
+    """Return the sum of a ``.grad`` and a gradient, one of which is a RowGradient, at least."""
+    kind: Any = Variable.result_type
+    if held is None:
+        return gradient.copy()
+    if isinstance(held, RowGradient):
+        if isinstance(gradient, Variable):  # create_graph
+            return kind(held.to_dense()) + gradient
+        total = held + gradient
+        return total if isinstance(total, RowGradient) else kind(total)
+    if held.requires_grad:
+        return held + kind(gradient.to_dense())
+    held.data[gradient.rows] += gradient.values  # each row once, so that none is lost
+    wrote(held.data)
+    return held
 
 
 def backward(
@@ -353,4 +380,5 @@ def grad(
                 "allow_unused=True returns None for it"
             )
     kind = Variable.result_type
-    return tuple(g if g is None or isinstance(g, Variable) else kind(g) for g in found)
+    ready = (Variable, RowGradient, type(None))
+    return tuple(g if isinstance(g, ready) else kind(g) for g in found)

@@ -5,10 +5,21 @@ Every message follows ``<op>: <given> <expected> [; <what to do>]``, in lower ca
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
-__all__ = ["AnomalyError", "CheckpointError", "DataError", "check_dim", "check_dims", "refuse"]
+__all__ = [
+    "AnomalyError",
+    "CheckpointError",
+    "DataError",
+    "check_dim",
+    "check_dims",
+    "check_size",
+    "refuse",
+]
+
+TOO_MANY = 2**40  # elements: 4 TiB of float32, more than the machines this is for can hold
 
 
 class AnomalyError(RuntimeError):
@@ -50,6 +61,29 @@ def check_dims(name: str, dim: int | tuple[int, ...] | None, ndim: int) -> tuple
     if len(set(dims)) != len(dims):
         raise ValueError(f"{name}: dim {dim} names an axis twice")
     return () if ndim == 0 else dims
+
+
+def check_size(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``shape`` of a result, or raise `ValueError` if no machine could ever hold it.
+
+    Called before anything is allocated, where a number given by the user sets a length: a slip or
+    an overflow gets one clear error at once. What is merely too large for this machine is left to
+    NumPy's `MemoryError`, which comes at once too.
+
+    Examples
+    --------
+    >>> check_size("repeat", (2, 2**40))
+    Traceback (most recent call last):
+    ValueError: repeat: a result (2, 1099511627776) of 2199023255552 elements is too large; fewer \
+than 1099511627776 are expected
+    """
+    size = math.prod(max(n, 1) for n in shape)  # a length of 0 does not excuse the others
+    if size >= TOO_MANY:
+        raise ValueError(
+            f"{name}: a result {shape} of {size} elements is too large; fewer than {TOO_MANY} "
+            "are expected"
+        )
+    return shape
 
 
 def refuse(name: str, **arguments: Any) -> None:

@@ -14,7 +14,9 @@ import numpy as np
 
 from tinymed.autograd import no_grad
 from tinymed.backpropagation import grad
-from tinymed.tensor import Tensor, tensor
+from tinymed.creation import tensor
+from tinymed.row_gradient import RowGradient
+from tinymed.tensor import Tensor
 
 __all__ = ["gradcheck", "gradgradcheck"]
 
@@ -69,6 +71,8 @@ def gradcheck(
     weights = [generator.standard_normal(y.shape) for y in outputs]
     analytic = grad(outputs, [inputs[i] for i in wanted], weights, allow_unused=True)
     for i, gradient in zip(wanted, analytic, strict=True):
+        if isinstance(gradient, RowGradient):
+            gradient = Tensor(gradient.to_dense())
         exact = np.zeros(inputs[i].shape) if gradient is None else gradient.detach().numpy()
         for name, direction in directions(inputs[i].shape, generator):
             numeric = along(function, inputs, i, direction, weights, eps)

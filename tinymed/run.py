@@ -125,8 +125,7 @@ class Run:
         if self.plan.schedule == "batch":
             steps = steps * len(self.loader) - self.batches_done()
         try:
-            last = self.scheduler.last_epoch + max(steps, 0)
-            self.scheduler.rate(last, self.scheduler.base_lrs[0])
+            self.scheduler.check_step(self.scheduler.last_epoch + max(steps, 0))
         except ValueError as error:
             raise ValueError(f"fit: {steps} steps are to come, but {error}") from error
 

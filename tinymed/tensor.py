@@ -1,12 +1,13 @@
-"""Tensor: an array with operators and methods, each one line to an op.
+"""Tensor: an array with operators, gradients and in-place methods.
 
-Longer than other files because every method is written out, so that a reader can search for it.
+Longer than other files because every operator is written out, so that a reader can search for it.
+The operations as methods, ``x.sum()``, are in `tensor_methods`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -17,26 +18,9 @@ from tinymed.errors import check_dim
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
 from tinymed.ops.indexing import plain_index
 from tinymed.ops.shaping import shape_argument
-from tinymed.random import default_generator
+from tinymed.tensor_methods import Methods
 
-__all__ = [
-    "DTYPES",
-    "Tensor",
-    "arange",
-    "as_tensor",
-    "empty",
-    "eye",
-    "from_numpy",
-    "full",
-    "linspace",
-    "ones",
-    "ones_like",
-    "rand",
-    "randn",
-    "tensor",
-    "zeros",
-    "zeros_like",
-]
+__all__ = ["DTYPES", "Tensor"]
 
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 SUPPORTED = frozenset(map(np.dtype, DTYPES))  # in this machine's byte order
@@ -47,7 +31,7 @@ _bool = bool  # Tensor has methods of these names, which hide the types from its
 _float = float
 
 
-class Tensor(Variable):
+class Tensor(Methods):
     """A NumPy or CuPy array that can be differentiated.
 
     Parameters
@@ -233,6 +217,14 @@ class Tensor(Variable):
         """Return it in int64."""
         return self.to(np.int64)
 
+    def half(self) -> Tensor:
+        """Return it in float16."""
+        return self.to(np.float16)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """Return it in the dtype of ``other``."""
+        return self.to(other.dtype)
+
     def bool(self) -> Tensor:
         """Return it as bools."""
         return self.to(np.bool_)
@@ -300,6 +292,18 @@ class Tensor(Variable):
     def __rtruediv__(self, other: Any) -> Tensor:
         return ops.divide(other, self)
 
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
     def __pow__(self, other: Any) -> Tensor:
         return ops.power(self, other)
 
@@ -335,6 +339,24 @@ class Tensor(Variable):
 
     def __ror__(self, other: Any) -> Tensor:
         return ops.bitwise_or(other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(other, self)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
         return ops.eq(self, other) if is_operand(other) else NotImplemented
@@ -455,167 +477,38 @@ class Tensor(Variable):
         autograd.wrote(self.data)
         return self
 
-    # -------------------------------------------------------------------- element by element
+    # ------------------------------------------------------- shapes that are named another way
 
-    def add(self, other: Any, *, alpha: _float = 1) -> Tensor:
-        """Return ``self + alpha * other``."""
-        return ops.add(self, other, alpha=alpha)
+    def t(self) -> Tensor:
+        """Return a matrix transposed; a vector or number as it is."""
+        if self.ndim > 2:
+            raise ValueError(f"t: a tensor {self.shape} has {self.ndim} axes, expected at most 2")
+        return self.T
 
-    def sub(self, other: Any, *, alpha: _float = 1) -> Tensor:
-        """Return ``self - alpha * other``."""
-        return ops.subtract(self, other, alpha=alpha)
-
-    def mul(self, other: Any) -> Tensor:
-        """Return ``self * other``."""
-        return ops.multiply(self, other)
-
-    def div(self, other: Any) -> Tensor:
-        """Return ``self / other``."""
-        return ops.divide(self, other)
-
-    def pow(self, exponent: Any) -> Tensor:
-        """Return ``self ** exponent``."""
-        return ops.power(self, exponent)
-
-    def exp(self) -> Tensor:
-        """Return e to the power of each element."""
-        return ops.exp(self)
-
-    def log(self) -> Tensor:
-        """Return the natural logarithm."""
-        return ops.log(self)
-
-    def sqrt(self) -> Tensor:
-        """Return the square root."""
-        return ops.sqrt(self)
-
-    def abs(self) -> Tensor:
-        """Return the absolute value."""
-        return ops.abs(self)
-
-    def sign(self) -> Tensor:
-        """Return -1, 0 or 1."""
-        return ops.sign(self)
-
-    def tanh(self) -> Tensor:
-        """Return the hyperbolic tangent."""
-        return ops.tanh(self)
-
-    def sigmoid(self) -> Tensor:
-        """Return 1 / (1 + exp(-x))."""
-        return ops.sigmoid(self)
-
-    def relu(self) -> Tensor:
-        """Return max(x, 0)."""
-        return ops.relu(self)
-
-    def softmax(self, dim: int) -> Tensor:
-        """Return exp(x) / sum(exp(x)) along ``dim``."""
-        return ops.softmax(self, dim)
-
-    def log_softmax(self, dim: int) -> Tensor:
-        """Return log(softmax(x)) along ``dim``."""
-        return ops.log_softmax(self, dim)
-
-    def clamp(self, min: Any = None, max: Any = None) -> Tensor:
-        """Return the elements limited to [min, max]."""
-        return ops.clamp(self, min, max)
-
-    def isnan(self) -> Tensor:
-        """Return True where an element is NaN."""
-        return ops.isnan(self)
-
-    def isfinite(self) -> Tensor:
-        """Return True where an element is neither NaN nor infinite."""
-        return ops.isfinite(self)
-
-    # ------------------------------------------------------------------------------ reductions
-
-    def sum(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
-        """Return the sum over ``dim``, or over all axes."""
-        return ops.sum(self, dim, keepdim, dtype=dtype)
-
-    def mean(self, dim: Any = None, keepdim: _bool = False) -> Tensor:
-        """Return the mean over ``dim``, or over all axes."""
-        return ops.mean(self, dim, keepdim)
-
-    def var(self, dim: Any = None, keepdim: _bool = False, *, correction: _float = 1) -> Tensor:
-        """Return the variance over ``dim``; the divisor is count - ``correction``."""
-        return ops.var(self, dim, keepdim, correction=correction)
-
-    def std(self, dim: Any = None, keepdim: _bool = False, *, correction: _float = 1) -> Tensor:
-        """Return the standard deviation over ``dim``."""
-        return ops.std(self, dim, keepdim, correction=correction)
-
-    def max(self, dim: int | None = None, keepdim: _bool = False) -> Any:
-        """Return the largest element, or along ``dim`` (values, indices)."""
-        return ops.max(self, dim, keepdim)
-
-    def min(self, dim: int | None = None, keepdim: _bool = False) -> Any:
-        """Return the smallest element, or along ``dim`` (values, indices)."""
-        return ops.min(self, dim, keepdim)
-
-    def argmax(self, dim: int | None = None, keepdim: _bool = False) -> Tensor:
-        """Return the place of the largest element."""
-        return ops.argmax(self, dim, keepdim)
-
-    def argmin(self, dim: int | None = None, keepdim: _bool = False) -> Tensor:
-        """Return the place of the smallest element."""
-        return ops.argmin(self, dim, keepdim)
-
-    def logsumexp(self, dim: Any, keepdim: _bool = False) -> Tensor:
-        """Return log(sum(exp(x))) over ``dim``."""
-        return ops.logsumexp(self, dim, keepdim)
-
-    # ----------------------------------------------------------------------------------- shape
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """Return the elements in another shape; one size may be -1."""
-        return ops.reshape(self, *shape)
-
-    def view(self, *shape: Any) -> Tensor:
-        """Return the same memory in another shape."""
-        return ops.view(self, *shape)
-
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """Return it with the axes from ``start_dim`` to ``end_dim`` as one."""
-        return ops.flatten(self, start_dim, end_dim)
-
-    def permute(self, *dims: Any) -> Tensor:
-        """Return it with its axes in the order ``dims``."""
-        return ops.permute(self, *dims)
-
-    def transpose(self, dim0: int, dim1: int) -> Tensor:
-        """Return it with two axes exchanged."""
-        return ops.transpose(self, dim0, dim1)
-
-    def squeeze(self, dim: Any = None) -> Tensor:
-        """Return it without axes of length 1."""
-        return ops.squeeze(self, dim)
-
-    def unsqueeze(self, dim: int) -> Tensor:
-        """Return it with a new axis of length 1."""
-        return ops.unsqueeze(self, dim)
+    @property
+    def mT(self) -> Tensor:
+        """The tensor with its last two axes exchanged."""
+        return ops.transpose(self, -2, -1)
 
     def expand(self, *shape: Any) -> Tensor:
         """Return it repeated along axes of length 1; -1 keeps an axis."""
         return ops.expand(self, shape_argument(shape))
 
-    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return parts along ``dim``."""
-        return ops.split(self, split_size, dim)
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Return it repeated to the shape of ``other``."""
+        return ops.expand(self, other.shape)
 
-    def clone(self) -> Tensor:
-        """Return a copy with memory of its own; gradients flow through."""
-        return ops.clone(self)
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """Return the elements in the shape of ``other``."""
+        return ops.reshape(self, other.shape)
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """Return the same memory in the shape of ``other``."""
+        return ops.view(self, other.shape)
 
     def contiguous(self) -> Tensor:
         """Return it with its elements in row order in memory; itself if they are."""
         return self if self.data.flags.c_contiguous else ops.clone(self)
-
-    def matmul(self, other: Any) -> Tensor:
-        """Return the matrix product."""
-        return ops.matmul(self, other)
 
 
 Variable.result_type = Tensor
@@ -656,145 +549,3 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
     if dtype is None or found is None or found.name not in DTYPES:
         raise TypeError(f"dtype: {dtype!r} is not one of {', '.join(DTYPES)}")
     return found
-
-
-def tensor(
-    data: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
-) -> Tensor:
-    """Return a Tensor with a copy of ``data``: numbers, nested lists, arrays or a Tensor.
-
-    Python floats become the default dtype (float32), integers int64; arrays keep their dtype.
-
-    Examples
-    --------
-    >>> tensor([1.0, 2.0]).dtype
-    dtype('float32')
-    """
-    source = array_of(data)
-    if is_array(source) or isinstance(source, np.generic):
-        array = source.copy() if is_array(source) else np.array(source)
-    else:
-        try:
-            array = np.array(source)
-        except ValueError as error:
-            raise ValueError(
-                "tensor: the nested lists are ragged; rows differ in length"
-            ) from error
-        of_arrays = isinstance(source, (list, tuple)) and source and hasattr(source[0], "dtype")
-        if array.dtype == np.float64 and not of_arrays:
-            array = array.astype(ops.default_dtype())
-    if dtype is not None:
-        array = checked(array).astype(dtype_of(dtype))
-    return Tensor(to_place(checked(array), device) if device != "cpu" else array, requires_grad)
-
-
-def as_tensor(data: Any) -> Tensor:
-    """Return ``data`` as a Tensor, sharing memory where it can."""
-    if isinstance(data, Tensor):
-        return data
-    return Tensor(data) if is_array(data) else tensor(data)
-
-
-def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
-    """Return a Tensor on the memory of ``array``."""
-    return Tensor(array)
-
-
-def _made(array: np.ndarray[Any, Any], device: str, requires_grad: bool) -> Tensor:
-    """Return a new leaf on ``device``."""
-    return Tensor(array if device == "cpu" else to_place(array, device), requires_grad)
-
-
-def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    """Return sizes given as ``2, 3`` or ``(2, 3)``, none of them negative."""
-    sizes = shape_argument(shape)
-    if any(n < 0 for n in sizes):
-        raise ValueError(f"shape: {sizes} holds a negative size")
-    return sizes
-
-
-def zeros(
-    *shape: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
-) -> Tensor:
-    """Return a tensor of zeros, in the default dtype unless given."""
-    return full(_shape(shape), 0, dtype or ops.default_dtype(), device, requires_grad)
-
-
-def ones(
-    *shape: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
-) -> Tensor:
-    """Return a tensor of ones, in the default dtype unless given."""
-    return full(_shape(shape), 1, dtype or ops.default_dtype(), device, requires_grad)
-
-
-def empty(
-    *shape: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
-) -> Tensor:
-    """Return a tensor whose elements are whatever memory held."""
-    array = np.empty(_shape(shape), dtype_of(dtype or ops.default_dtype()))
-    return _made(array, device, requires_grad)
-
-
-def full(
-    shape: Sequence[int] | int,
-    value: Any,
-    dtype: Any = None,
-    device: str = "cpu",
-    requires_grad: bool = False,
-) -> Tensor:
-    """Return a tensor with every element ``value``; its dtype follows the value unless given."""
-    kind = dtype_of(dtype) if dtype is not None else ops.result_type(value)
-    return _made(np.full(_shape((shape,)), value, kind), device, requires_grad)
-
-
-def zeros_like(x: Any, dtype: Any = None) -> Tensor:
-    """Return zeros of the shape, dtype and device of ``x``."""
-    return zeros(x.shape, dtype=dtype or x.dtype, device=as_tensor(x).device)
-
-
-def ones_like(x: Any, dtype: Any = None) -> Tensor:
-    """Return ones of the shape, dtype and device of ``x``."""
-    return ones(x.shape, dtype=dtype or x.dtype, device=as_tensor(x).device)
-
-
-def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
-    """Return start, start + step, ... below ``end`` in int64 or float; ``arange(n)`` is from 0."""
-    first, last = (0, start) if end is None else (start, end)
-    if step == 0:
-        raise ValueError("arange: step is 0")
-    kind = dtype_of(dtype) if dtype is not None else ops.result_type(first, last, step)
-    return Tensor(np.arange(first, last, step).astype(kind))
-
-
-def linspace(start: float, end: float, steps: int, dtype: Any = None) -> Tensor:
-    """Return ``steps`` evenly spaced numbers from ``start`` to ``end``, both included."""
-    return Tensor(np.linspace(start, end, steps).astype(dtype_of(dtype or ops.default_dtype())))
-
-
-def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
-    """Return (n, m) with ones on the diagonal."""
-    return Tensor(np.eye(n, m, dtype=dtype_of(dtype or ops.default_dtype())))
-
-
-def rand(
-    *shape: Any,
-    generator: np.random.Generator | None = None,
-    dtype: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Return numbers drawn evenly from [0, 1)."""
-    generator = default_generator() if generator is None else generator
-    array = generator.random(_shape(shape)).astype(dtype_of(dtype or ops.default_dtype()))
-    return Tensor(array, requires_grad)
-
-
-def randn(
-    *shape: Any,
-    generator: np.random.Generator | None = None,
-    dtype: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Return numbers drawn from the normal distribution N(0, 1)."""
-    generator = default_generator() if generator is None else generator
-    array = generator.standard_normal(_shape(shape)).astype(dtype_of(dtype or ops.default_dtype()))
-    return Tensor(array, requires_grad)

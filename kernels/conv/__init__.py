@@ -6,7 +6,8 @@
 
 x (N, C, *S), weight (K, C / groups, *kernel), y (N, K, *O), one number per spatial axis in each
 setting, O = floor((S + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. The three are linear
-in each array, and each is a derivative of the others.
+in each array, and each is a derivative of the others. The gradients take O from grad_output: it may
+be less than S has room for, as in a transposed convolution with an output_padding >= the stride.
 """
 
 from tinymed.kernels.registry import kernel

@@ -1,10 +1,17 @@
-"""Batch normalisation: over every axis but the channels', which is the second.
+"""Normalisation: batch norm over every axis but the channels', group norm within each sample.
 
 ``batch_norm(x, weight, bias, eps)`` -> y, mean (C,), variance (C,): statistics of this batch
 ``batch_norm_grad(grad_output, x, weight, mean, variance, eps)`` -> dL/dx, dL/dweight, dL/dbias
+
+``group_norm(x, weight, bias, groups, eps)`` -> y, mean (N, G), variance (N, G); x is (N, C, L)
+``group_norm_grad(grad_output, x, weight, mean, variance, eps)`` -> dL/dx, dL/dweight, dL/dbias
+
+Layer norm is group norm of one group with L = 1; instance norm has as many groups as channels.
 """
 
 from tinymed.kernels.registry import kernel
 
 batch_norm = kernel(__name__, "batch_norm", "reference")
 batch_norm_grad = kernel(__name__, "batch_norm_grad", "reference")
+group_norm = kernel(__name__, "group_norm", "reference")
+group_norm_grad = kernel(__name__, "group_norm_grad", "reference")

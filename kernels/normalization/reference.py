@@ -1,6 +1,10 @@
-"""y = z weight + bias with z = (x - mean) / sqrt(variance + eps), statistics per channel.
+"""y = z weight + bias with z = (x - mean) / sqrt(variance + eps).
 
-Source: Ioffe, Szegedy (2015), "Batch normalization", algorithm 1 and section 3.
+The statistics are those of a channel over the batch (batch norm), or of a group of channels of one
+sample (group norm).
+
+Sources: Ioffe, Szegedy (2015), "Batch normalization", algorithm 1 and section 3; Ba, Kiros, Hinton
+(2016), "Layer normalization"; Wu, He (2018), "Group normalization", section 3.
 """
 
 from __future__ import annotations
@@ -55,3 +59,40 @@ def batch_norm_grad(
     grad_x -= per_channel(grad_bias / count, x.ndim)
     grad_x *= per_channel(scale if weight is None else scale * weight, x.ndim)
     return grad_x, grad_weight, grad_bias
+
+
+def group_norm(
+    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return y (N, C, L), and the mean and the variance (N, G) of each group of C / G channels."""
+    n, c, length = x.shape
+    grouped = x.reshape(n, groups, c // groups * length)
+    mean = grouped.mean(axis=2)
+    z = grouped - mean[:, :, None]
+    variance = (z * z).mean(axis=2)
+    z *= 1 / array_module(x).sqrt(variance + eps)[:, :, None]
+    y = z.reshape(x.shape)
+    if weight is not None:
+        y *= weight[:, None]
+    if bias is not None:
+        y += bias[:, None]
+    return y, mean, variance
+
+
+def group_norm_grad(
+    grad_output: Array, x: Array, weight: Array | None, mean: Array, variance: Array, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return dL/dx, dL/dweight, dL/dbias: as in batch norm, with weight g in the place of g."""
+    groups = mean.shape[1]
+    grouped = (x.shape[0], groups, x.shape[1] // groups * x.shape[2])
+    scale = 1 / array_module(x).sqrt(variance + eps)[:, :, None]
+    z = (x.reshape(grouped) - mean[:, :, None]) * scale
+    grad_bias = grad_output.sum(axis=(0, 2))
+    grad_weight = (grad_output * z.reshape(x.shape)).sum(axis=(0, 2))
+    g = grad_output if weight is None else grad_output * weight[:, None]
+    g = g.reshape(grouped)
+    count = max(1, grouped[2])
+    grad_x = g - g.sum(axis=2, keepdims=True) / count
+    grad_x -= z * ((g * z).sum(axis=2, keepdims=True) / count)
+    grad_x *= scale
+    return grad_x.reshape(x.shape), grad_weight, grad_bias

@@ -64,3 +64,190 @@ def adam(
     denominator /= math.sqrt(1 - beta2**step)
     denominator += eps
     param -= (lr / (1 - beta1**step)) * exp_avg / denominator
+
+
+def adamax(
+    param: Array,
+    grad: Array,
+    exp_avg: Array,
+    exp_inf: Array,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+) -> None:
+    """Step: m = b1 m + (1 - b1) g;  u = max(b2 u, |g| + eps);  param -= lr m^ / u.
+
+    Source: Kingma, Ba (2015), algorithm 2.
+    """
+    exp_avg *= beta1
+    exp_avg += (1 - beta1) * grad
+    exp_inf *= beta2
+    array_module(param).maximum(exp_inf, abs(grad) + eps, out=exp_inf)
+    param -= (lr / (1 - beta1**step)) * exp_avg / exp_inf
+
+
+def nadam(
+    param: Array,
+    grad: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    mu: float,
+    mu_next: float,
+    mu_product: float,
+) -> None:
+    """Step: Adam with Nesterov's momentum, the next one already taken along with the gradient.
+
+    param -= lr ((1 - mu) g / (1 - M) + mu_next m / (1 - M mu_next)) / (sqrt(v^) + eps), where mu is
+    the momentum of this step, mu_next that of the next, and M the product of all so far.
+
+    Source: Dozat (2016), "Incorporating Nesterov momentum into Adam", algorithm 2.
+    """
+    exp_avg *= beta1
+    exp_avg += (1 - beta1) * grad
+    exp_avg_sq *= beta2
+    exp_avg_sq += (1 - beta2) * grad * grad
+    denominator = array_module(param).sqrt(exp_avg_sq / (1 - beta2**step))
+    denominator += eps
+    ahead = (lr * (1 - mu) / (1 - mu_product)) * grad
+    ahead += (lr * mu_next / (1 - mu_product * mu_next)) * exp_avg
+    param -= ahead / denominator
+
+
+def radam(
+    param: Array,
+    grad: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+) -> None:
+    """Step: Adam's, times r where v is of enough gradients to be trusted; else param -= lr m^.
+
+    rho = rho_inf - 2 step b2^step / (1 - b2^step) counts these gradients, rho_inf = 2/(1 - b2) - 1;
+    r^2 = (rho - 4)(rho - 2) rho_inf / ((rho_inf - 4)(rho_inf - 2) rho).
+
+    Source: Liu, Jiang, He, Chen, Liu, Gao, Han (2020), "On the variance of the adaptive learning
+    rate and beyond", algorithm 2; trusted above 5, and eps inside, as PyTorch has it.
+    """
+    exp_avg *= beta1
+    exp_avg += (1 - beta1) * grad
+    exp_avg_sq *= beta2
+    exp_avg_sq += (1 - beta2) * grad * grad
+    size = lr / (1 - beta1**step)
+    correction = 1 - beta2**step
+    limit = 2 / (1 - beta2) - 1
+    rho = limit - 2 * step * beta2**step / correction
+    if rho <= 5:
+        param -= size * exp_avg
+        return
+    r = math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
+    denominator = array_module(param).sqrt(exp_avg_sq)
+    denominator += eps
+    param -= (size * r * math.sqrt(correction)) * exp_avg / denominator
+
+
+def sparse_adam(
+    param: Array,
+    grad: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+) -> None:
+    """Step: Adam's on the rows that have a gradient, all arrays holding only these.
+
+    The other rows keep their means as they are, where Adam would let them decay. ``eps`` is added
+    before the correction of v, as PyTorch does.
+    """
+    exp_avg += (1 - beta1) * (grad - exp_avg)
+    exp_avg_sq += (1 - beta2) * (grad * grad - exp_avg_sq)
+    denominator = array_module(param).sqrt(exp_avg_sq)
+    denominator += eps
+    param -= (lr * math.sqrt(1 - beta2**step) / (1 - beta1**step)) * exp_avg / denominator
+
+
+def rmsprop(
+    param: Array,
+    grad: Array,
+    square_avg: Array,
+    momentum_buffer: Array | None,
+    grad_avg: Array | None,
+    lr: float,
+    alpha: float,
+    eps: float,
+    momentum: float,
+) -> None:
+    """Step: v = a v + (1 - a) g^2;  b = momentum b + g / (sqrt(v) + eps);  param -= lr b.
+
+    With ``grad_avg``, the mean of the gradient itself, v is taken around it: v - grad_avg^2.
+
+    Source: Tieleman, Hinton (2012), "Lecture 6.5: rmsprop"; Graves (2013), "Generating sequences
+    with recurrent neural networks", eq. 38-45, for the centered one.
+    """
+    xp = array_module(param)
+    square_avg *= alpha
+    square_avg += (1 - alpha) * grad * grad
+    spread = square_avg
+    if grad_avg is not None:
+        grad_avg += (1 - alpha) * (grad - grad_avg)
+        spread = xp.maximum(square_avg - grad_avg * grad_avg, 0)  # below 0 by rounding alone
+    denominator = xp.sqrt(spread)
+    denominator += eps
+    direction = grad / denominator
+    if momentum_buffer is not None:
+        momentum_buffer *= momentum
+        momentum_buffer += direction
+        direction = momentum_buffer
+    param -= lr * direction
+
+
+def adagrad(param: Array, grad: Array, total: Array, lr: float, eps: float) -> None:
+    """Step: G = G + g^2;  param -= lr g / (sqrt(G) + eps).
+
+    Source: Duchi, Hazan, Singer (2011), "Adaptive subgradient methods for online learning and
+    stochastic optimization", eq. 1 with the diagonal of G.
+    """
+    total += grad * grad
+    denominator = array_module(param).sqrt(total)
+    denominator += eps
+    param -= lr * grad / denominator
+
+
+def adadelta(
+    param: Array,
+    grad: Array,
+    square_avg: Array,
+    acc_delta: Array,
+    lr: float,
+    rho: float,
+    eps: float,
+) -> None:
+    """Step: v = r v + (1 - r) g^2;  d = sqrt(D + eps) / sqrt(v + eps) g;  param -= lr d.
+
+    D = r D + (1 - r) d^2 is the running mean of the steps' squares, so that d has the unit of the
+    parameter.
+
+    Source: Zeiler (2012), "ADADELTA: an adaptive learning rate method", algorithm 1.
+    """
+    xp = array_module(param)
+    square_avg *= rho
+    square_avg += (1 - rho) * grad * grad
+    delta = xp.sqrt(acc_delta + eps)
+    delta /= xp.sqrt(square_avg + eps)
+    delta *= grad
+    acc_delta *= rho
+    acc_delta += (1 - rho) * delta * delta
+    param -= lr * delta

@@ -94,6 +94,26 @@ def test_convolution_and_its_gradients(name: str) -> None:
     assert_rounded(found, to_w, terms=g[:, 0].size, scale=np.sqrt(scale_w))
 
 
+def test_gradients_of_fewer_positions_than_there_is_room_for() -> None:
+    """What was not reached gets zero: the transposed convolution with much output_padding."""
+    (g, g64), (w, w64), (x, x64) = (
+        both(normal(2, 3, 4)),
+        both(normal(3, 2, 2)),
+        both(normal(2, 2, 10)),
+    )
+    settings = (1,), (1,), (4,), 1
+    to_x, to_w = np.zeros(x.shape), np.zeros(w.shape)
+    for n, k, c, o, t in loops.places((2, 3, 2, 4, 2)):
+        if (at := o + 4 * t - 1) >= 0:
+            to_x[n, c, at] += g64[n, k, o] * w64[k, c, t]
+            to_w[k, c, t] += g64[n, k, o] * x64[n, c, at]
+    found = conv.grad_input(g, w, (10,), *settings)
+    assert (found[..., 7:] == 0).all()
+    assert_rounded(found, to_x, terms=6, scale=np.full(x.shape, 6.0))
+    found = conv.grad_weight(g, x, (2,), *settings)
+    assert_rounded(found, to_w, terms=8, scale=np.full(w.shape, 8.0))
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_convolution_with_activation(activation: str | None) -> None:
     settings = (1, 1), (1, 1), (1, 1), 1

@@ -1,4 +1,4 @@
-"""Sequential and ModuleList: order, names, slices, and what they refuse."""
+"""Containers: order, names, slices, and what they refuse."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinymed import nn
-from tinymed.tensor import ones, tensor
+from tinymed.creation import ones, tensor
 
 
 class Times(nn.Module):
@@ -109,3 +109,141 @@ def test_gradients_reach_a_list() -> None:
     x.sum().backward()
     assert all(p.grad is not None for p in listed.parameters())
     assert len(list(listed.parameters())) == 4
+
+
+# ------------------------------------------------------------------------- changed afterwards
+
+
+@pytest.mark.parametrize("kind", [nn.Sequential, nn.ModuleList])
+def test_entries_replaced_and_taken_out(kind: Any) -> None:
+    modules = [Times(factor) for factor in (2, 3, 5, 7)]
+    container: Any = kind(*modules) if kind is nn.Sequential else kind(modules)
+    container[-1] = Times(11)
+    assert factors(container) == [2, 3, 5, 11]
+    del container[0]
+    assert [name for name, _ in container.named_children()] == ["0", "1", "2"]
+    assert container.pop(1).factor == 5
+    container.insert(1, Times(13)).insert(-9, Times(1))
+    container += [Times(17)]
+    assert factors(container) == [1, 3, 13, 11, 17]
+    assert [name for name, _ in container.named_children()] == ["0", "1", "2", "3", "4"]
+    del container[1:3]
+    both = container + kind([Times(4)] if kind is nn.ModuleList else Times(4))
+    assert type(both) is kind
+    assert factors(both) == [1, 11, 17, 4]
+    assert factors(container) == [1, 11, 17]
+    for change in (
+        lambda: container.pop(3),
+        lambda: container.__delitem__(-4),
+        lambda: container.__setitem__(3, Times(1)),
+    ):
+        with pytest.raises(IndexError, match="is out of range for 3 entries"):
+            change()
+    for wrong in (lambda: container.insert(0, 3), lambda: container.__setitem__(0, None)):
+        with pytest.raises(TypeError, match="is not a Module"):
+            wrong()
+
+
+# ----------------------------------------------------------------------------- modules by name
+
+
+def linear() -> nn.Linear:
+    return nn.Linear(1, 1, bias=False)
+
+
+def test_a_dictionary_of_modules() -> None:
+    heads = nn.ModuleDict({"mass": linear(), "age": nn.ReLU()})
+    assert list(heads) == list(heads.keys()) == ["mass", "age"]
+    assert list(heads.state_dict()) == ["mass.weight"]
+    assert heads["mass"] is heads.mass
+    assert ("mass" in heads, "none" in heads, len(heads)) == (True, False, 2)
+    assert [type(m).__name__ for m in heads.values()] == ["Linear", "ReLU"]
+    heads["age"] = linear()
+    heads.update([("sex", linear())])
+    heads.update(nn.ModuleDict({"mass": nn.Tanh()}))
+    assert list(heads.state_dict()) == ["age.weight", "sex.weight"]
+    assert len(list(heads.parameters())) == 2
+    assert heads.pop("sex").in_features == 1
+    del heads["mass"]
+    assert [name for name, _ in heads.items()] == ["age"]
+    heads.clear()
+    assert len(heads) == 0
+    assert "ModuleDict" in repr(nn.ModuleDict({"a": nn.ReLU()}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "call"),
+    [
+        (KeyError, "ModuleDict: no 'b', there is 'a'", lambda d: d["b"]),
+        (KeyError, "no 'b'", lambda d: d.pop("b")),
+        (KeyError, "no 'b'", lambda d: d.__delitem__("b")),
+        (KeyError, "the name 'keys' is taken", lambda d: d.update({"keys": nn.ReLU()})),
+        (KeyError, "'a.b' is not a name without dots", lambda d: d.update({"a.b": nn.ReLU()})),
+        (TypeError, "'b' is int, not a Module", lambda d: d.update({"b": 3})),
+        (TypeError, "the name 3 is int, not str", lambda d: d.update({3: nn.ReLU()})),
+        (TypeError, "int is neither a mapping nor", lambda d: d.update(3)),
+        (ValueError, r"\(name, entry\) pairs are expected", lambda d: d.update([("b",)])),
+        (NotImplementedError, "ModuleDict has no forward", lambda d: d(1)),
+    ],
+)
+def test_what_a_dictionary_refuses(kind: type[Exception], words: str, call: Any) -> None:
+    with pytest.raises(kind, match=words):
+        call(nn.ModuleDict({"a": nn.ReLU()}))
+
+
+# ---------------------------------------------------------------------------------- parameters
+
+
+def test_a_list_of_parameters() -> None:
+    first = nn.Parameter(np.zeros(2))
+    listed = nn.ParameterList([first, ones(3)])
+    assert list(listed.state_dict()) == ["0", "1"]
+    assert listed[0] is first
+    assert type(listed[-1]) is nn.Parameter
+    assert listed[1].requires_grad
+    listed.append(ones(1)).extend([ones(4)])
+    listed += (p for p in [ones(5)])
+    assert [p.numel() for p in listed] == [2, 3, 1, 4, 5]
+    listed[-2] = ones(7)
+    assert [p.numel() for p in listed[1:4]] == [3, 1, 7]
+    assert type(listed[:2]) is nn.ParameterList
+    assert len(list(listed.parameters())) == len(listed) == 5
+    assert repr(nn.ParameterList([ones(2, 3)])) == "ParameterList((2, 3))"
+    with pytest.raises(IndexError, match="ParameterList: index 5 is out of range for 5 entries"):
+        listed[5]
+    for bad in ("x", 3, np.ones(2)):
+        with pytest.raises(TypeError, match="is not a Parameter or a Tensor"):
+            listed.append(bad)
+    for bad in (3, ones(2)):
+        with pytest.raises(TypeError, match="is not an iterable of parameters"):
+            listed.extend(bad)
+
+
+def test_a_dictionary_of_parameters() -> None:
+    named = nn.ParameterDict({"b": ones(2), "a": nn.Parameter(np.zeros(1))})
+    assert list(named.state_dict()) == ["a", "b"]  # a plain dict is sorted, as in PyTorch
+    named.update([("d", ones(4)), ("c", ones(3))])
+    assert list(named) == ["a", "b", "d", "c"]
+    assert list(reversed(named)) == ["c", "d", "b", "a"]
+    assert type(named["b"]) is nn.Parameter
+    assert named.get("z", 5) == 5
+    assert named.setdefault("z", ones(1)) is named["z"]
+    assert named.setdefault("z", ones(2)).numel() == 1
+    assert named.popitem()[0] == "z"
+    assert named.pop("c").numel() == 3
+    both = named | nn.ParameterDict([("b", ones(9))])
+    assert (both["b"].numel(), named["b"].numel()) == (9, 2)
+    named |= both
+    assert named["b"] is both["b"]
+    assert named.copy()["a"] is named["a"]
+    assert list(named.fromkeys(["x", "y"], ones(1))) == ["x", "y"]
+    assert {name: p.numel() for name, p in named.items()} == {"a": 1, "b": 9, "d": 4}
+    assert len(list(named.parameters())) == 3
+    with pytest.raises(KeyError, match="ParameterDict: no 'q', there is 'a', 'b', 'd'"):
+        named["q"]
+    with pytest.raises(TypeError, match="ParameterDict: the name 1 is int, not str"):
+        named[1] = ones(1)  # type: ignore[index]
+    with pytest.raises(TypeError, match="str is not a Parameter or a Tensor"):
+        named["s"] = "text"
+    with pytest.raises(KeyError, match="the name 'update' is taken"):
+        named["update"] = ones(1)

@@ -2,20 +2,25 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tinymed import nn
+from tinymed.creation import empty, ones, zeros
 from tinymed.nn import init
 from tinymed.random import manual_seed
-from tinymed.tensor import Tensor, empty, ones, zeros
+from tinymed.tensor import Tensor
 
 SHAPE = (64, 32, 3, 3)  # (out, in, *kernel)
 FAN_IN, FAN_OUT = 32 * 9, 64 * 9
 ALL = {name: getattr(init, name) for name in init.__all__ if name.endswith("_")}
-DRAWN = {n: f for n, f in ALL.items() if n not in ("constant_", "zeros_", "ones_")}
+FIXED = ("constant_", "zeros_", "ones_", "eye_", "dirac_")
+DRAWN = {n: f for n, f in ALL.items() if n not in FIXED}
+FURTHER = {"constant_": (0.5,), "sparse_": (0.5,)}  # arguments that have no default
 
 
 def seeded(seed: int = 0) -> np.random.Generator:
@@ -108,6 +113,57 @@ def test_orthogonal_is_uniform_over_rotations() -> None:
     assert ((counts - 250) ** 2 / 250).sum() < 30  # chi^2 with 7 degrees: p < 1e-4
 
 
+@pytest.mark.parametrize(("mean", "std", "a", "b"), [(0, 1, -2, 2), (1, 0.5, 1, 3), (0, 2, -1, 9)])
+def test_truncated_normal(mean: float, std: float, a: float, b: float) -> None:
+    """The histogram follows the density, as by chi^2 over 20 bins of equal probability."""
+    values = np.sort(drawn(init.trunc_normal_, mean, std, a, b).ravel())
+    assert a <= values[0] < values[-1] <= b
+    normal = NormalDist(mean, std)
+    low, high = normal.cdf(a), normal.cdf(b)
+    edges = [normal.inv_cdf(low + (high - low) * k / 20) for k in range(1, 20)]
+    counts = np.diff([0, *np.searchsorted(values, edges), values.size])
+    expected = values.size / 20
+    assert ((counts - expected) ** 2 / expected).sum() < 50  # 19 degrees of freedom: p < 2e-4
+    for far in ((50, 60), (2, -2), (1, 1)):
+        with pytest.raises(ValueError, match=r"trunc_normal_: N\(0, 1\^2\) has no numbers in"):
+            init.trunc_normal_(zeros(2), 0, 1, *far)
+
+
+def test_sparse() -> None:
+    """As many zeros in each column as asked for, at places that differ; the rest is normal."""
+    values = init.sparse_(zeros(10, 400), 0.25, 2.0, seeded()).data
+    assert ((values == 0).sum(axis=0) == 3).all()
+    assert_normal(values[values != 0], 0, 2)
+    assert ((values == 0).sum(axis=1) > 80).all()  # 120 of 400 are expected in each row
+    assert (init.sparse_(ones(3, 2), 1.0).data == 0).all()
+    for bad, words in (((-0.1,), "sparsity -0.1 is not in"), ((1.5,), "sparsity 1.5 is not in")):
+        with pytest.raises(ValueError, match=words):
+            init.sparse_(zeros(2, 2), *bad)
+    with pytest.raises(ValueError, match=r"sparse_: a tensor \(2,\) is not a matrix"):
+        init.sparse_(zeros(2), 0.5)
+
+
+def test_identities() -> None:
+    """Layers that start with them hand on their input."""
+    assert init.eye_(empty(2, 3)).tolist() == [[1, 0, 0], [0, 1, 0]]
+    x = Tensor(seeded().standard_normal((1, 4, 5, 6)))
+    for groups, size in ((1, (3, 3)), (2, (1, 5)), (4, (3, 1))):
+        weight = init.dirac_(empty(4, 4 // groups, *size, dtype=np.float64), groups)
+        padding = tuple(n // 2 for n in size)
+        y = nn.functional.conv2d(x, weight, padding=padding, groups=groups)
+        np.testing.assert_array_equal(y.data, x.data)
+    wide = init.dirac_(empty(5, 3, 2)).data
+    assert [np.argwhere(channel).tolist() for channel in wide] == [[[i, 1]] for i in range(3)] + [
+        [],
+        [],
+    ]
+    for shape, groups in (((3, 3), 1), ((3, 3, 1), 2), ((3, 3, 1), 0)):
+        with pytest.raises(ValueError, match=r"dirac_: a tensor .* in . groups"):
+            init.dirac_(zeros(*shape), groups)
+    with pytest.raises(ValueError, match="eye_: a tensor"):
+        init.eye_(zeros(2, 2, 2))
+
+
 def test_constants() -> None:
     for function, value in ((init.zeros_, 0.0), (init.ones_, 1.0)):
         assert (function(empty(3, 2)).data == value).all()
@@ -117,10 +173,10 @@ def test_constants() -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_writes_into_the_tensor_it_returns(name: str) -> None:
     for dtype in ("float16", "float32", "float64"):
-        parameter = nn.Parameter(np.full((4, 5), np.nan, dtype))
+        shape = (4, 5, 3) if name == "dirac_" else (4, 5)
+        parameter = nn.Parameter(np.full(shape, np.nan, dtype))
         array = parameter.data
-        settings = (0.5,) if name == "constant_" else ()
-        assert ALL[name](parameter, *settings) is parameter
+        assert ALL[name](parameter, *FURTHER.get(name, ())) is parameter
         assert parameter.data is array
         assert array.dtype == dtype
         assert np.isfinite(array).all()
@@ -131,7 +187,7 @@ def test_writes_into_the_tensor_it_returns(name: str) -> None:
 @pytest.mark.parametrize("name", DRAWN)
 def test_generators(name: str) -> None:
     """The same seed draws the same numbers; without a generator the default one does."""
-    function = DRAWN[name]
+    function = partial(DRAWN[name], **({"sparsity": 0.5} if name == "sparse_" else {}))
     first = function(zeros(4, 4), generator=seeded(5)).data
     np.testing.assert_array_equal(function(zeros(4, 4), generator=seeded(5)).data, first)
     assert not np.array_equal(function(zeros(4, 4), generator=seeded(6)).data, first)
@@ -156,7 +212,9 @@ def test_without_axes() -> None:
 def test_gains_and_modes() -> None:
     assert init.calculate_gain("leaky_relu") == math.sqrt(2 / 1.0001)
     assert init.calculate_gain("leaky_relu", 0.2) == math.sqrt(2 / 1.04)
-    with pytest.raises(ValueError, match="nonlinearity 'gelu' is not one of linear, sigmoid"):
+    assert init.calculate_gain("selu") == 0.75
+    assert init.calculate_gain("conv_transpose2d") == 1
+    with pytest.raises(ValueError, match="nonlinearity 'gelu' is not one of linear, conv1d"):
         init.calculate_gain("gelu")
     with pytest.raises(ValueError, match="mode='fan' is not"):
         init.kaiming_normal_(ones(2, 2), mode="fan")

@@ -7,8 +7,8 @@ import pytest
 
 from tinymed import nn
 from tinymed.anomaly import LAYERS, detect_anomaly
+from tinymed.creation import ones, tensor, zeros
 from tinymed.errors import AnomalyError
-from tinymed.tensor import ones, tensor, zeros
 
 
 class Features(nn.Module):

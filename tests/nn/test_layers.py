@@ -7,8 +7,9 @@ import pytest
 
 from tinymed import nn
 from tinymed.backpropagation import grad
+from tinymed.creation import ones, tensor
 from tinymed.random import manual_seed
-from tinymed.tensor import Tensor, ones, tensor
+from tinymed.tensor import Tensor
 
 ACTIVATIONS = {"relu": nn.ReLU(), "tanh": nn.Tanh(), "sigmoid": nn.Sigmoid()}
 LAYERS = [

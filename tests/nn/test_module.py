@@ -9,8 +9,9 @@ import pytest
 
 import tinymed
 from tinymed import nn
+from tinymed.creation import ones, zeros
 from tinymed.kernels.registry import use_backend
-from tinymed.tensor import Tensor, ones, zeros
+from tinymed.tensor import Tensor
 
 
 class Scale(nn.Module):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinymed import nn
-from tinymed.tensor import ones
+from tinymed.creation import ones
 
 
 def network() -> nn.Sequential:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.loops import conv_products
 from tinymed import nn
-from tinymed.tensor import ones
+from tinymed.creation import ones
 
 
 def products(layer: Any, x: tuple[int, ...]) -> int:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests import loops
 from tinymed import ops
 from tinymed.backpropagation import grad
-from tinymed.tensor import Tensor, tensor
+from tinymed.creation import tensor
+from tinymed.tensor import Tensor
 
 CONV = {1: ops.conv1d, 2: ops.conv2d, 3: ops.conv3d}
 Ints = tuple[int, ...]
@@ -143,6 +144,20 @@ def test_shift_equivariance(geometry: Geometry, by: int) -> None:
         np.testing.assert_array_equal(found[inner], expected[inner])
 
 
+@settings(max_examples=40, deadline=None)
+@given(geometries())
+def test_same_keeps_lengths(geometry: Geometry) -> None:
+    """Zeros on both sides, one more after than before where their number is odd."""
+    x, weight = geometry.arrays()
+    reach = [d * (k - 1) for k, d in zip(weight.shape[2:], geometry.dilation, strict=True)]
+    wide = np.pad(x, [(0, 0), (0, 0), *((r // 2, r - r // 2) for r in reach)])
+    ones, none = (1,) * geometry.axes, (0,) * geometry.axes
+    expected = loops.conv(wide, weight, ones, none, geometry.dilation, geometry.groups)
+    assert expected.shape[2:] == x.shape[2:]
+    settings = None, 1, "same", geometry.dilation, geometry.groups
+    np.testing.assert_array_equal(CONV[geometry.axes](x, weight, *settings), expected)
+
+
 @settings(max_examples=25, deadline=None)
 @given(geometries(), st.sampled_from(["relu", "tanh", "sigmoid", None]))
 def test_bias_and_activation_are_what_stands_after(
@@ -259,12 +274,44 @@ def refused(kind: type[Exception], words: str, x: Ints, weight: Ints, **settings
             ValueError, r"groups=0 is not an integer >= 1", (1, 1, 4, 4), (1, 1, 3, 3), groups=0
         ),
         refused(
-            NotImplementedError,
-            r"padding='same' is not implemented",
+            ValueError,
+            r"padding='same' needs stride 1, not \(2, 1\)",
             (1, 1, 4, 4),
             (1, 1, 3, 3),
             padding="same",
+            stride=(2, 1),
         ),
+        refused(
+            ValueError,
+            r"padding='full' is not 'same', 'valid' or integers",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            padding="full",
+        ),
+        refused(ValueError, r"must have 4 axes", (5, 5), (1, 1, 3, 3), padding="same"),
+        refused(
+            ValueError, r"x \(1, 1, 0, 4\) .* nothing along", (1, 1, 0, 4), (1, 1, 1, 1), padding=1
+        ),
+        refused(ValueError, r"weight \(1, 1, 1, 0\) has nothing", (1, 1, 4, 4), (1, 1, 1, 0)),
+        refused(ValueError, r"0 output channels", (1, 1, 4, 4), (0, 1, 3, 3)),
+        *(
+            refused(
+                ValueError,
+                rf"{setting}=1099511627776 is too large",
+                (1, 1, 4, 4),
+                (1, 1, 3, 3),
+                **{setting: 2**40},
+            )
+            for setting in ("stride", "padding", "dilation")
+        ),
+        refused(
+            ValueError,
+            r"a result \(1, 1, 1073741828, 1073741828\) of .* elements is too large",
+            (1, 1, 4, 4),
+            (1, 1, 3, 3),
+            padding=2**29,
+        ),
+        refused(ValueError, r"groups=True is not", (1, 1, 4, 4), (1, 1, 3, 3), groups=True),
         refused(
             ValueError,
             r"activation='gelu' is not one of None, 'relu'",

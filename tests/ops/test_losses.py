@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tinymed import ops
-from tinymed.tensor import tensor
+from tinymed.creation import tensor
+from tinymed.gradcheck import gradcheck
 
 nan, inf = math.nan, math.inf
 X = np.random.default_rng(3).standard_normal((2, 3))
@@ -98,12 +99,30 @@ def test_ignored_rows_may_hold_anything() -> None:
             {"reduction": "avg"},
         ),
         (
-            NotImplementedError,
-            "label_smoothing=0.1 is not implemented",
+            ValueError,
+            r"label_smoothing=1.1 is not in \[0, 1\]",
             X,
             [0, 1],
-            {"label_smoothing": 0.1},
+            {"label_smoothing": 1.1},
         ),
+        (ValueError, "label_smoothing=nan is not", X, [0, 1], {"label_smoothing": nan}),
+        (ValueError, "target holds values below 0 or NaN", X, X * nan, {}),
+        (ValueError, "target holds values below 0 or NaN", X, -abs(X), {}),
+        (
+            TypeError,
+            r"target \(2, 3\) is int64; expected probabilities .* or class indices \(2,\)",
+            X,
+            np.ones((2, 3), int),
+            {},
+        ),
+        (
+            ValueError,
+            r"ignore_index=2 needs class indices, but target \(2, 3\) holds probabilities",
+            X,
+            abs(X),
+            {"ignore_index": 2},
+        ),
+        (ValueError, r"x \(2, 0\) has no classes", np.ones((2, 0)), [-100, -100], {}),
         (TypeError, "x is int64, expected floating logits", np.ones((2, 3), int), [0, 1], {}),
     ],
 )
@@ -112,6 +131,57 @@ def test_cross_entropy_refuses(
 ) -> None:
     with pytest.raises(kind, match=f"cross_entropy: {words}"):
         ops.cross_entropy(x, np.array(target), **named)
+
+
+def smoothed(target: Any, classes: int, by: float) -> Any:
+    return (1 - by) * np.eye(classes)[target] + by / classes
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_smoothed_classes_are_probabilities(reduction: str) -> None:
+    target = np.array([2, 0])
+    found = ops.cross_entropy(X, target, reduction=reduction, label_smoothing=0.3)
+    by_hand = ops.cross_entropy(X, smoothed(target, 3, 0.3), reduction=reduction)
+    np.testing.assert_allclose(found, by_hand)
+    again = ops.cross_entropy(X, np.eye(3)[target], reduction=reduction, label_smoothing=0.3)
+    np.testing.assert_allclose(again, by_hand)
+
+
+def test_probabilities_by_hand() -> None:
+    p = np.exp(X) / np.exp(X).sum(1, keepdims=True)
+    target, weight = np.array([[0.2, 0.5, 0.3], [1.0, 0.0, 0.0]]), np.array([1.0, 2.0, 5.0])
+    each = [-sum(weight[c] * target[n, c] * math.log(p[n, c]) for c in range(3)) for n in range(2)]
+    np.testing.assert_allclose(ops.cross_entropy(X, target, weight, reduction="none"), each)
+    np.testing.assert_allclose(ops.cross_entropy(X, target, weight), sum(each) / 2)
+    pixels = np.stack([X.T, X.T + 1]), np.stack([target.T, target.T])  # (2, 3, 2)
+    np.testing.assert_allclose(ops.cross_entropy(*pixels, weight), sum(each) / 2)
+
+
+def test_ignored_rows_are_not_smoothed() -> None:
+    x = tensor(np.vstack([X, [[nan, 0.0, inf]]]), requires_grad=True)
+    loss = ops.cross_entropy(x, tensor([2, 0, -100]), label_smoothing=0.2)
+    np.testing.assert_allclose(
+        loss.data, ops.cross_entropy(X, np.array([2, 0]), label_smoothing=0.2)
+    )
+    loss.backward()
+    assert not x.grad.data[2].any()
+
+
+def test_nll_is_cross_entropy_of_log_softmax() -> None:
+    target, weight = np.array([2, 0]), np.array([1.0, 2.0, 5.0])
+    found = ops.nll_loss(ops.log_softmax(X, 1), target, weight)
+    np.testing.assert_allclose(found, ops.cross_entropy(X, target, weight))
+    with pytest.raises(IndexError, match="nll_loss: class index 3 in target is out of range"):
+        ops.nll_loss(X, np.array([0, 3]))
+    with pytest.raises(TypeError, match="nll_loss: target holds NaN, expected class indices"):
+        ops.nll_loss(X, np.array([0.0, nan]))
+
+
+def test_weights_of_classes_get_their_gradient() -> None:
+    """PyTorch refuses; here they are inputs like others."""
+    target, weight = np.array([2, 0]), np.array([1.0, 2.0, 5.0])
+    for loss in (ops.cross_entropy, ops.nll_loss):
+        assert gradcheck(lambda w, f=loss: f(X, target, w), [tensor(weight, requires_grad=True)])
 
 
 def test_binary_cross_entropy_by_hand() -> None:
@@ -127,6 +197,24 @@ def test_binary_cross_entropy_by_hand() -> None:
     far = name(np.array([-800.0, 800.0]), np.array([1.0, 0.0]), reduction="none")
     assert far.tolist() == [800, 800]
     assert name(x, np.array([1, 0, 1])) == name(x, np.array([1.0, 0.0, 1.0]))
+
+
+def test_binary_cross_entropy_of_probabilities() -> None:
+    logits, t = np.array([0.3, -2.0, 0.0]), np.array([1.0, 0.0, 0.25])
+    p, weight = 1 / (1 + np.exp(-logits)), np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(
+        ops.binary_cross_entropy(p, t, weight),
+        ops.binary_cross_entropy_with_logits(logits, t, weight),
+    )
+    certain = ops.binary_cross_entropy(np.array([0.0, 1.0, 1.0]), np.array([1, 0, 1]), None, "none")
+    assert certain.tolist() == [100, 100, 0]
+    x = tensor(np.array([0.0, 1.0, 0.0], np.float16), requires_grad=True)
+    ops.binary_cross_entropy(x, np.array([1.0, 0.0, 0.0], np.float16), reduction="sum").backward()
+    assert np.isfinite(x.grad.data).all()  # 1e-12 does not exist in float16
+    with pytest.raises(ValueError, match=r"x holds values outside \[0, 1\] or NaN; for logits use"):
+        ops.binary_cross_entropy(logits, t)
+    with pytest.raises(ValueError, match=r"weight \(2, 3\) does not broadcast to x \(3,\)"):
+        ops.binary_cross_entropy(p, t, np.ones((2, 3)))
 
 
 def test_mse_by_hand() -> None:

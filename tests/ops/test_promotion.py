@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tinymed import ops
-from tinymed.tensor import Tensor, tensor
+from tinymed.creation import tensor
+from tinymed.tensor import Tensor
 
 NAMES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 # The published table of torch.promote_types, row by column, in the order of NAMES.

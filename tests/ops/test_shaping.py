@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as npst
 
 from tinymed import ops
 from tinymed.backpropagation import grad
-from tinymed.tensor import Tensor, tensor
+from tinymed.creation import tensor
+from tinymed.tensor import Tensor
 
 X = np.arange(24.0).reshape(2, 3, 4)
 
@@ -148,15 +149,121 @@ def test_split() -> None:
             lambda: ops.pad(X, (-5, 6)),
         ),
         (
-            NotImplementedError,
-            "pad: mode='reflect' is not implemented; only 'constant' is",
-            lambda: ops.pad(X, (1, 1), "reflect"),
+            ValueError,
+            r"pad: amounts \(4, 0\) in mode 'reflect' for dim 2 of x .*, at most 3 are expected",
+            lambda: ops.pad(X, (4, 0), "reflect"),
+        ),
+        (
+            ValueError,
+            r"pad: amounts \(0, 5\) in mode 'circular' for dim 2 .*, at most 4 are",
+            lambda: ops.pad(X, (0, 5), "circular"),
+        ),
+        (
+            ValueError,
+            "pad: mode='wrap' is not one of 'constant', 'reflect', 'replicate', 'circular'",
+            lambda: ops.pad(X, (1, 1), "wrap"),
+        ),
+        (
+            ValueError,
+            "pad: value=2 has no meaning where mode='reflect'",
+            lambda: ops.pad(X, (1, 1), "reflect", 2),
+        ),
+        (TypeError, "cannot be interpreted as an integer", lambda: ops.pad(X, (1.5, 0))),
+        (ValueError, "flip: dim .* names an axis twice", lambda: ops.flip(X, (0, -3))),
+        (
+            ValueError,
+            "roll: 2 shifts for 1 dims; give one for each",
+            lambda: ops.roll(X, (1, 2), 0),
+        ),
+        (
+            ValueError,
+            r"unflatten: x \(4,\) has 4 elements, which do not fit \(3, 2\)",
+            lambda: ops.unflatten(X, 2, (3, 2)),
+        ),
+        (
+            ValueError,
+            r"repeat: repeats \(2,\) for x \(2, 3, 4\); give a number >= 0 for each axis",
+            lambda: ops.repeat(X, 2),
+        ),
+        (
+            ValueError,
+            r"meshgrid: .*\(2, 3, 4\).*; tensors of one axis are expected",
+            lambda: ops.meshgrid(X),
+        ),
+        (
+            ValueError,
+            r"hsplit: dim 1 of x \(2, 3, 4\) is not divisible by 2",
+            lambda: ops.hsplit(X, 2),
+        ),
+        (
+            ValueError,
+            "pixel_shuffle: 2 channels of x .* are not divisible by 2.2",
+            lambda: ops.pixel_shuffle(X, 2),
+        ),
+        (ValueError, r"tril: x \(4,\) is not a matrix", lambda: ops.tril(X[0, 0])),
+        (
+            ValueError,
+            r"unfold: the window \(9, 9\) .* is larger than the padded input \(3, 4\)",
+            lambda: ops.unfold(X, 9),
+        ),
+        (
+            ValueError,
+            r"fold: x \(2, 3, 4\) for windows \(2, 2\) .*; \(N, a multiple of 4, 9\) is expected",
+            lambda: ops.fold(X, 4, 2),
         ),
     ],
 )
 def test_refuses(kind: type[Exception], words: str, call: Any) -> None:
     with pytest.raises(kind, match=words):
         call()
+
+
+HUGE = 2**40
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("repeat", lambda: ops.repeat(X, HUGE, 1, 1)),
+        ("repeat", lambda: ops.repeat(X[0, 0], 2**62, 2**62)),
+        ("repeat", lambda: ops.tile(X, HUGE)),
+        ("repeat_interleave", lambda: ops.repeat_interleave(X, HUGE)),
+        ("repeat_interleave", lambda: ops.repeat_interleave(X, np.array([HUGE, 1]), 0)),
+        ("expand", lambda: ops.expand(X[:, :1], (2, HUGE, 4))),
+        ("expand", lambda: ops.broadcast_to(X, (2**62, 2, 3, 4))),
+        ("pad", lambda: ops.pad(X, (HUGE, 1))),
+        ("pad", lambda: ops.pad(X, (HUGE, 1), "replicate")),
+        ("one_hot", lambda: ops.one_hot(np.array([1, 2]), HUGE)),
+        ("one_hot", lambda: ops.one_hot(np.array([2**39, 0]))),
+        ("diag_embed", lambda: ops.diag(X[0, 0], HUGE)),
+        ("diag_embed", lambda: ops.diag_embed(X, -(2**62))),
+        ("meshgrid", lambda: ops.meshgrid(*[ops.expand(X[0, 0, 0], (2**20,))] * 2)),
+        ("fold", lambda: ops.fold(X, (2**31, 2**31), 1)),
+        ("combinations", lambda: ops.combinations(np.arange(10**6), 4)),
+    ],
+)
+def test_sizes_that_nothing_can_hold(name: str, call: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name}: (a result|x) "):
+        call()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_padding_equals_numpy(data: st.DataObject) -> None:
+    names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    mode = data.draw(st.sampled_from([*names]))
+    x = np.arange(24.0).reshape(data.draw(st.permutations([2, 3, 4])))
+    limit = {"reflect": -1, "replicate": 3, "circular": 0}[mode]
+    pairs = [
+        (data.draw(st.integers(0, n + limit)), data.draw(st.integers(0, n + limit)))
+        for n in x.shape
+    ]
+    flat = [n for pair in reversed(pairs) for n in pair]
+    leaf = Tensor(x.copy(), requires_grad=True)
+    y = ops.pad(leaf, flat, mode)
+    np.testing.assert_array_equal(y.data, np.pad(x, pairs, names[mode]))
+    counted = grad(y, leaf, np.ones(y.shape))[0].data.ravel()
+    np.testing.assert_array_equal(counted, np.bincount(y.data.ravel().astype(int), minlength=24))
 
 
 def test_views_share_memory_and_copies_do_not() -> None:
@@ -171,8 +278,32 @@ def test_views_share_memory_and_copies_do_not() -> None:
         x[:, ::2],
         x[..., None, 1],
         x.expand(3, 2, 3, 4),
+        *ops.chunk(x, 2, -1),
+        *ops.tensor_split(x, (1,)),
+        *ops.unbind(x, 1),
+        ops.movedim(x, 0, 2),
+        ops.unflatten(x, 2, (2, 2)),
+        ops.select(x, 1, 0),
+        ops.narrow(x, 2, 1, 2),
+        ops.diagonal(x),
+        *ops.broadcast_tensors(x, x[0]),
+        *ops.meshgrid(x[0, 0], x[0, 1]),
     ]
     copies = [x.clone(), x[[0, 1]], x[x > -1], x.T.reshape(24), ops.cat([x]), ops.pad(x, (0, 0))]
+    copies += [
+        ops.flip(x, (0,)),
+        ops.flip(x, ()),
+        ops.roll(x, 0),
+        ops.roll(x, 1, 0),
+        ops.rot90(x, 0),
+    ]
+    copies += [
+        ops.tril(x),
+        ops.repeat(x, 2, 1, 1),
+        ops.unfold_dim(x, 0, 1, 1),
+        ops.index_select(x, 0, np.array([0])),
+    ]
+    copies += [ops.masked_fill(x, x.data > 99, 0), ops.scatter(x, 0, np.zeros((0, 1, 1), int), 5)]
     assert all(np.shares_memory(v.data, x.data) for v in views)
     assert not any(np.shares_memory(c.data, x.data) for c in copies)
 
@@ -267,7 +398,7 @@ def test_take_along_dim_broadcasts_the_other_axes() -> None:
     np.testing.assert_array_equal(
         ops.take_along_dim(X[0][:1], np.array([[0], [2], [3]]), 1), [[0.0], [2.0], [3.0]]
     )
-    with pytest.raises(IndexError, match="out of bounds"):
+    with pytest.raises(IndexError, match="take_along_dim: index 4 is out of range for 4 elements"):
         ops.take_along_dim(X[0], np.array([[4]]), 1)
     with pytest.raises(ValueError, match=r"x \(3, 4\) and indices \(2,\) differ in number of axes"):
         ops.take_along_dim(X[0], np.array([0, 1]), 1)

@@ -1,6 +1,7 @@
 """Optimizers, schedulers and clipping follow the paths that PyTorch has stored."""
 
 import copy
+import inspect
 from pathlib import Path as File
 from typing import Any
 
@@ -15,16 +16,18 @@ from tests.torch_results.trajectories import (
     STEPS,
     follow,
     gradients,
+    limit,
     make,
 )
 from tinymed import optim
+from tinymed.row_gradient import RowGradient
 from tinymed.serialization import load_tree, save_tree
 from tinymed.tensor import Tensor
 
 STORED, FACTS = read("optimizers")
 GIVEN = STORED["all"]
 EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-8}
-TRAINED = ("Optimizer", "LRScheduler")  # the classes that others are made from
+BASES = (optim.Optimizer, optim.LRScheduler)  # the classes that others are made from
 
 
 class Training:
@@ -39,10 +42,12 @@ class Training:
 
     def give_gradients(self, step: int) -> float:
         """Set each parameter's gradient, clip them, and return their norm."""
-        found = gradients(step, [p.data for p in self.params], self.noise)
+        arrays = [p.data for p in self.params]
+        found = gradients(step, self.path, arrays, self.noise, RowGradient)
         for param, gradient in zip(self.params, found, strict=True):
-            param.grad = None if gradient is None else Tensor(np.asarray(gradient))
-        return optim.clip_grad_norm_(self.params, *self.path.clip) if self.path.clip else 0.0
+            dense = not isinstance(gradient, RowGradient | None)
+            param.grad = Tensor(np.asarray(gradient)) if dense else gradient
+        return limit(self.path, self.params, optim)
 
     def run(self, steps: range) -> Any:
         """Return parameters, rates and norms after each step."""
@@ -69,9 +74,25 @@ def test_the_stored_paths_belong_to_the_table(name: str) -> None:
 
 def test_everything_exported_has_a_path() -> None:
     used = {path.optimizer for path in PATHS.values()} | {path.scheduler for path in PATHS.values()}
-    used |= {"clip_grad_norm_"} if any(path.clip for path in PATHS.values()) else set()
-    assert set(optim.__all__) - set(TRAINED) <= used
+    exported = {name: getattr(optim, name) for name in optim.__all__}
+    classes = {n for n, kind in exported.items() if isinstance(kind, type) and kind not in BASES}
+    assert {name for name in classes if issubclass(exported[name], BASES)} <= used
+    assert {len(path.clip) for path in PATHS.values() if path.clip} == {1, 2}  # by value, by norm
     assert set(STORED) == {"all", *FACTS["entries"]} == {"all", *PATHS}
+
+
+SETTINGS = {"weight_decay": 0, "maximize": False, "decoupled_weight_decay": False}
+
+
+@pytest.mark.parametrize("kind", sorted({path.optimizer for path in PATHS.values()}))
+def test_what_every_optimizer_has_is_on_a_path_of_each(kind: str) -> None:
+    """Weight decay, maximize, two groups, wherever the constructor has them."""
+    paths = [path for path in PATHS.values() if path.optimizer == kind]
+    arguments = inspect.signature(getattr(optim, kind).__init__).parameters
+    for name, usual in SETTINGS.items():
+        if name in arguments:
+            assert any(p.settings.get(name, usual) != usual for p in paths), name
+    assert any(path.second for path in paths)
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -101,10 +122,9 @@ def test_float32_stays_float32(name: str) -> None:
         assert {e.dtype for e in entries.values() if hasattr(e, "dtype")} <= {np.dtype("float32")}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("through_file", [False, True])
+@pytest.mark.parametrize(("dtype", "through_file"), [("float32", True), ("float64", False)])
 @pytest.mark.parametrize("name", PATHS)
-def test_resume(name: str, through_file: bool, dtype: str, tmp_path: File) -> None:
+def test_resume(name: str, dtype: str, through_file: bool, tmp_path: File) -> None:
     """Stopped after 20 steps and gone on with in fresh objects: the same bits after 50."""
     whole = Training(name, dtype)
     whole.run(range(STEPS))

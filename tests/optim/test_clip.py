@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tinymed.nn import Parameter
-from tinymed.optim import clip_grad_norm_
+from tinymed.optim import clip_grad_norm_, clip_grad_value_, get_total_norm
+from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
 
@@ -99,3 +100,71 @@ def test_clipping_is_a_write_the_engine_sees() -> None:
     clip_grad_norm_(params, 1.0)
     with pytest.raises(RuntimeError, match="overwritten in place"):
         loss.backward()
+
+
+# ------------------------------------------------------------------------------------- by element
+
+
+def test_values_are_limited_on_both_sides() -> None:
+    params = with_gradients([3.0, -0.5, math.inf, math.nan], None, [[-4.0]], 2.0)
+    held = params[0].grad
+    clip_grad_value_(iter(params), 1.5)
+    assert params[0].grad is held
+    np.testing.assert_array_equal(held.data, [1.5, -0.5, 1.5, math.nan])
+    assert params[2].grad.tolist() == [[-1.5]]
+    assert params[3].grad.tolist() == 1.5
+    clip_grad_value_(params[2], 0)
+    assert params[2].grad.tolist() == [[0]]
+
+
+@pytest.mark.parametrize("limit", [-1.0, math.nan])
+def test_a_limit_of_values_that_is_none(limit: float) -> None:
+    with pytest.raises(ValueError, match=r"clip_value=.* is not >= 0"):
+        clip_grad_value_(with_gradients([1.0]), limit)
+
+
+def test_clipping_values_is_a_write_the_engine_sees() -> None:
+    params = with_gradients([3.0, 4.0])
+    gradient = params[0].grad.requires_grad_()
+    loss = (gradient * gradient).sum()
+    clip_grad_value_(params, 1.0)
+    with pytest.raises(RuntimeError, match="overwritten in place"):
+        loss.backward()
+
+
+# ------------------------------------------------------------------------------------ all together
+
+
+def test_total_norm() -> None:
+    gradients = [p.grad for p in with_gradients([3.0, 0.0], [[-4.0]])]
+    assert get_total_norm(gradients) == get_total_norm(iter(gradients)) == 5.0
+    assert get_total_norm(gradients, 1) == 7.0
+    assert get_total_norm(gradients, math.inf) == 4.0
+    assert get_total_norm(gradients[0]) == 3.0
+    assert get_total_norm([]) == 0.0
+    bad = [Tensor(np.array([math.nan, 1.0]))]
+    assert math.isnan(get_total_norm(bad))
+    with pytest.raises(RuntimeError, match="get_total_norm: the norm of the gradients is nan"):
+        get_total_norm(bad, error_if_nonfinite=True)
+    with pytest.raises(ValueError, match="get_total_norm: norm_type=0 is not positive"):
+        get_total_norm(gradients, 0)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, math.inf])
+def test_rows_are_clipped_like_the_dense_gradient(p: float) -> None:
+    """Rows that are not there are 0: they add nothing to a norm, and nothing is to be limited."""
+    values = np.array([[3.0, -1.0], [0.5, 2.0]])
+    rows = RowGradient(np.array([1, 3]), values.copy(), (5, 2))
+    one, other = with_gradients([2.0], [1.0])
+    dense = with_gradients([2.0], rows.to_dense())
+    one.grad, other.grad = Tensor(np.array([2.0])), rows
+    assert get_total_norm(rows, p) == get_total_norm(dense[1].grad, p)
+    assert clip_grad_norm_([one, other], 1.0, p) == clip_grad_norm_(dense, 1.0, p)
+    assert other.grad is rows
+    np.testing.assert_array_equal(rows.to_dense(), dense[1].grad.data)
+    clip_grad_value_([one, other], 0.1)
+    clip_grad_value_(dense, 0.1)
+    np.testing.assert_array_equal(rows.to_dense(), dense[1].grad.data)
+    rows.values[0, 0] = math.nan
+    with pytest.raises(RuntimeError, match="is nan"):
+        clip_grad_norm_([one, other], 1.0, p, error_if_nonfinite=True)

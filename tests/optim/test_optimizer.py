@@ -1,6 +1,7 @@
 """Groups, settings and state of optimizers: what is accepted, what is refused, in which words."""
 
 import copy
+import inspect
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,18 @@ import pytest
 
 from tinymed import nn, optim
 from tinymed.autograd import no_grad
-from tinymed.tensor import Tensor, ones, tensor, zeros
+from tinymed.creation import ones, tensor, zeros
+from tinymed.row_gradient import RowGradient
+from tinymed.tensor import Tensor
 
-KINDS = ["SGD", "Adam", "AdamW"]
+EVERY = sorted(
+    name
+    for name in optim.__all__
+    if inspect.isclass(kind := getattr(optim, name)) and issubclass(kind, optim.Optimizer)
+)  # fmt: skip
+EVERY.remove("Optimizer")
+KINDS = [name for name in EVERY if name != "SparseAdam"]  # which takes no dense gradient
+WITH_BETAS = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam", "SparseAdam"]
 
 
 def parameter(*shape: int) -> nn.Parameter:
@@ -42,15 +52,34 @@ def test_settings_out_of_range(kind: str, settings: dict[str, Any], words: str) 
         getattr(optim, kind)([parameter(2)], **settings)
 
 
-@pytest.mark.parametrize("kind", ["Adam", "AdamW"])
+def test_settings_that_only_some_have() -> None:
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("RMSprop", {"alpha": -0.1}, "alpha=-0.1 is not a number >= 0"),
+        ("RMSprop", {"alpha": 1.5}, "alpha=1.5 is above 1"),
+        ("RMSprop", {"momentum": -1}, "momentum=-1"),
+        ("Adagrad", {"lr_decay": -1}, "lr_decay=-1"),
+        ("Adagrad", {"initial_accumulator_value": -1}, "initial_accumulator_value=-1"),
+        ("Adadelta", {"rho": -0.1}, "rho=-0.1"),
+        ("Adadelta", {"rho": 1.1}, "rho=1.1 is above 1"),
+        ("NAdam", {"momentum_decay": -1}, "momentum_decay=-1"),
+        ("SparseAdam", {"lr": -1}, "lr=-1"),
+    ]
+    for kind, settings, words in cases:
+        with pytest.raises(ValueError, match=f"^{kind}: {words}"):
+            getattr(optim, kind)([parameter(2)], **settings)
+    for kind in EVERY:
+        if "eps" in inspect.signature(getattr(optim, kind)).parameters:
+            with pytest.raises(ValueError, match=f"^{kind}: eps=-1"):
+                getattr(optim, kind)([parameter(2)], eps=-1)
+
+
+@pytest.mark.parametrize("kind", WITH_BETAS)
 @pytest.mark.parametrize(
     "betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9, 0.9, 0.9), 0.9]
 )
 def test_betas_out_of_range(kind: str, betas: Any) -> None:
     with pytest.raises(ValueError, match=f"^{kind}: betas=.* are not two numbers in"):
         getattr(optim, kind)([parameter(2)], betas=betas)
-    with pytest.raises(ValueError, match="eps=-1"):
-        getattr(optim, kind)([parameter(2)], eps=-1)
 
 
 def test_nesterov_needs_momentum_and_no_dampening() -> None:
@@ -168,6 +197,75 @@ def test_training_with_a_graph() -> None:
     np.testing.assert_allclose(layer.weight.data.T, best, atol=1e-8)
 
 
+def test_a_variance_is_not_below_0() -> None:
+    """Where the gradient is always the same, rounding alone makes v - mean^2 negative."""
+    param = nn.Parameter(np.zeros(200, np.float32))
+    param.grad = Tensor(np.linspace(0.1, 1, 200, dtype=np.float32))
+    optimizer = optim.RMSprop([param], alpha=0.5, centered=True)
+    for _ in range(60):
+        optimizer.step()
+    assert np.isfinite(param.data).all()
+
+
+# --------------------------------------------------------------------------------- sparse gradients
+
+
+def with_rows(size: int = 5) -> nn.Parameter:
+    param = parameter(size, 2)
+    param.grad = RowGradient(np.array([1, 3]), np.full((2, 2), 0.5), (size, 2))
+    return param
+
+
+def takes_rows(kind: str) -> bool:
+    try:
+        getattr(optim, kind)([with_rows()]).step()
+    except RuntimeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_rows_are_taken_or_refused_by_name(kind: str) -> None:
+    taking = {name for name in EVERY if takes_rows(name)}
+    assert taking == {"SGD", "Adagrad", "SparseAdam"}
+    first, param = parameter(3), with_rows()
+    first.grad = Tensor(np.ones(3)) if kind != "SparseAdam" else None
+    optimizer = getattr(optim, kind)([first, param], lr=0.1)
+    if kind in taking:
+        optimizer.step()
+        assert (param.data != 1).any(axis=1).tolist() == [False, True, False, True, False]
+        return
+    words = rf"^{kind}: the gradient of a parameter \(5, 2\) is a RowGradient, which SGD, Adagrad "
+    with pytest.raises(RuntimeError, match=words + "and SparseAdam take"):
+        optimizer.step()
+    assert (first.data == 1).all()  # refused before anything was changed
+    assert optimizer.state == {}
+
+
+def test_decay_of_all_rows_is_not_taken_of_some() -> None:
+    for kind in ("SGD", "Adagrad"):
+        words = f"^{kind}: weight_decay=0.1 changes every row of a parameter .* only 2; use"
+        with pytest.raises(RuntimeError, match=words):
+            getattr(optim, kind)([with_rows()], weight_decay=0.1).step()
+
+
+def test_sparse_adam_takes_no_dense_gradient() -> None:
+    param, other = with_rows(), parameter(3)
+    other.grad = Tensor(np.ones(3))
+    optimizer = optim.SparseAdam([param, other])
+    with pytest.raises(
+        RuntimeError, match=r"SparseAdam: the gradient of .* \(3,\) is dense; use Adam"
+    ):
+        optimizer.step()
+    assert (param.data == 1).all()
+
+
+def test_zeros_in_place_of_rows() -> None:
+    param = with_rows()
+    optim.SGD([param]).zero_grad(set_to_none=False)
+    assert param.grad.data.tolist() == [[0, 0]] * 5
+
+
 # ------------------------------------------------------------------------------------------ state
 
 
@@ -184,6 +282,16 @@ def test_a_state_of_other_shapes_is_refused_and_nothing_changes(kind: str) -> No
         with pytest.raises(ValueError, match=words):
             target.load_state_dict(source)
         assert repr(target.state_dict()) == repr(before)
+
+
+def test_the_first_rate_of_a_scheduler_is_no_setting() -> None:
+    """It comes and goes with the state, and is not asked for."""
+    source, target = stepped("SGD", (2,), lr=0.5), stepped("SGD", (2,))
+    optim.ConstantLR(source)
+    target.load_state_dict(source.state_dict())
+    assert target.param_groups[0]["initial_lr"] == 0.5
+    source.load_state_dict(stepped("SGD", (2,)).state_dict())
+    optim.SGD([{"params": parameter(1), "initial_lr": 0.5}])
 
 
 def test_a_state_of_another_optimizer_is_refused() -> None:

@@ -152,3 +152,194 @@ def test_a_subclass_only_writes_rate() -> None:
     assert rates(Inverse(optimizer(1.0)), 4) == [1.0, 1 / 2, 1 / 3, 1 / 4]
     with pytest.raises(NotImplementedError, match="LRScheduler has no rate"):
         optim.LRScheduler(optimizer())
+
+
+# ------------------------------------------------------------------- those that multiply, together
+
+
+def test_two_schedulers_multiply_as_in_pytorch() -> None:
+    """Each steps on its own; the second counts from the rate before the first."""
+    made = optimizer(1.0)
+    warm = optim.ConstantLR(made, factor=0.25, total_iters=2)
+    decay = optim.ExponentialLR(made, gamma=0.5)
+    assert warm.base_lrs == decay.base_lrs == [1.0]
+    found = []
+    for _ in range(4):
+        found.append(made.param_groups[0]["lr"])
+        warm.step()
+        decay.step()
+    assert found == [0.25, 0.125, 0.25, 0.125]
+
+
+def test_a_rate_set_by_hand_is_gone_on_from() -> None:
+    made = optimizer(1.0)
+    plan = optim.ExponentialLR(made, gamma=0.5)
+    plan.step()
+    made.param_groups[0]["lr"] = 8.0
+    plan.step()
+    assert plan.get_last_lr() == [4.0]
+
+
+def test_up_from_0() -> None:
+    """PyTorch divides by the factor 0."""
+    assert rates(optim.ConstantLR(optimizer(0.5), factor=0, total_iters=2), 4) == [0, 0, 0.5, 0.5]
+
+
+def test_functions_of_the_step_by_hand() -> None:
+    assert rates(optim.LambdaLR(optimizer(2.0), lambda step: step / 4), 4) == [0, 0.5, 1.0, 1.5]
+    made = optim.MultiplicativeLR(optimizer(2.0), lambda step: 1 / step if step else 7.0)
+    assert rates(made, 4) == [2.0, 2.0, 1.0, 1 / 3]
+    assert made.rates(3) == [pytest.approx(1 / 3)]
+
+
+@pytest.mark.parametrize("kind", ["LambdaLR", "MultiplicativeLR"])
+def test_functions_that_are_none(kind: str) -> None:
+    with pytest.raises(TypeError, match=f"{kind}: lr_lambda is float, expected a function"):
+        getattr(optim, kind)(optimizer(), 0.5)
+    with pytest.raises(ValueError, match=f"{kind}: lr_lambda=.* is not one for each of 1 groups"):
+        getattr(optim, kind)(optimizer(), [abs, abs])
+
+
+def test_restarts_are_exact_far_out() -> None:
+    """Where a logarithm would say at which restart one is, it rounds: 3^5 steps and more."""
+    plan = optim.CosineAnnealingWarmRestarts(optimizer(1.0), T_0=1, T_mult=3)
+    restarts = [(3**n - 1) // 2 for n in range(1, 12)]
+    for step in restarts:
+        assert plan.rate(step, 1.0) == 1.0
+        assert plan.rate(step - 1, 1.0) < 1.0 or step == 1
+    assert optim.CosineAnnealingWarmRestarts(optimizer(1.0), T_0=7).rate(7 * 10**12, 1.0) == 1.0
+
+
+def test_steps_between_steps() -> None:
+    made = optimizer(1.0)
+    plan = optim.CosineAnnealingWarmRestarts(made, T_0=4)
+    plan.step(2.5)
+    assert plan.get_last_lr() == [pytest.approx((1 + math.cos(math.pi * 2.5 / 4)) / 2)]
+    assert plan.last_epoch == 2
+    state = plan.state_dict()
+    plan.step()
+    assert plan.get_last_lr() == [pytest.approx((1 + math.cos(math.pi * 3.5 / 4)) / 2)]
+    other = optim.CosineAnnealingWarmRestarts(optimizer(1.0), T_0=4)
+    other.load_state_dict(state)
+    other.step()
+    assert other.get_last_lr() == plan.get_last_lr()
+    for bad in (-1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"epoch=.* is not a number >= 0"):
+            plan.step(bad)
+
+
+# ---------------------------------------------------------------------------- plans that go on
+
+
+def test_going_on_needs_the_first_rate() -> None:
+    for kind, arguments in (
+        ("StepLR", {"step_size": 3}),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9}),
+    ):
+        with pytest.raises(
+            KeyError, match=f"{kind}: last_epoch=4 goes on .* group 0 has no initial"
+        ):
+            getattr(optim, kind)(optimizer(), **arguments, last_epoch=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("StepLR", {"step_size": 3}),
+        ("MultiStepLR", {"milestones": [2, 5]}),
+        ("ConstantLR", {"total_iters": 5}),
+        ("CosineAnnealingLR", {"T_max": 7}),
+        ("MultiplicativeLR", {"lr_lambda": math.sqrt}),
+        ("LambdaLR", {"lr_lambda": math.sqrt}),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 12}),
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.3, "step_size_up": 2}),
+        ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 2}),
+    ],
+)
+def test_going_on_with_a_loaded_optimizer(kind: str, arguments: Any) -> None:
+    """From the optimizer's state and the number of the step alone: the rates of one long run."""
+    made = optimizer(0.5, 0.25, momentum=0.9)
+    plan = getattr(optim, kind)(made, **arguments)
+    for _ in range(5):
+        plan.step()
+    other = optimizer(9.0, 9.0, momentum=0.9)
+    other.load_state_dict(made.state_dict())
+    again = getattr(optim, kind)(other, **arguments, last_epoch=4)
+    for _ in range(6):
+        assert again.get_last_lr() == pytest.approx(plan.get_last_lr())
+        assert other.param_groups[0]["momentum"] == made.param_groups[0]["momentum"]
+        again.step()
+        plan.step()
+
+
+def test_going_on_with_a_sequence() -> None:
+    def make(made: Any, **named: Any) -> Any:
+        parts = [optim.LinearLR(made, total_iters=4), optim.ExponentialLR(made, gamma=0.9)]
+        return optim.SequentialLR(made, parts, milestones=[4], **named)
+
+    made = optimizer(0.5, 0.25)
+    plan = make(made)
+    for _ in range(7):
+        plan.step()
+    other = optimizer(9.0, 9.0)
+    other.load_state_dict(made.state_dict())
+    again = make(other, last_epoch=6)
+    assert again.last_epoch == 7
+    for _ in range(5):
+        assert again.get_last_lr() == pytest.approx(plan.get_last_lr())
+        again.step()
+        plan.step()
+
+
+# -------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "words"),
+    [
+        ("MultiStepLR", {"milestones": [3, -1]}, r"milestones=\[-1, 3\] are not all >= 0"),
+        ("ConstantLR", {"factor": 1.5}, r"factor=1.5 is not in \[0, 1\]"),
+        ("ConstantLR", {"total_iters": 0}, "total_iters=0 is not positive"),
+        ("LinearLR", {"start_factor": 0}, r"start_factor=0 is not in \(0, 1\]"),
+        ("LinearLR", {"end_factor": 2}, r"end_factor=2 is not in \[0, 1\]"),
+        ("LinearLR", {"total_iters": 0}, "total_iters=0 is not positive"),
+        ("PolynomialLR", {"total_iters": 0}, "total_iters=0 is not positive"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 0}, "T_0=0 is not a positive integer"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 1.5}, "T_mult=1.5 is not a positive"),
+        ("CyclicLR", {"base_lr": 1, "max_lr": 2, "step_size_up": 0}, "step_size_up=0 is not pos"),
+        ("CyclicLR", {"base_lr": 1, "max_lr": 2, "mode": "up"}, "mode='up' is not one of triang"),
+        ("CyclicLR", {"base_lr": 1, "max_lr": 2, "scale_mode": "x"}, "scale_mode='x' is not"),
+        (
+            "CyclicLR",
+            {"base_lr": [1, 2], "max_lr": 2},
+            r"base_lr=\[1, 2\] is not one for each of 1",
+        ),
+        ("ReduceLROnPlateau", {"factor": 1.0}, r"factor=1.0 is not in \[0, 1\)"),
+        ("ReduceLROnPlateau", {"mode": "less"}, "mode='less' is not 'min' or 'max'"),
+        ("ReduceLROnPlateau", {"threshold_mode": "x"}, "threshold_mode='x' is not"),
+        ("ReduceLROnPlateau", {"min_lr": [0.1, 0.2]}, "is not one for each of 1 groups"),
+    ],
+)
+def test_more_plans_that_make_no_sense(kind: str, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{kind}: .*{words}"):
+        getattr(optim, kind)(optimizer(), **arguments)
+    with pytest.raises(TypeError, match=f"^{kind}: int is not an Optimizer"):
+        getattr(optim, kind)(3, **GOOD[kind])
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "MultiStepLR": {"milestones": [3]},
+    "ConstantLR": {},
+    "LinearLR": {},
+    "PolynomialLR": {},
+    "CosineAnnealingWarmRestarts": {"T_0": 2},
+    "CyclicLR": {"base_lr": 1, "max_lr": 2},
+    "ReduceLROnPlateau": {},
+}
+
+
+def test_cyclic_without_momentum_to_move() -> None:
+    made = optimizer(kind="Adagrad")
+    with pytest.raises(ValueError, match="CyclicLR: the optimizer has no momentum"):
+        optim.CyclicLR(made, 0.1, 0.2)
+    optim.CyclicLR(made, 0.1, 0.2, cycle_momentum=False)

@@ -31,6 +31,7 @@ from tests.torch_results.trajectories import (
     Path,
     follow,
     gradients,
+    limit,
     make,
 )  # fmt: skip
 from tinymed import nn, optim
@@ -110,7 +111,11 @@ def make_layers(family: str) -> None:
 # ------------------------------------------------------------------------------------------ calls
 
 RENAMED = {"power": "pow", "expand": "broadcast_to"}
-IN_FUNCTIONAL = {"batch_norm", "binary_cross_entropy_with_logits", "dropout", "pad", "softmax"}
+IN_FUNCTIONAL = {  # where torch has something else under the name, or without return_indices
+    "adaptive_max_pool1d", "alpha_dropout", "batch_norm", "binary_cross_entropy_with_logits",
+    "dropout", "embedding", "embedding_bag", "feature_alpha_dropout", "group_norm",
+    "instance_norm", "kl_div", "max_pool1d", "max_pool2d", "max_pool3d", "pad", "softmax",
+}  # fmt: skip
 
 
 class Torch:
@@ -119,7 +124,7 @@ class Torch:
     def __getattr__(self, name: str) -> Any:
         name = RENAMED.get(name, name)
         functional = torch.nn.functional
-        inside = name in IN_FUNCTIONAL or not hasattr(torch, name)
+        inside = name in IN_FUNCTIONAL or name.endswith("_loss") or not hasattr(torch, name)
         return getattr(functional if inside else torch, name)
 
 
@@ -179,6 +184,13 @@ def noise() -> Arrays:
     return drawn
 
 
+def of_rows(rows: np.ndarray[Any, Any], values: Any, shape: tuple[int, ...]) -> Any:
+    """Return a sparse gradient."""
+    return torch.sparse_coo_tensor(
+        torch.tensor(rows)[None], values, shape, is_coalesced=True, check_invariants=True
+    )
+
+
 def run_path(path: Path, given: Arrays) -> Arrays:
     """Return the parameters, and with a scheduler the rates, and with clipping the norms."""
     params = [torch.nn.Parameter(tensor(given[f"start{i}"])) for i in range(len(SHAPES))]
@@ -186,10 +198,10 @@ def run_path(path: Path, given: Arrays) -> Arrays:
     optimizer, scheduler = make(path, params, torch.optim, torch.optim.lr_scheduler)
 
     def give_gradients(step: int) -> Any:
-        found = gradients(step, [p.detach() for p in params], added)
+        found = gradients(step, path, [p.detach() for p in params], added, of_rows)
         for param, gradient in zip(params, found, strict=True):
             param.grad = gradient
-        return torch.nn.utils.clip_grad_norm_(params, *path.clip) if path.clip else 0.0
+        return limit(path, params, torch.nn.utils)
 
     steps = list(follow(range(STEPS), params, optimizer, scheduler, give_gradients))
     results = {
@@ -205,7 +217,11 @@ def run_path(path: Path, given: Arrays) -> Arrays:
 def make_optimizers() -> None:
     """Write the paths of all optimizers and schedulers."""
     given = noise()
-    results = {"all": given, **{name: run_path(path, given) for name, path in PATHS.items()}}
+    torch.set_default_dtype(torch.float64)  # of the numbers that optimizers keep in tensors
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # steps of schedulers, before the first of the optimizer
+        results = {"all": given, **{name: run_path(path, given) for name, path in PATHS.items()}}
+    torch.set_default_dtype(torch.float32)
     entries = {name: fingerprint(path) for name, path in PATHS.items()}
     write("optimizers", results, {"torch": torch.__version__, "entries": entries})
 
@@ -218,7 +234,8 @@ def arguments(function: Any) -> list[list[Any]]:
     found = []
     for p in inspect.signature(function).parameters.values():
         if p.name != "self":
-            given = [] if p.default is p.empty else [p.default]
+            default = p.default.__name__ if inspect.isfunction(p.default) else p.default
+            given = [] if p.default is p.empty else [default]
             found.append([p.name, p.kind.name, *given])
     return found
 
@@ -232,7 +249,10 @@ def make_signatures() -> None:
     }
     found = {}
     for name, place in places.items():
-        others = (torch.optim.lr_scheduler, torch.nn.utils, torch.nn.utils.rnn)
+        others = (
+            *(torch.optim.lr_scheduler, torch.optim.swa_utils),
+            *(torch.nn.utils, torch.nn.utils.rnn),
+        )
         having = [p for p in (place, *others) if hasattr(p, name)]
         if having and callable(what := getattr(having[0], name)):
             found[name] = arguments(what.__init__ if inspect.isclass(what) else what)
@@ -241,7 +261,8 @@ def make_signatures() -> None:
 
 def main(wanted: list[str]) -> None:
     """Write the files that are asked for."""
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # max_unpool only warns: one thread
+    torch.set_num_threads(1)
     makers: dict[str, Any] = {
         **{f"layers.{family}": lambda f=family: make_layers(f) for family in LAYER_FAMILIES},
         **{f"calls.{family}": lambda f=family: make_calls(f) for family in CALL_FAMILIES},

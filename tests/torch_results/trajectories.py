@@ -2,17 +2,19 @@
 
 Gradients do not come from a graph: at each step they are ``CURVATURE * param + noise[step]`` with
 stored noise, so that a path tests the optimizer alone. The last parameter has no gradient at all at
-the steps ``SKIPPED``. Parameters are stored after the steps ``LOOKED_AT``, rates after all.
+the steps ``SKIPPED``; where gradients are sparse, it never has one, and the others have `ROWS` of
+it. Parameters are stored after the steps ``LOOKED_AT``, rates after all.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from tests.torch_results.paths import PATHS, Path
 
 __all__ = [
     "CURVATURE",
@@ -23,6 +25,7 @@ __all__ = [
     "Path",
     "follow",
     "gradients",
+    "limit",
     "make",
 ]
 
@@ -31,111 +34,56 @@ SHAPES = ((3, 2), (4,), ())
 CURVATURE = 0.5
 SKIPPED = (0, 7, 8, 30)
 LOOKED_AT = (0, 1, 2, 3, 4, 6, 9, 14, 19, 29, 39, 49)
+NO_ROWS = (5, 6, 17)  # steps at which a sparse gradient is there and empty
 
 
-@dataclass(frozen=True)
-class Path:
-    """An optimizer, what its two groups override, and what stands around its steps."""
-
-    optimizer: str
-    settings: dict[str, Any]
-    second: dict[str, Any] = field(default_factory=dict)  # settings of the group of the last two
-    scheduler: str = ""
-    plan: dict[str, Any] = field(default_factory=dict)
-    clip: tuple[float, float] | None = None  # max_norm, norm_type
+def rows(step: int, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Return the rows in which a sparse gradient is, at a step: all, some, or none."""
+    if step in NO_ROWS:
+        return np.zeros(0, np.int64)
+    return np.array([row for row in range(shape[0]) if (step + row * row) % 3], np.int64)
 
 
-ONE_CYCLE = {"max_lr": 0.3, "total_steps": 50}
-PATHS = {
-    "SGD": Path("SGD", {"lr": 0.1}),
-    "SGD: momentum": Path("SGD", {"lr": 0.1, "momentum": 0.9}),
-    "SGD: dampening": Path("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3}),
-    "SGD: nesterov": Path("SGD", {"lr": 0.1, "momentum": 0.8, "nesterov": True}),
-    "SGD: weight decay": Path("SGD", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.2}),
-    "SGD: maximize": Path("SGD", {"lr": 0.02, "weight_decay": 0.1, "maximize": True}),
-    "SGD: two groups": Path(
-        "SGD", {"lr": 0.1, "momentum": 0.9}, {"lr": 0.02, "momentum": 0.0, "weight_decay": 0.1}
-    ),
-    "Adam": Path("Adam", {"lr": 0.05}),
-    "Adam: betas and eps": Path("Adam", {"lr": 0.05, "betas": (0.7, 0.95), "eps": 1e-2}),
-    "Adam: amsgrad": Path("Adam", {"lr": 0.05, "betas": (0.9, 0.6), "amsgrad": True}),
-    "Adam: weight decay": Path("Adam", {"lr": 0.05, "weight_decay": 0.3}),
-    "Adam: maximize": Path("Adam", {"lr": 0.05, "weight_decay": 0.3, "maximize": True}),
-    "Adam: two groups": Path("Adam", {"lr": 0.05}, {"lr": 0.2, "betas": (0.5, 0.8)}),
-    "AdamW": Path("AdamW", {"lr": 0.05}),
-    "AdamW: weight decay": Path("AdamW", {"lr": 0.05, "weight_decay": 0.5}),
-    "AdamW: amsgrad, maximize": Path(
-        "AdamW", {"lr": 0.05, "betas": (0.9, 0.6), "amsgrad": True, "maximize": True}
-    ),
-    "AdamW: two groups": Path("AdamW", {"lr": 0.05}, {"weight_decay": 0.0}),
-    "clip: 1": Path("SGD", {"lr": 0.1}, clip=(2.0, 1.0)),
-    "clip: 2": Path("SGD", {"lr": 0.1}, clip=(1.5, 2.0)),
-    "clip: 3.5": Path("SGD", {"lr": 0.1}, clip=(1.0, 3.5)),
-    "clip: inf": Path("SGD", {"lr": 0.1}, clip=(0.8, math.inf)),
-    "clip: never": Path("SGD", {"lr": 0.1}, clip=(1e6, 2.0)),
-    "StepLR": Path("SGD", {"lr": 0.1}, {"lr": 0.5}, "StepLR", {"step_size": 7, "gamma": 0.7}),
-    "StepLR: every step": Path("Adam", {"lr": 0.1}, {}, "StepLR", {"step_size": 1, "gamma": 0.9}),
-    "CosineAnnealingLR": Path("SGD", {"lr": 0.1}, {"lr": 0.3}, "CosineAnnealingLR", {"T_max": 50}),
-    "CosineAnnealingLR: past T_max": Path(
-        "Adam", {"lr": 0.1}, {"lr": 0.01}, "CosineAnnealingLR", {"T_max": 12, "eta_min": 0.02}
-    ),
-    "CosineAnnealingLR: T_max 1": Path("SGD", {"lr": 0.1}, {}, "CosineAnnealingLR", {"T_max": 1}),
-    "OneCycleLR: cos": Path("SGD", {"lr": 0.1, "momentum": 0.9}, {}, "OneCycleLR", ONE_CYCLE),
-    "OneCycleLR: linear": Path(
-        "Adam",
-        {"lr": 0.1},
-        {"betas": (0.5, 0.9)},
-        "OneCycleLR",
-        {**ONE_CYCLE, "anneal_strategy": "linear", "pct_start": 0.45},
-    ),
-    "OneCycleLR: epochs": Path(
-        "AdamW",
-        {"lr": 0.1},
-        {},
-        "OneCycleLR",
-        {
-            "max_lr": 0.1,
-            "epochs": 11,
-            "steps_per_epoch": 5,
-            "pct_start": 0.13,
-            "base_momentum": 0.6,
-            "max_momentum": 0.8,
-            "div_factor": 4.0,
-            "final_div_factor": 10.0,
-        },
-    ),
-    "OneCycleLR: a peak for each group": Path(
-        "SGD",
-        {"lr": 0.1, "momentum": 0.9},
-        {"lr": 0.7},
-        "OneCycleLR",
-        {"max_lr": [0.3, 0.05], "total_steps": 60, "pct_start": 1.0},
-    ),
-    "OneCycleLR: no momentum": Path(
-        "SGD",
-        {"lr": 0.1, "momentum": 0.9},
-        {"momentum": 0.3},
-        "OneCycleLR",
-        {**ONE_CYCLE, "cycle_momentum": False, "pct_start": 0.0},
-    ),
-}
+def gradients(
+    step: int, path: Path, params: list[Any], noise: list[Any], of_rows: Callable[..., Any]
+) -> list[Any]:
+    """Return the gradient of each parameter (arrays of any kind), None where there is none.
 
-
-def gradients(step: int, params: list[Any], noise: list[Any]) -> list[Any]:
-    """Return the gradient of each parameter (arrays of any kind), None where there is none."""
+    ``of_rows(rows, values, shape)`` makes a sparse one.
+    """
     found: list[Any] = [CURVATURE * p + n[step] for p, n in zip(params, noise, strict=True)]
-    if step in SKIPPED:
+    if path.sparse or step in SKIPPED:
         found[-1] = None
+    if path.sparse:
+        for i, shape in enumerate(SHAPES[:-1]):
+            chosen = rows(step, shape)
+            found[i] = of_rows(chosen, found[i][chosen], shape)
     return found
+
+
+def limit(path: Path, params: list[Any], clip: Any) -> float:
+    """Clip the gradients as the path has it; return their norm before, 0 where it has no norm."""
+    if path.clip is None:
+        return 0.0
+    if len(path.clip) == 1:
+        clip.clip_grad_value_(params, *path.clip)
+        return 0.0
+    return float(clip.clip_grad_norm_(params, *path.clip))
 
 
 def make(path: Path, params: list[Any], optim: Any, schedulers: Any) -> tuple[Any, Any]:
     """Return the optimizer and the scheduler (or None) of ``torch`` or ``tinymed``."""
-    groups = [{"params": params[:1]}, {"params": params[1:], **path.second}]
+    groups = [{"params": params[:1], **path.first}, {"params": params[1:], **path.second}]
     optimizer = getattr(optim, path.optimizer)(groups, **path.settings)
     if not path.scheduler:
         return optimizer, None
-    return optimizer, getattr(schedulers, path.scheduler)(optimizer, **path.plan)
+    made = getattr(schedulers, path.scheduler)
+    if not path.parts:
+        return optimizer, made(optimizer, **path.plan)
+    parts = [getattr(schedulers, name)(optimizer, **plan) for name, plan in path.parts]
+    if path.scheduler == "ChainedScheduler":
+        return optimizer, made(parts)
+    return optimizer, made(optimizer, parts, **path.plan)
 
 
 def follow(
@@ -152,11 +100,18 @@ def follow(
         rates = [
             value for group in optimizer.param_groups for value in (group["lr"], momentum(group))
         ]
-        if scheduler is not None:
+        if type(scheduler).__name__ == "ReduceLROnPlateau":
+            scheduler.step(metric(step))
+        elif scheduler is not None:
             scheduler.step()
         yield [np.array(p.detach().numpy()) for p in params], rates, float(norm)
 
 
+def metric(step: int) -> float:
+    """Return what a plateau is found in: stretches of better and of worse, and equal ones."""
+    return round(1.0 + math.cos(step / 7) * math.exp(-step / 40), 2)
+
+
 def momentum(group: dict[str, Any]) -> float:
-    """Return what a group calls momentum: beta1 in Adam."""
-    return float(group["betas"][0] if "betas" in group else group["momentum"])
+    """Return what a group calls momentum: beta1 in Adam; 0 if it has none."""
+    return float(group["betas"][0] if "betas" in group else group.get("momentum", 0.0))

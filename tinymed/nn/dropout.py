@@ -1,4 +1,4 @@
-"""Dropout as a layer."""
+"""Dropout layers: random zeros while training, nothing otherwise."""
 
 from __future__ import annotations
 
@@ -10,10 +10,35 @@ from tinymed import ops
 from tinymed.errors import refuse
 from tinymed.nn.module import Module
 
-__all__ = ["Dropout"]
+__all__ = [
+    "AlphaDropout",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "FeatureAlphaDropout",
+]
 
 
-class Dropout(Module):
+class _Dropout(Module):
+    """What the layers share: a probability, and what draws."""
+
+    def __init__(
+        self, p: float = 0.5, inplace: bool = False, generator: np.random.Generator | None = None
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        refuse(name, inplace=(inplace, False))
+        if not 0 <= p <= 1:
+            raise ValueError(f"{name}: p={p} is not a probability")
+        self.p, self.generator = p, generator
+
+    def extra_repr(self) -> str:
+        """Return the settings that `repr` shows."""
+        return f"p={self.p}"
+
+
+class Dropout(_Dropout):
     """Set each element to 0 with probability ``p`` while training, and scale the others up.
 
     Parameters
@@ -27,19 +52,58 @@ class Dropout(Module):
     Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
-    def __init__(
-        self, p: float = 0.5, inplace: bool = False, generator: np.random.Generator | None = None
-    ) -> None:
-        super().__init__()
-        refuse("Dropout", inplace=(inplace, False))
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p={p} is not a probability")
-        self.p, self.generator = p, generator
-
     def forward(self, x: Any) -> Any:
         """Return x with elements dropped, when training."""
         return ops.dropout(x, self.p, self.training, self.generator)
 
-    def extra_repr(self) -> str:
-        """Return the settings that `repr` shows."""
-        return f"p={self.p}"
+
+class Dropout1d(_Dropout):
+    """Set each channel of (N, C, L) or (C, L) to 0 with probability ``p``; see `Dropout`."""
+
+    def forward(self, x: Any) -> Any:
+        """Return x with channels dropped, when training."""
+        return ops.dropout1d(x, self.p, self.training, self.generator)
+
+
+class Dropout2d(_Dropout):
+    """Set each channel of (N, C, H, W) to 0 with probability ``p``; see `Dropout`.
+
+    Three axes are (N, C, L), as in PyTorch.
+
+    References
+    ----------
+    Tompson et al. (2015), "Efficient object localization using convolutional networks".
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Return x with channels dropped, when training."""
+        return ops.dropout2d(x, self.p, self.training, self.generator)
+
+
+class Dropout3d(_Dropout):
+    """Set each channel of (N, C, D, H, W) or (C, D, H, W) to 0 with probability ``p``."""
+
+    def forward(self, x: Any) -> Any:
+        """Return x with channels dropped, when training."""
+        return ops.dropout3d(x, self.p, self.training, self.generator)
+
+
+class AlphaDropout(_Dropout):
+    """Dropout for networks of selu: elements go to its lower limit; mean 0 and variance 1 stay.
+
+    References
+    ----------
+    Klambauer, Unterthiner, Mayr, Hochreiter (2017), "Self-normalizing neural networks".
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Return x with elements dropped, when training."""
+        return ops.alpha_dropout(x, self.p, self.training, self.generator)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """`AlphaDropout` of whole channels of (N, C, ...)."""
+
+    def forward(self, x: Any) -> Any:
+        """Return x with channels dropped, when training."""
+        return ops.feature_alpha_dropout(x, self.p, self.training, self.generator)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinymed.autograd import no_grad
+from tinymed.ops.special import erfinv
 from tinymed.random import default_generator
 from tinymed.tensor import Tensor
 
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
+    "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
     "uniform_",
     "xavier_normal_",
     "xavier_uniform_",
@@ -47,10 +53,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     slope = 0.01 if param is None else param
     gains = {
         "linear": 1.0,
+        **{f"conv{n}d": 1.0 for n in (1, 2, 3)},
+        **{f"conv_transpose{n}d": 1.0 for n in (1, 2, 3)},
         "sigmoid": 1.0,
         "tanh": 5.0 / 3,
         "relu": math.sqrt(2.0),
         "leaky_relu": math.sqrt(2.0 / (1 + slope**2)),
+        "selu": 3.0 / 4,
     }
     if nonlinearity not in gains:
         raise ValueError(f"init: nonlinearity {nonlinearity!r} is not one of {', '.join(gains)}")
@@ -67,6 +76,71 @@ def normal_(
 ) -> Tensor:
     """Draw from N(mean, std^2)."""
     return _write(tensor, _source(generator).normal(mean, std, tensor.shape))
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator = None,
+) -> Tensor:
+    """Draw from N(mean, std^2), only numbers in [a, b].
+
+    The inverse of the normal distribution is taken at uniform numbers between its values at the
+    two bounds.
+    """
+    low, high = (math.erf((bound - mean) / (std * math.sqrt(2))) for bound in (a, b))
+    if not high - low > 1e-12:
+        raise ValueError(
+            f"trunc_normal_: N({mean}, {std}^2) has no numbers in [{a}, {b}]; bounds around the "
+            "mean are expected"
+        )
+    drawn = erfinv(_source(generator).uniform(low, high, tensor.shape))
+    return _write(tensor, np.clip(mean + std * math.sqrt(2) * drawn, a, b))
+
+
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator = None
+) -> Tensor:
+    """Draw a matrix from N(0, std^2) with the fraction ``sparsity`` of each column set to 0.
+
+    References
+    ----------
+    Martens (2010), Deep learning via Hessian-free optimization.
+    """
+    rows, _ = _matrix("sparse_", tensor)
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: sparsity {sparsity} is not in [0, 1]")
+    source = _source(generator)
+    values = source.normal(0.0, std, tensor.shape)
+    zeros = math.ceil(sparsity * rows)
+    places = source.random(tensor.shape).argsort(axis=0)[:zeros]  # so many of each column
+    np.put_along_axis(values, places, 0.0, axis=0)
+    return _write(tensor, values)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """Set a matrix to the identity: a linear layer that hands its input on."""
+    return _write(tensor, np.eye(*_matrix("eye_", tensor)))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Set the weight (out, in, *kernel) of a convolution to hand its input on, as far as it can.
+
+    Output channel i of each group is its input channel i; what is left over gives 0.
+    """
+    if tensor.ndim not in (3, 4, 5) or groups < 1 or tensor.shape[0] % groups:
+        raise ValueError(
+            f"dirac_: a tensor {tensor.shape} in {groups} groups; (out, in, *kernel) with out "
+            "divisible by groups is expected"
+        )
+    values = np.zeros(tensor.shape)
+    size, center = tensor.shape[0] // groups, tuple(n // 2 for n in tensor.shape[2:])
+    for group, channel in itertools.product(range(groups), range(min(size, tensor.shape[1]))):
+        values[(group * size + channel, channel, *center)] = 1.0
+    return _write(tensor, values)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -129,6 +203,13 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator = None) 
     q, r = np.linalg.qr(drawn)
     q *= np.sign(np.diag(r))  # makes the distribution uniform over orthogonal matrices
     return _write(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
+
+
+def _matrix(name: str, tensor: Tensor) -> tuple[int, int]:
+    """Return the sizes of a matrix, or raise `ValueError`."""
+    if tensor.ndim != 2:
+        raise ValueError(f"{name}: a tensor {tensor.shape} is not a matrix")
+    return tensor.shape[0], tensor.shape[1]
 
 
 def _fan(tensor: Tensor, mode: str) -> int:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinymed import ops
+from tinymed.creation import empty
 from tinymed.nn import init
 from tinymed.nn.module import Module, Parameter, check_sizes
 from tinymed.ops.activation import check_activation
-from tinymed.tensor import empty
 
 __all__ = ["Linear"]
 

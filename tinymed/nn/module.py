@@ -11,6 +11,8 @@ import numpy as np
 
 from tinymed.anomaly import LAYERS
 from tinymed.autograd import no_grad
+from tinymed.kernels.arrays import array_module
+from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
 __all__ = ["Module", "Parameter"]
@@ -249,7 +251,7 @@ class Module:
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = Tensor(parameter.grad.data * 0)
+                parameter.grad = Tensor(array_module(parameter.data).zeros_like(parameter.data))
 
     def apply(self, function: Callable[[Module], Any]) -> Module:
         """Call ``function`` on every module, the innermost first."""
@@ -265,6 +267,8 @@ class Module:
         with no_grad():
             for tensor in itertools.chain(self.parameters(), self.buffers()):
                 tensor.data = _moved(tensor, targets)
+                if isinstance(tensor.grad, RowGradient):
+                    tensor.grad = Tensor(tensor.grad.to_dense())
                 if tensor.grad is not None:
                     tensor.grad = Tensor(_moved(tensor.grad, targets))
         return self

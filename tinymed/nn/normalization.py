@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tinymed import ops
+from tinymed.creation import ones, tensor, zeros
 from tinymed.nn.module import Module, Parameter, check_sizes
 from tinymed.ops.promotion import same_dtype
-from tinymed.tensor import ones, tensor, zeros
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 

@@ -6,24 +6,29 @@ from typing import Any, ClassVar
 
 from tinymed.errors import refuse
 from tinymed.nn.module import Module
-from tinymed.ops.adaptive_pooling import adaptive_avg_pool
 from tinymed.ops.conv import Setting
-from tinymed.ops.pooling import avg_pool, max_pool
+from tinymed.ops.lp_pooling import lp_pool
+from tinymed.ops.max_pooling import max_pool
+from tinymed.ops.pooling import avg_pool
+from tinymed.ops.unpooling import max_unpool
 
 __all__ = [
-    "AdaptiveAvgPool1d",
-    "AdaptiveAvgPool2d",
-    "AdaptiveAvgPool3d",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 
 
-class _Pool(Module):
+class Pool(Module):
     """Settings shown by repr."""
 
     axes: ClassVar[int]
@@ -34,7 +39,7 @@ class _Pool(Module):
         return ", ".join(f"{name}={value}" for name, value in self.settings.items())
 
 
-class _MaxPool(_Pool):
+class _MaxPool(Pool):
     """The largest element under each window."""
 
     def __init__(
@@ -47,12 +52,12 @@ class _MaxPool(_Pool):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
-        refuse(type(self).__name__, return_indices=(return_indices, False))
         self.settings = {
             "kernel_size": kernel_size,
             "stride": kernel_size if stride is None else stride,
             "padding": padding,
             "dilation": dilation,
+            "return_indices": return_indices,
             "ceil_mode": ceil_mode,
         }
 
@@ -74,6 +79,8 @@ class MaxPool2d(_MaxPool):
     ----------
     kernel_size, stride, padding, dilation : int or (int, int)
         ``stride`` is ``kernel_size`` unless given.
+    return_indices : bool
+        Return also where the largest stood, for `MaxUnpool2d`.
     ceil_mode : bool
         Also take windows that reach over the far edge.
     """
@@ -87,7 +94,7 @@ class MaxPool3d(_MaxPool):
     axes = 3
 
 
-class _AvgPool(_Pool):
+class _AvgPool(Pool):
     """The mean under each window."""
 
     def __init__(
@@ -146,31 +153,103 @@ class AvgPool3d(_AvgPool):
     axes = 3
 
 
-class _AdaptiveAvgPool(_Pool):
-    """The mean over a given number of stretches per axis."""
+class _LPPool(Pool):
+    """The p-norm of what stands under each window."""
 
-    def __init__(self, output_size: Any) -> None:
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: Setting,
+        stride: Setting | None = None,
+        ceil_mode: bool = False,
+    ) -> None:
         super().__init__()
-        self.settings = {"output_size": output_size}
+        self.settings = {
+            "norm_type": norm_type,
+            "kernel_size": kernel_size,
+            "stride": stride,
+            "ceil_mode": ceil_mode,
+        }
 
     def forward(self, x: Any) -> Any:
-        """Return the means."""
-        return adaptive_avg_pool(self.axes, x, **self.settings)
+        """Return (sum of x^p)^(1/p) under each window."""
+        return lp_pool(self.axes, x, **self.settings)
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """The means over ``output_size`` stretches of (N, C, L)."""
+class LPPool1d(_LPPool):
+    """(sum of x^p)^(1/p) under each window of (N, C, L)."""
 
     axes = 1
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """The means over ``output_size`` stretches of (N, C, H, W); 1 is global average pooling."""
+class LPPool2d(_LPPool):
+    """(sum of x^p)^(1/p) under each window of (N, C, H, W).
+
+    Parameters
+    ----------
+    norm_type : float other than 0
+        p: 1 sums, infinity takes the largest |x|.
+    kernel_size, stride : int or (int, int)
+        ``stride`` is ``kernel_size`` unless given.
+    ceil_mode : bool
+        Also take windows that reach over the far edge.
+    """
 
     axes = 2
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """The means over ``output_size`` stretches of (N, C, D, H, W)."""
+class LPPool3d(_LPPool):
+    """(sum of x^p)^(1/p) under each window of (N, C, D, H, W)."""
+
+    axes = 3
+
+
+class _MaxUnpool(Pool):
+    """What a max pooling took, put back among zeros."""
+
+    def __init__(
+        self, kernel_size: Setting, stride: Setting | None = None, padding: Setting = 0
+    ) -> None:
+        super().__init__()
+        self.settings = {
+            "kernel_size": kernel_size,
+            "stride": kernel_size if stride is None else stride,
+            "padding": padding,
+        }
+
+    def forward(self, x: Any, indices: Any, output_size: Any = None) -> Any:
+        """Return zeros with x at the places ``indices``."""
+        return max_unpool(self.axes, x, indices, **self.settings, output_size=output_size)
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """What `MaxPool1d` took, put back among zeros."""
+
+    axes = 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """What `MaxPool2d` took, put back among zeros.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding : int or (int, int)
+        Those of the MaxPool2d. A call takes what that returned, and the shape of what it was
+        given where the settings leave it open: ``unpool(y, places, output_size=x.shape)``.
+
+    Examples
+    --------
+    >>> import tinymed as tm
+    >>> x = tm.tensor([[[[1.0, 2.0], [4.0, 3.0]]]])
+    >>> pool, unpool = tm.nn.MaxPool2d(2, return_indices=True), tm.nn.MaxUnpool2d(2)
+    >>> unpool(*pool(x)).tolist()
+    [[[[0.0, 0.0], [4.0, 0.0]]]]
+    """
+
+    axes = 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """What `MaxPool3d` took, put back among zeros."""
 
     axes = 3

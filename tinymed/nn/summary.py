@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinymed.autograd import no_grad
+from tinymed.creation import zeros
 from tinymed.nn.module import Module, Parameter
 from tinymed.ops.promotion import default_dtype
-from tinymed.tensor import Tensor, zeros
+from tinymed.tensor import Tensor
 
 __all__ = ["LayerSummary", "Summary", "summary"]
 

@@ -1,29 +1,52 @@
-"""Activations: the f in y = f(W x + b), and softmax."""
+"""Activations: the f in y = f(W x + b), those that are smooth; softmax.
+
+Those with kinks are in `rectifiers`.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tinymed.errors import check_dim
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.matmul.reference import activate
-from tinymed.ops.elementwise import Unary, exp
-from tinymed.ops.promotion import floating
-from tinymed.ops.reduction import sum
+from tinymed.ops.arithmetic import add, multiply, subtract
+from tinymed.ops.division import divide
+from tinymed.ops.elementwise import Unary, abs, clamp, exp, select, where
+from tinymed.ops.joining import split
+from tinymed.ops.promotion import cast, floating
+from tinymed.ops.reduction import check_floating, sum
+from tinymed.ops.special import normal_distribution
 
-__all__ = ["log_softmax", "relu", "sigmoid", "softmax", "softplus", "tanh"]
+__all__ = [
+    "gelu",
+    "glu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+]
 
 FUSED = (None, "relu", "tanh", "sigmoid")  # what linear and convolution take as activation=
 
 
 class ReLU(Unary):
-    """y = max(x, 0);  dL/dx = dL/dy where y > 0, else 0."""
+    """y = max(x, 0);  dL/dx = dL/dy where y > 0 (or NaN), else 0."""
 
     def forward(self, x: Array) -> Array:
         return array_module(x).maximum(x, 0)
 
     def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
-        return (grad_output * (output > 0),)
+        return (where(output != 0, grad_output, 0.0),)
 
 
 class Tanh(Unary):
@@ -40,21 +63,45 @@ class Sigmoid(Unary):
     """y = 1 / (1 + exp(-x));  dL/dx = y (1 - y) dL/dy."""
 
     def forward(self, x: Array) -> Array:
-        return activate(x.copy(), "sigmoid")
+        return activate(array_module(x).array(x), "sigmoid")
 
     def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
         return (grad_output * (output * (1 - output)),)
 
 
 class Softplus(Unary):
-    """y = log(1 + exp(x));  dL/dx = sigmoid(x) dL/dy.  No overflow for large |x|."""
+    """y = log(1 + exp(beta x)) / beta, and x where beta x > threshold.
+
+    dL/dx = sigmoid(beta x) dL/dy, and dL/dy beyond the threshold. No overflow for large |x|.
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = math.inf) -> None:
+        self.beta, self.threshold = beta, threshold
 
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
-        return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+        z = x if self.beta == 1 else x * self.beta
+        y = xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z)))
+        y = y if self.beta == 1 else y / self.beta
+        return y if self.threshold == math.inf else select(z > self.threshold, x, y)
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        return (grad_output * sigmoid(x),)
+        z = x if self.beta == 1 else x * self.beta
+        share = grad_output * sigmoid(z)
+        return (
+            share if self.threshold == math.inf else where(z > self.threshold, grad_output, share),
+        )
+
+
+class LogSigmoid(Unary):
+    """y = -log(1 + exp(-x));  dL/dx = sigmoid(-x) dL/dy.  No overflow for large |x|."""
+
+    def forward(self, x: Array) -> Array:
+        xp = array_module(x)
+        return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        return (grad_output * sigmoid(-x),)
 
 
 class Softmax(Unary):
@@ -95,7 +142,7 @@ class LogSoftmax(Unary):
 def activation_gradient(grad_output: Any, output: Any, activation: str | None) -> Any:
     """Return dL/dx of y = f(x) from dL/dy and y: what a fused f needs to know of its input."""
     if activation == "relu":
-        return grad_output * (output > 0)
+        return where(output != 0, grad_output, 0.0)
     if activation == "tanh":
         return grad_output * (1 - output * output)
     if activation == "sigmoid":
@@ -127,16 +174,101 @@ def sigmoid(x: Any) -> Any:
     return Sigmoid()(floating(x))
 
 
-def softplus(x: Any) -> Any:
-    """Return log(1 + exp(x)), without overflow."""
-    return Softplus()(floating(x))
+def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """Return log(1 + exp(``beta`` x)) / ``beta``, without overflow.
+
+    As in PyTorch it is x itself where ``beta`` x > ``threshold``, which at 20 changes 2e-9;
+    ``threshold=inf`` is exact.
+    """
+    check_floating("softplus", x)
+    if beta == 0:
+        raise ValueError("softplus: beta is 0, by which it divides")
+    return Softplus(beta, threshold)(x)
 
 
-def softmax(x: Any, dim: int) -> Any:
-    """Return exp(x) / sum(exp(x)) along ``dim``, without overflow."""
-    return Softmax(check_dim("softmax", dim, x.ndim))(floating(x))
+def logsigmoid(x: Any) -> Any:
+    """Return log(sigmoid(x)), exact also where sigmoid underflows."""
+    check_floating("logsigmoid", x)
+    return LogSigmoid()(x)
 
 
-def log_softmax(x: Any, dim: int) -> Any:
+def softsign(x: Any) -> Any:
+    """Return x / (1 + abs(x)): from -1 to 1 as tanh, but slowly."""
+    return divide(x, add(abs(x), 1))
+
+
+def tanhshrink(x: Any) -> Any:
+    """Return x - tanh(x)."""
+    return subtract(x, tanh(x))
+
+
+def silu(x: Any) -> Any:
+    """Return x sigmoid(x), also called swish (Elfwing et al., 2017)."""
+    check_floating("silu", x)
+    return multiply(x, sigmoid(x))
+
+
+def mish(x: Any) -> Any:
+    """Return x tanh(softplus(x)) (Misra, 2019)."""
+    check_floating("mish", x)
+    return multiply(x, tanh(Softplus()(x)))
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """Return x P(a standard normal number <= x): x (1 + erf(x / sqrt(2))) / 2.
+
+    Parameters
+    ----------
+    approximate : "none" or "tanh"
+        "tanh": x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, off by at most 5e-4, as some
+        published weights expect it.
+
+    References
+    ----------
+    Hendrycks & Gimpel (2016), "Gaussian error linear units".
+    """
+    check_floating("gelu", x)
+    if approximate == "none":
+        return multiply(x, normal_distribution(x))
+    if approximate != "tanh":
+        raise ValueError(f"gelu: approximate={approximate!r} is not one of 'none', 'tanh'")
+    z = clamp(x, -25.0, 25.0)  # beyond, sigmoid is 0 or 1, and a cube would overflow
+    slope = 2 * math.sqrt(2 / math.pi)  # (1 + tanh(u)) / 2 = sigmoid(2 u)
+    return multiply(x, sigmoid(z * (slope + slope * 0.044715 * (z * z))))
+
+
+def glu(x: Any, dim: int = -1) -> Any:
+    """Return a sigmoid(b) of the two halves a and b of ``x`` along ``dim``.
+
+    References
+    ----------
+    Dauphin et al. (2016), "Language modeling with gated convolutional networks".
+    """
+    check_floating("glu", x)
+    axis = check_dim("glu", dim, x.ndim)
+    if not x.shape or x.shape[axis] % 2:
+        raise ValueError(f"glu: x {x.shape} has no two halves along dim {dim}")
+    a, b = split(x, x.shape[axis] // 2, axis) if x.shape[axis] else (x, x)
+    return multiply(a, sigmoid(b))
+
+
+def softmax(x: Any, dim: int, dtype: Any = None) -> Any:
+    """Return exp(x) / sum(exp(x)) along ``dim``, without overflow; computed in ``dtype``."""
+    return Softmax(check_dim("softmax", dim, x.ndim))(logits("softmax", x, dtype))
+
+
+def softmin(x: Any, dim: int, dtype: Any = None) -> Any:
+    """Return softmax(-x) along ``dim``."""
+    return Softmax(check_dim("softmin", dim, x.ndim))(-logits("softmin", x, dtype))
+
+
+def log_softmax(x: Any, dim: int, dtype: Any = None) -> Any:
     """Return log(softmax(x)) along ``dim``, exact also where softmax underflows."""
-    return LogSoftmax(check_dim("log_softmax", dim, x.ndim))(floating(x))
+    return LogSoftmax(check_dim("log_softmax", dim, x.ndim))(logits("log_softmax", x, dtype))
+
+
+def logits(name: str, x: Any, dtype: Any) -> Any:
+    """Return ``x`` in ``dtype``, or raise if it is not of floats."""
+    x = x if dtype is None else cast(x, dtype)
+    check_floating(name, x)
+    return x

@@ -1,15 +1,30 @@
-"""Addition, multiplication, division and powers: the operators of Tensor."""
+"""Addition, multiplication and powers: the operators of Tensor, and sums of products."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tinymed.kernels.arrays import Array
-from tinymed.ops.broadcasting import Broadcasting
-from tinymed.ops.elementwise import Unary, log, where
-from tinymed.ops.promotion import floating, promote
+import numpy as np
 
-__all__ = ["add", "divide", "multiply", "negative", "power", "subtract"]
+from tinymed.kernels.arrays import Array, array_module
+from tinymed.ops.broadcasting import Broadcasting
+from tinymed.ops.elementwise import Unary, log, select, where
+from tinymed.ops.promotion import cast, promote, same_dtype
+
+__all__ = [
+    "add",
+    "addcmul",
+    "lerp",
+    "mul",
+    "multiply",
+    "neg",
+    "negative",
+    "pow",
+    "power",
+    "square",
+    "sub",
+    "subtract",
+]
 
 
 class Add(Broadcasting):
@@ -43,18 +58,6 @@ class Multiply(Broadcasting):
         return grad_output * b if to_a else None, grad_output * a if to_b else None
 
 
-class Divide(Broadcasting):
-    """y = a / b;  dL/da = dL/dy / b, dL/db = -dL/dy y / b."""
-
-    def forward(self, a: Array, b: Array) -> Array:
-        return a / b
-
-    def backward(self, grad_output: Array, b: Array, output: Array) -> tuple[Any, ...]:
-        to_a, to_b = self.edges
-        share = grad_output / b
-        return share if to_a else None, -share * output if to_b else None
-
-
 class Power(Broadcasting):
     """y = a^b;  dL/da = b a^(b - 1) dL/dy, dL/db = log(a) y dL/dy.
 
@@ -78,6 +81,38 @@ class Power(Broadcasting):
             flat = (base == 0) & (b >= 0)
             grad_b = grad_output * output * log(where(flat, 1.0, base))
         return grad_a, grad_b
+
+
+class Square(Unary):
+    """y = x^2;  dL/dx = 2 x dL/dy."""
+
+    def forward(self, x: Array) -> Array:
+        return x * x
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        return (grad_output * (x * 2),)
+
+
+class Lerp(Broadcasting):
+    """y = a + w (b - a);  dL/da = (1 - w) dL/dy, dL/db = w dL/dy, dL/dw = (b - a) dL/dy.
+
+    Written from the nearer end, so that w = 0 gives a and w = 1 gives b to the last bit.
+    """
+
+    def forward(self, a: Array, b: Array, weight: Array) -> Array:
+        way = b - a
+        if isinstance(weight, (int, float)):
+            return a + weight * way if -0.5 < weight < 0.5 else b - way * (1 - weight)
+        near_a = array_module(weight).abs(weight) < 0.5
+        return select(near_a, a + weight * way, b - way * (1 - weight))
+
+    def backward(self, grad_output: Array, a: Array, b: Array, weight: Array) -> tuple[Any, ...]:
+        to_a, to_b, to_weight = self.edges
+        return (
+            grad_output * (1 - weight) if to_a else None,
+            grad_output * weight if to_b else None,
+            grad_output * (b - a) if to_weight else None,
+        )
 
 
 class Negative(Unary):
@@ -108,13 +143,6 @@ def multiply(a: Any, b: Any) -> Any:
     return Multiply()(*promote(a, b))
 
 
-def divide(a: Any, b: Any) -> Any:
-    """Return ``a / b``; integers give the default floating dtype. x / 0 is inf or NaN."""
-    a, b = promote(a, b)
-    # a number stays a number: an array of the default dtype would lose digits of float64
-    return Divide()(*(x if isinstance(x, (int, float)) else floating(x) for x in (a, b)))
-
-
 def power(a: Any, b: Any) -> Any:
     """Return ``a ** b`` element by element, with broadcasting.
 
@@ -136,3 +164,31 @@ def negative(x: Any) -> Any:
 def is_bool(x: Any) -> bool:
     """Tell whether ``x`` is an array, a Tensor or a number of bools."""
     return isinstance(x, bool) or (hasattr(x, "dtype") and bool(x.dtype.kind == "b"))
+
+
+def square(x: Any) -> Any:
+    """Return ``x * x``; bools count as 0 and 1."""
+    return Square()(cast(x, np.int64) if is_bool(x) else x)
+
+
+def lerp(a: Any, b: Any, weight: Any) -> Any:
+    """Return ``a + weight * (b - a)``: from ``a`` at weight 0 to ``b`` at 1.
+
+    Parameters
+    ----------
+    a, b : floating, of one dtype
+    weight : number, or of the same dtype
+    """
+    same_dtype("lerp", a=a, b=b, weight=None if isinstance(weight, (int, float)) else weight)
+    if a.dtype.kind != "f":
+        raise TypeError(f"lerp: a is {a.dtype}, expected a floating dtype; use a.float() first")
+    return Lerp()(a, b, weight)
+
+
+def addcmul(x: Any, a: Any, b: Any, *, value: float = 1) -> Any:
+    """Return ``x + value * a * b``, with broadcasting."""
+    return add(x, multiply(a, b), alpha=value)
+
+
+# PyTorch has each under two names.
+sub, mul, neg, pow = subtract, multiply, negative, power

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinymed.autograd import Function
+from tinymed.errors import check_size
 from tinymed.kernels.arrays import Array, array_module
 
-__all__ = ["Broadcasting", "Expand", "SumTo", "expand", "sum_to"]
+__all__ = ["Broadcasting", "Expand", "SumTo", "broadcast_shapes", "expand", "sum_to"]
 
 Shape = tuple[int, ...]
 
@@ -67,17 +68,21 @@ class Broadcasting(Function):
     """The family of elementwise ops on several inputs, repeated where their shapes differ."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        try:
-            return np.broadcast_shapes(*shapes)
-        except ValueError:
-            name = type(self).__name__.lower()
-            raise ValueError(
-                f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast; axes are "
-                "matched from the last, and must be equal or 1"
-            ) from None
+        return broadcast_shapes(type(self).__name__.lower(), *shapes)
 
     def fit(self, gradient: Any, shape: Shape) -> Any:
         return sum_to(gradient, shape)
+
+
+def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
+    """Return the shape to which all are repeated where they meet, or raise `ValueError`."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ValueError(
+            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast; axes are "
+            "matched from the last, and must be equal or 1"
+        ) from None
 
 
 def expand(x: Any, shape: Shape) -> Any:
@@ -87,7 +92,7 @@ def expand(x: Any, shape: Shape) -> Any:
         if extra < 0 or any(n == -1 for n in shape[:extra]):
             raise ValueError(f"expand: x {x.shape} has no axis to keep for a -1 in {shape}")
         shape = tuple(x.shape[i - extra] if n == -1 else n for i, n in enumerate(shape))
-    return x if x.shape == shape else Expand(shape)(x)
+    return x if x.shape == shape else Expand(check_size("expand", shape))(x)
 
 
 def sum_to(x: Any, shape: Shape) -> Any:

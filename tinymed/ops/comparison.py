@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from tinymed.autograd import Variable
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Broadcasting
-from tinymed.ops.elementwise import Unary
-from tinymed.ops.promotion import promote
+from tinymed.ops.elementwise import Unary, abs
+from tinymed.ops.logic import bitwise_or
+from tinymed.ops.promotion import cast, promote, result_type
 
 __all__ = [
-    "bitwise_and",
-    "bitwise_not",
-    "bitwise_or",
+    "allclose",
     "eq",
+    "equal",
     "ge",
     "gt",
+    "isclose",
     "isfinite",
+    "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "le",
     "lt",
     "ne",
@@ -62,33 +68,6 @@ class LessEqual(Broadcasting):
         return a <= b
 
 
-class BitwiseAnd(Broadcasting):
-    """y = a and b, bit by bit; the logical "and" of bools."""
-
-    differentiable = False
-
-    def forward(self, a: Array, b: Array) -> Array:
-        return a & b
-
-
-class BitwiseOr(Broadcasting):
-    """y = a or b, bit by bit; the logical "or" of bools."""
-
-    differentiable = False
-
-    def forward(self, a: Array, b: Array) -> Array:
-        return a | b
-
-
-class BitwiseNot(Unary):
-    """y = not x, bit by bit."""
-
-    differentiable = False
-
-    def forward(self, x: Array) -> Array:
-        return ~x
-
-
 class IsNaN(Unary):
     """y = is x not a number."""
 
@@ -105,6 +84,15 @@ class IsFinite(Unary):
 
     def forward(self, x: Array) -> Array:
         return array_module(x).isfinite(x)
+
+
+class IsInf(Unary):
+    """y = is |x| = inf."""
+
+    differentiable = False
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).isinf(x)
 
 
 def eq(a: Any, b: Any) -> Any:
@@ -137,29 +125,6 @@ def ge(a: Any, b: Any) -> Any:
     return LessEqual()(*promote(b, a))
 
 
-def bitwise_and(a: Any, b: Any) -> Any:
-    """Return ``a & b`` of bools or integers."""
-    return BitwiseAnd()(*without_floats("bitwise_and", *promote(a, b)))
-
-
-def bitwise_or(a: Any, b: Any) -> Any:
-    """Return ``a | b`` of bools or integers."""
-    return BitwiseOr()(*without_floats("bitwise_or", *promote(a, b)))
-
-
-def bitwise_not(x: Any) -> Any:
-    """Return ``~x`` of bools or integers."""
-    return BitwiseNot()(*without_floats("bitwise_not", x))
-
-
-def without_floats(name: str, *inputs: Any) -> tuple[Any, ...]:
-    """Return ``inputs``, or raise if they have no bits to work on."""
-    for x in inputs:
-        if getattr(x, "dtype", np.dtype(bool)).kind == "f":
-            raise TypeError(f"{name}: the input is {x.dtype}, expected bools or integers")
-    return inputs
-
-
 def isnan(x: Any) -> Any:
     """Return True where ``x`` is NaN."""
     return IsNaN()(x)
@@ -168,3 +133,55 @@ def isnan(x: Any) -> Any:
 def isfinite(x: Any) -> Any:
     """Return True where ``x`` is neither NaN nor infinite."""
     return IsFinite()(x)
+
+
+def isinf(x: Any) -> Any:
+    """Return True where ``x`` is inf or -inf."""
+    return IsInf()(x)
+
+
+def isposinf(x: Any) -> Any:
+    """Return True where ``x`` is inf."""
+    return eq(x, math.inf)
+
+
+def isneginf(x: Any) -> Any:
+    """Return True where ``x`` is -inf."""
+    return eq(x, -math.inf)
+
+
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    """Return True where |a - b| <= atol + rtol |b|, or both are the same infinity.
+
+    Parameters
+    ----------
+    equal_nan : bool
+        Whether NaN is close to NaN.
+    """
+    if not (rtol >= 0 and atol >= 0):
+        raise ValueError(f"isclose: rtol={rtol} and atol={atol} must not be negative")
+    a, b = promote(a, b)
+    if result_type(a, b).kind in "bu":  # neither has numbers below 0
+        a, b = cast(a, np.int64), cast(b, np.int64)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        difference = abs(a - b)
+    near = (difference <= atol + abs(rtol * b)) & (difference < math.inf)
+    close = bitwise_or(eq(a, b), near)
+    return bitwise_or(close, (a != a) & (b != b)) if equal_nan else close
+
+
+def allclose(
+    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Tell whether all elements are close to each other, as by `isclose`."""
+    return bool(array_of(isclose(a, b, rtol, atol, equal_nan)).all())
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Tell whether both have the same shape and the same elements; NaN equals nothing."""
+    return tuple(a.shape) == tuple(b.shape) and bool(array_of(eq(a, b)).all())
+
+
+def array_of(x: Any) -> Array:
+    """Return the array of a Tensor, or the array itself."""
+    return x.data if isinstance(x, Variable) else x

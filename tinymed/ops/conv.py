@@ -10,22 +10,24 @@ from numbers import Integral
 from typing import Any
 
 from tinymed.autograd import Function
-from tinymed.errors import refuse
+from tinymed.errors import TOO_MANY, check_size
 from tinymed.kernels import conv as kernels
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.conv.reference import output_size
 from tinymed.ops.activation import activation_gradient, check_activation
 from tinymed.ops.broadcasting import Shape
+from tinymed.ops.indexing import getitem
+from tinymed.ops.padding import pad
 from tinymed.ops.promotion import same_dtype
 from tinymed.ops.reduction import sum
 from tinymed.ops.shaping import squeeze, unsqueeze
 
-__all__ = ["conv1d", "conv2d", "conv3d", "per_axis"]
+__all__ = ["conv1d", "conv2d", "conv3d", "per_axis", "same_padding"]
 
 Setting = int | tuple[int, ...]
 
 
-class _Geometry(Function):
+class Geometry(Function):
     """What the three ops share: one number per spatial axis in each setting."""
 
     def __init__(self, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> None:
@@ -36,7 +38,7 @@ class _Geometry(Function):
         return self.stride, self.padding, self.dilation, self.groups
 
 
-class Conv(_Geometry):
+class Conv(Geometry):
     """y[n,k,o] = sum_c,t w[k,c,t] x[n,c,o s + t d - p] + b[k];  dL/db = sum over n and o."""
 
     activation: str | None = None
@@ -54,7 +56,7 @@ class Conv(_Geometry):
                 f"{name}: x has {x[1]} channels {x} but weight {weight} expects "
                 f"{weight[1] * self.groups} (groups={self.groups}){hint}"
             )
-        if weight[0] % self.groups:
+        if weight[0] % self.groups or weight[0] == 0:
             raise ValueError(
                 f"{name}: {weight[0]} output channels cannot be divided into groups={self.groups}"
             )
@@ -63,12 +65,15 @@ class Conv(_Geometry):
                 f"{name}: bias {bias} does not fit weight {weight}; expected one per row"
             )
         out = tuple(map(output_size, x[2:], weight[2:], self.stride, self.padding, self.dilation))
+        if 0 in (*x[2:], *weight[2:]):
+            raise ValueError(f"{name}: x {x} or weight {weight} has nothing along a spatial axis")
         if any(n < 1 for n in out):
             raise ValueError(
                 f"{name}: the kernel {weight[2:]} with dilation {self.dilation} is larger than "
                 f"the input {x[2:]} with padding {self.padding}"
             )
-        return (x[0], weight[0], *out)
+        check_size(name, (*x[:2], *(s + 2 * p for s, p in zip(x[2:], self.padding, strict=True))))
+        return check_size(name, (x[0], weight[0], *out))
 
     def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
         self.output_shape(x.shape, weight.shape, None if bias is None else bias.shape)
@@ -98,7 +103,7 @@ class ConvActivated(Conv):
         )
 
 
-class ConvGradInput(_Geometry):
+class ConvGradInput(Geometry):
     """y = dL/dx of a convolution from g = dL/dy and w, linear in both: transposed convolution."""
 
     def __init__(self, spatial: Shape, *settings: Any) -> None:
@@ -115,12 +120,12 @@ class ConvGradInput(_Geometry):
         to_g, to_weight = self.edges
         kernel = weight.shape[2:]
         return (
-            Conv(*self.settings)(grad_output, weight, None) if to_g else None,
+            first(Conv(*self.settings)(grad_output, weight, None), g.shape) if to_g else None,
             ConvGradWeight(kernel, *self.settings)(g, grad_output) if to_weight else None,
         )
 
 
-class ConvGradWeight(_Geometry):
+class ConvGradWeight(Geometry):
     """y = dL/dw of a convolution from g = dL/dy and x: linear in both."""
 
     def __init__(self, kernel: Shape, *settings: Any) -> None:
@@ -136,9 +141,17 @@ class ConvGradWeight(_Geometry):
     def backward(self, grad_output: Array, g: Array, x: Array) -> tuple[Any, ...]:
         to_g, to_x = self.edges
         return (
-            Conv(*self.settings)(x, grad_output, None) if to_g else None,
+            first(Conv(*self.settings)(x, grad_output, None), g.shape) if to_g else None,
             ConvGradInput(x.shape[2:], *self.settings)(g, grad_output) if to_x else None,
         )
+
+
+def first(y: Any, shape: Shape) -> Any:
+    """Return the first positions of ``y``, as many as ``shape`` has.
+
+    It has more where a transposed convolution got an output_padding >= its stride.
+    """
+    return y if y.shape == shape else getitem(y, tuple(map(slice, shape)))
 
 
 def per_axis(name: str, argument: str, value: Setting, axes: int, least: int) -> Shape:
@@ -149,7 +162,53 @@ def per_axis(name: str, argument: str, value: Setting, axes: int, least: int) ->
         raise ValueError(
             f"{name}: {argument}={value!r} is not an integer >= {least}, or {axes} of them"
         )
+    if any(n >= TOO_MANY for n in given):
+        raise ValueError(f"{name}: {argument}={value!r} is too large; less than 2^40 is expected")
     return tuple(map(int, given))
+
+
+def check_padding(name: str, padding: Setting | str, stride: Shape) -> Shape | str:
+    """Return a padding as one integer per axis, or as a word that fits the stride."""
+    if not isinstance(padding, str):
+        return per_axis(name, "padding", padding, len(stride), 0)
+    if padding not in ("same", "valid"):
+        raise ValueError(f"{name}: padding={padding!r} is not 'same', 'valid' or integers")
+    if padding == "same" and any(s != 1 for s in stride):
+        raise ValueError(f"{name}: padding='same' needs stride 1, not {stride}; give integers")
+    return padding
+
+
+def check_groups(name: str, groups: int) -> int:
+    """Return the number of independent parts, at least 1."""
+    if not isinstance(groups, Integral) or isinstance(groups, bool) or groups < 1:
+        raise ValueError(f"{name}: groups={groups!r} is not an integer >= 1")
+    return int(groups)
+
+
+def same_padding(kernel: Shape, dilation: Shape) -> list[int]:
+    """Return what makes outputs as long as inputs: (low, high) per axis, the last axis first.
+
+    The window reaches d (k - 1) beyond its first tap; of an odd number the larger part comes
+    after the input.
+
+    Examples
+    --------
+    >>> same_padding((3, 4), (1, 1))
+    [1, 2, 1, 1]
+    """
+    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return [part for r in reversed(reach) for part in (r // 2, r - r // 2)]
+
+
+def padded(x: Any, weight: Any, dilation: Shape, word: str) -> tuple[Any, Shape]:
+    """Return ``x`` and the padding that is left to the op, which pads both sides alike."""
+    none = (0,) * len(dilation)
+    if word == "valid" or not x.ndim == weight.ndim == len(dilation) + 2:  # the op refuses these
+        return x, none
+    around = same_padding(weight.shape[2:], dilation)
+    if around[::2] == around[1::2]:
+        return x, tuple(around[::-2])
+    return pad(x, around), none
 
 
 def conv1d(
@@ -184,7 +243,8 @@ def conv2d(
     weight : (K, C / groups, kh, kw)
     bias : (K,) or None
     stride, padding, dilation : int or (int, int)
-        Padding is with zeros; ``padding="valid"`` is 0.
+        Padding is with zeros, on both sides; ``"valid"`` is 0, ``"same"`` what makes H' = H
+        (with stride 1 only; the larger part of an odd number below and to the right).
     groups : int
         Channels in that many independent parts.
     activation : None, "relu", "tanh" or "sigmoid"
@@ -231,18 +291,16 @@ def convolve(
     name = f"conv{axes}d"
     same_dtype(name, x=x, weight=weight, bias=bias)
     check_activation(name, activation)
-    if isinstance(padding, str):
-        refuse(name, padding=(padding, "valid"))
-        padding = 0
-    if not isinstance(groups, int) or groups < 1:
-        raise ValueError(f"{name}: groups={groups!r} is not an integer >= 1")
-    settings = (
-        per_axis(name, "stride", stride, axes, 1),
-        per_axis(name, "padding", padding, axes, 0),
-        per_axis(name, "dilation", dilation, axes, 1),
-        groups,
-    )
-    if x.ndim == axes + 1:
-        return squeeze(convolve(axes, unsqueeze(x, 0), weight, bias, *settings, activation), 0)
+    strides = per_axis(name, "stride", stride, axes, 1)
+    pads = check_padding(name, padding, strides)
+    dilations = per_axis(name, "dilation", dilation, axes, 1)
+    groups = check_groups(name, groups)
+    unbatched = x.ndim == axes + 1
+    if unbatched:
+        x = unsqueeze(x, 0)
+    if isinstance(pads, str):
+        x, pads = padded(x, weight, dilations, pads)
+    settings = strides, pads, dilations, groups
     node = Conv(*settings) if activation is None else ConvActivated(activation, *settings)
-    return node(x, weight, bias)
+    y = node(x, weight, bias)
+    return squeeze(y, 0) if unbatched else y

@@ -1,22 +1,33 @@
-"""Dropout: a product with a random mask."""
+"""Dropout: products with random masks, of elements or of whole channels."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tinymed.kernels.arrays import array_module
-from tinymed.ops.arithmetic import multiply
+from tinymed.autograd import Variable
+from tinymed.kernels.arrays import Array, array_module
+from tinymed.ops.arithmetic import add, multiply
+from tinymed.ops.broadcasting import Shape
 from tinymed.ops.reduction import check_floating
 from tinymed.random import default_generator
 
-__all__ = ["dropout"]
+__all__ = [
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
+]
+
+Generator = np.random.Generator | None
+SELU_FLOOR = -1.7580993408473766  # -scale * alpha: where selu goes for x -> -infinity
 
 
-def dropout(
-    x: Any, p: float = 0.5, training: bool = True, generator: np.random.Generator | None = None
-) -> Any:
+def dropout(x: Any, p: float = 0.5, training: bool = True, generator: Generator = None) -> Any:
     """Return ``x`` with each element set to 0 with probability ``p``, the others / (1 - p).
 
     The mean stays what it was, so nothing is done when not ``training``.
@@ -27,13 +38,97 @@ def dropout(
     generator : numpy.random.Generator or None
         None takes `tinymed.random.default_generator`.
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p={p} is not a probability")
-    check_floating("dropout", x)
-    if not training or p == 0:
-        return x
+    check("dropout", x, p)
+    return scaled(x, x.shape, p, generator) if training and p else x
+
+
+def dropout1d(x: Any, p: float = 0.5, training: bool = True, generator: Generator = None) -> Any:
+    """Return (N, C, L) or (C, L) with each channel set to 0 with probability ``p``; see `dropout`.
+
+    Neighbours in a channel are alike, so that dropping single elements would hide little.
+    """
+    check("dropout1d", x, p)
+    shape = per_channel("dropout1d", x, {2: 1, 3: 2})
+    return scaled(x, shape, p, generator) if training and p else x
+
+
+def dropout2d(x: Any, p: float = 0.5, training: bool = True, generator: Generator = None) -> Any:
+    """Return (N, C, H, W) with each channel set to 0 with probability ``p``; see `dropout1d`.
+
+    Three axes are (N, C, L), as in PyTorch, not (C, H, W).
+    """
+    check("dropout2d", x, p)
+    shape = per_channel("dropout2d", x, {3: 2, 4: 2})
+    return scaled(x, shape, p, generator) if training and p else x
+
+
+def dropout3d(x: Any, p: float = 0.5, training: bool = True, generator: Generator = None) -> Any:
+    """Return (N, C, D, H, W) or (C, D, H, W) with each channel set to 0 with probability ``p``."""
+    check("dropout3d", x, p)
+    shape = per_channel("dropout3d", x, {4: 1, 5: 2})
+    return scaled(x, shape, p, generator) if training and p else x
+
+
+def alpha_dropout(
+    x: Any, p: float = 0.5, training: bool = False, generator: Generator = None
+) -> Any:
+    """Return ``x`` with each element set to selu's lower limit with probability ``p``.
+
+    All are then shifted and scaled so that mean 0 and variance 1 stay, as networks of selu keep
+    them: y = a (x or -1.758) + b.
+
+    References
+    ----------
+    Klambauer, Unterthiner, Mayr, Hochreiter (2017), "Self-normalizing neural networks".
+    """
+    check("alpha_dropout", x, p)
+    return shifted(x, x.shape, p, generator) if training and p else x
+
+
+def feature_alpha_dropout(
+    x: Any, p: float = 0.5, training: bool = False, generator: Generator = None
+) -> Any:
+    """Return (N, C, ...) with whole channels set to selu's lower limit; see `alpha_dropout`."""
+    check("feature_alpha_dropout", x, p)
+    if x.ndim < 2:
+        raise ValueError(f"feature_alpha_dropout: x {x.shape} must have 2 axes or more: (N, C)")
+    shape = (*x.shape[:2], *[1] * (x.ndim - 2))
+    return shifted(x, shape, p, generator) if training and p else x
+
+
+def scaled(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
+    """Return x times a mask of this shape, 0 or 1 / (1 - p)."""
+    scale = x.dtype.type(1 - p) if p < 1 else 1
+    return multiply(x, kept(x, shape, p, generator) / scale)
+
+
+def shifted(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
+    """Return a (x where the mask is 1, selu's limit where it is 0) + b; 0 for p = 1."""
+    mask = kept(x, shape, p, generator)
+    if p == 1:
+        return multiply(x, mask)
+    a = 1 / math.sqrt((1 - p) * (1 + p * SELU_FLOOR**2))
+    b = -a * p * SELU_FLOOR
+    return add(multiply(x, mask * a), (1 - mask) * (a * SELU_FLOOR) + b)
+
+
+def kept(x: Any, shape: Shape, p: float, generator: Generator) -> Array:
+    """Return ones with probability 1 - p, else zeros, where and as what ``x`` is."""
     generator = default_generator() if generator is None else generator
-    kept = generator.random(x.shape, dtype=np.float32) >= p
-    mask = kept / x.dtype.type(1 - p) if p < 1 else np.zeros(x.shape, x.dtype)
-    array = x if not hasattr(x, "requires_grad") else x.data
-    return multiply(x, array_module(array).asarray(mask, x.dtype))
+    mask = generator.random(shape, dtype=np.float32) >= p
+    array = x.data if isinstance(x, Variable) else x
+    return array_module(array).asarray(mask, x.dtype)
+
+
+def per_channel(name: str, x: Any, axes: dict[int, int]) -> Shape:
+    """Return the shape of a mask that is one number per channel; {axes of x: those before it}."""
+    if x.ndim not in axes:
+        raise ValueError(f"{name}: x {x.shape} must have {' or '.join(map(str, axes))} axes")
+    return (*x.shape[: axes[x.ndim]], *[1] * (x.ndim - axes[x.ndim]))
+
+
+def check(name: str, x: Any, p: float) -> None:
+    """Raise unless ``p`` is a probability and x holds floats."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"{name}: p={p} is not a probability")
+    check_floating(name, x)

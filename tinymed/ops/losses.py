@@ -1,4 +1,4 @@
-"""Losses. Classification losses take logits: softmax and sigmoid belong to the loss."""
+"""Losses of classes. Those of logits come first: softmax and sigmoid belong to the loss."""
 
 from __future__ import annotations
 
@@ -7,18 +7,38 @@ from typing import Any
 import numpy as np
 
 from tinymed.autograd import Function, Variable
-from tinymed.errors import refuse
 from tinymed.kernels import softmax as kernels
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.ops.activation import softmax, softplus
+from tinymed.ops.activation import log_softmax, logsigmoid, softmax
+from tinymed.ops.arithmetic import negative
 from tinymed.ops.broadcasting import Shape
-from tinymed.ops.elementwise import where
-from tinymed.ops.indexing import put_along_dim
-from tinymed.ops.promotion import cast, same_dtype
-from tinymed.ops.reduction import mean, sum
-from tinymed.ops.shaping import permute, reshape
+from tinymed.ops.elementwise import clamp, log
+from tinymed.ops.indexing import put_along_dim, take_along_dim
+from tinymed.ops.loss_rules import (
+    check_broadcast,
+    check_floats,
+    check_range,
+    check_weight,
+    class_rows,
+    class_weights,
+    item_shape,
+    reduce,
+    same_shape,
+    weighed,
+    weighted_reduce,
+)
+from tinymed.ops.promotion import cast
+from tinymed.ops.reduction import sum
+from tinymed.ops.shaping import reshape
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "nll_loss",
+]
+
+EPSILON = float(np.float32(1e-12))  # as in PyTorch, which writes it in single precision
 
 
 class CrossEntropy(Function):
@@ -38,6 +58,34 @@ class CrossEntropy(Function):
         return softmax(x, 1) * column - put_along_dim(column, index, 1, x.shape), None
 
 
+class BinaryCrossEntropy(Function):
+    """y = -t log x - (1 - t) log(1 - x);  dL/dx = (x - t) / (x (1 - x)) dL/dy.
+
+    As in PyTorch the logarithms end at -100, and x (1 - x) at 1e-12 (or the smallest number of the
+    dtype): at x = 0 and 1 loss and gradient are large, not infinite.
+    """
+
+    def output_shape(self, x: Shape, target: Shape) -> Shape:
+        return x
+
+    def forward(self, x: Array, target: Array) -> Array:
+        xp = array_module(x)
+        with np.errstate(divide="ignore"):
+            log_x, log_rest = xp.log(x), xp.log1p(-x)
+        return (target - 1) * xp.maximum(log_rest, -100) - target * xp.maximum(log_x, -100)
+
+    def backward(self, grad_output: Array, x: Array, target: Array) -> tuple[Any, ...]:
+        to_x, to_target = self.edges
+        grad_x = grad_target = None
+        if to_x:
+            least = max(EPSILON, float(np.finfo(x.dtype).tiny))
+            grad_x = grad_output * (x - target) / clamp(x * (1 - x), min=least)
+        if to_target:
+            with np.errstate(divide="ignore"):
+                grad_target = grad_output * (log(1 - x) - log(x))
+        return grad_x, grad_target
+
+
 def cross_entropy(
     x: Any,
     target: Any,
@@ -46,78 +94,118 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """Return the cross-entropy of softmax(``x``) and class indices.
+    """Return the cross-entropy of softmax(``x``) and class indices, or probabilities.
 
     Parameters
     ----------
     x : (N, C), (N, C, *spatial) or (C,)
         Logits: no softmax before it.
-    target : integers (N,), (N, *spatial) or ()
-        Class indices 0 .. C - 1.
+    target : integers (N,), (N, *spatial) or (), or floats of the shape of x
+        Class indices 0 .. C - 1, or the probability of each class.
     weight : (C,) or None
-        Weight of each class; the mean is divided by the weights of the targets.
+        Weight of each class. The mean over class indices is divided by the weights of the targets,
+        that over probabilities by their number, as in PyTorch.
     ignore_index : int
-        Targets with this value count nothing.
+        Class indices of this value count nothing.
     reduction : "mean", "sum" or "none"
+    label_smoothing : float in [0, 1]
+        e: the target becomes (1 - e) target + e / C, so that no logit is driven to infinity.
 
     Raises
     ------
     IndexError
         If a class index is out of range; the message names it.
+    ValueError
+        If shapes do not fit, or a probability is negative or NaN.
+
+    References
+    ----------
+    Szegedy et al. (2016), section 7, for label smoothing.
     """
-    refuse("cross_entropy", label_smoothing=(label_smoothing, 0.0))
-    if x.dtype.kind != "f":
-        raise TypeError(f"cross_entropy: x is {x.dtype}, expected floating logits")
-    shape = target.shape
-    if x.ndim == 0 or (x.shape[0:1] + x.shape[2:] if x.ndim > 1 else ()) != shape:
-        raise ValueError(
-            f"cross_entropy: x {x.shape} and target {shape} do not fit; "
-            "expected logits (N, C, ...) and class indices (N, ...)"
-        )
-    classes = x.shape[1] if x.ndim > 1 else x.shape[0]
-    indices = checked_classes(target, classes, ignore_index)
-    rows = permute(x, (0, *range(2, x.ndim), 1)) if x.ndim > 2 else x
-    rows = reshape(rows, (len(indices), classes))
-    xp = array_module(indices)
-    ignored = indices == ignore_index
-    if ignored.any():  # whatever they hold, NaN too, must not reach the loss or the gradient
-        rows = where(ignored[:, None], 0.0, rows)
-    per_item = CrossEntropy()(rows, xp.where(ignored, 0, indices))
-    counts = xp.asarray(~ignored, x.dtype)
-    if weight is not None:
-        same_dtype("cross_entropy", x=x, weight=weight)
-        if tuple(weight.shape) != (classes,):
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing={label_smoothing} is not in [0, 1]")
+    if x.ndim and tuple(x.shape) == tuple(target.shape):
+        if ignore_index != -100:
             raise ValueError(
-                f"cross_entropy: weight {weight.shape} is not one for each of {classes}"
+                f"cross_entropy: ignore_index={ignore_index} needs class indices, but target "
+                f"{target.shape} holds probabilities"
             )
-        array = weight.data if isinstance(weight, Variable) else weight
-        counts = counts * array[xp.where(ignored, 0, indices)]
-    losses = per_item * counts
-    if reduction == "mean":
-        total = counts.sum()
-        return sum(losses) / (total if total != 0 else np.nan)
-    return reduce("cross_entropy", reshape(losses, shape), reduction)
+        return _of_probabilities(x, target, weight, reduction, label_smoothing)
+    rows, indices, kept = class_rows("cross_entropy", x, target, ignore_index)
+    counts = class_weights("cross_entropy", weight, rows, indices, kept)
+    losses = CrossEntropy()(rows, indices) * counts
+    if label_smoothing:
+        each = negative(log_softmax(rows, 1))
+        spread = sum(each if weight is None else each * weight, 1)
+        losses = (1 - label_smoothing) * losses + label_smoothing / rows.shape[1] * spread * kept
+    return weighted_reduce("cross_entropy", losses, counts, target.shape, reduction)
 
 
-def checked_classes(target: Any, classes: int, ignore_index: int) -> Array:
-    """Return class indices as a flat int64 array, or raise naming the first that is not one."""
-    array = target.data if isinstance(target, Variable) else target
-    if array.dtype.kind == "f":
-        what = "NaN" if (array != array).any() else f"{array.dtype} values"
+def _of_probabilities(
+    x: Any, target: Any, weight: Any, reduction: str, label_smoothing: float
+) -> Any:
+    """Return the cross-entropy of logits and probabilities of one shape, classes on axis 1."""
+    check_floats("cross_entropy", x)
+    if target.dtype.kind != "f":
         raise TypeError(
-            f"cross_entropy: target holds {what}, expected class indices (integers); "
-            "targets that are probabilities are not implemented"
+            f"cross_entropy: target {target.shape} is {target.dtype}; expected probabilities "
+            f"(floats) of that shape, or class indices {item_shape(x.shape)}"
         )
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: target is {array.dtype}, expected integers")
-    indices = array.reshape(-1).astype(np.int64)
-    wrong = ((indices < 0) | (indices >= classes)) & (indices != ignore_index)
-    if wrong.any():
-        raise IndexError(
-            f"cross_entropy: class index {int(indices[wrong][0])} in target is out of range for "
-            f"{classes} classes"
-        )
-    return indices
+    check_range("cross_entropy", target, 0, None)
+    axis = min(1, x.ndim - 1)
+    classes = x.shape[axis]
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    products = log_softmax(x, axis) * target
+    if weight is not None:
+        check_weight("cross_entropy", weight, x, classes)
+        products = products * reshape(weight, (classes,) + (1,) * (x.ndim - 2))
+    return reduce("cross_entropy", negative(sum(products, axis)), reduction)
+
+
+def nll_loss(
+    x: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Any:
+    """Return -weight[t] x[t], the negative log-likelihood of class indices.
+
+    Parameters
+    ----------
+    x : (N, C), (N, C, *spatial) or (C,)
+        Log-probabilities, as `log_softmax` gives them; for logits there is `cross_entropy`.
+    target : integers (N,), (N, *spatial) or ()
+        Class indices 0 .. C - 1.
+    weight, ignore_index, reduction
+        As in `cross_entropy`.
+    """
+    rows, indices, kept = class_rows("nll_loss", x, target, ignore_index)
+    counts = class_weights("nll_loss", weight, rows, indices, kept)
+    chosen = reshape(take_along_dim(rows, indices[:, None], 1), (-1,))
+    return weighted_reduce("nll_loss", negative(chosen) * counts, counts, target.shape, reduction)
+
+
+def binary_cross_entropy(x: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
+    """Return -[t log x + (1 - t) log(1 - x)], the logarithms cut at -100.
+
+    Parameters
+    ----------
+    x, target : one shape
+        Probabilities, and targets in [0, 1]. For logits `binary_cross_entropy_with_logits` is
+        exact where this one is cut.
+    weight : broadcasts to x, or None
+    reduction : "mean", "sum" or "none"
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a value lies outside [0, 1] or is NaN.
+    """
+    name = "binary_cross_entropy"
+    same_shape(name, x=x, target=target)
+    check_floats(name, x, "probabilities")
+    check_range(name, x, 0, 1, "x", "; for logits use binary_cross_entropy_with_logits")
+    check_range(name, target, 0, 1)
+    losses = BinaryCrossEntropy()(x, cast(target, x.dtype))
+    return reduce(name, weighed(name, losses, weight), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -130,43 +218,25 @@ def binary_cross_entropy_with_logits(
     Parameters
     ----------
     x, target : one shape
-        Logits, and targets in [0, 1] in a floating dtype.
+        Logits, and targets in [0, 1].
     weight : broadcasts to x, or None
     pos_weight : broadcasts to x, or None
         p, the weight of the positives: > 1 trades precision for recall.
     reduction : "mean", "sum" or "none"
     """
-    same_shape("binary_cross_entropy_with_logits", x, target)
+    name = "binary_cross_entropy_with_logits"
+    losses = weighed(name, logistic(name, x, target, pos_weight), weight)
+    return reduce(name, losses, reduction)
+
+
+def logistic(name: str, x: Any, target: Any, pos_weight: Any = None) -> Any:
+    """Return the binary cross-entropy of each logit, for the function ``name``."""
+    same_shape(name, x=x, target=target)
+    check_floats(name, x)
+    check_range(name, target, 0, 1)
     target = cast(target, x.dtype)
-    array = target.data if isinstance(target, Variable) else target
-    if not ((array >= 0) & (array <= 1)).all():  # also refuses NaN
-        raise ValueError("binary_cross_entropy_with_logits: target holds values outside [0, 1]")
-    emphasis = 1 if pos_weight is None else (pos_weight - 1) * target + 1
-    losses = (1 - target) * x + softplus(-x) * emphasis
-    return reduce(
-        "binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction
-    )
-
-
-def mse_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
-    """Return the mean of (x - target)^2. Shapes must be equal: (N,) and (N, 1) are a mistake."""
-    same_shape("mse_loss", x, target)
-    difference = x - target
-    return reduce("mse_loss", difference * difference, reduction)
-
-
-def same_shape(name: str, x: Any, target: Any) -> None:
-    """Raise where broadcasting would compare everything with everything."""
-    if tuple(x.shape) != tuple(target.shape):
-        raise ValueError(f"{name}: x {x.shape} and target {target.shape} differ in shape")
-
-
-def reduce(name: str, losses: Any, reduction: str) -> Any:
-    """Return the mean, the sum, or the losses as they are."""
-    if reduction == "mean":
-        return mean(losses)
-    if reduction == "sum":
-        return sum(losses)
-    if reduction == "none":
-        return losses
-    raise ValueError(f"{name}: reduction={reduction!r} is not 'mean', 'sum' or 'none'")
+    softened = -logsigmoid(x)
+    if pos_weight is not None:
+        check_broadcast(name, "pos_weight", pos_weight, x)
+        softened = softened * ((pos_weight - 1) * target + 1)
+    return (1 - target) * x + softened

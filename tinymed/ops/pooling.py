@@ -1,33 +1,29 @@
-"""Pooling over windows: the largest element, or the mean."""
+"""Pooling over windows: what all kinds share, and the mean; `max_pooling` has the largest."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinymed.autograd import Function
-from tinymed.errors import refuse
+from tinymed.errors import check_size
 from tinymed.kernels import pooling as kernels
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.pooling.reference import padded_shape
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.conv import Setting, per_axis
 from tinymed.ops.reduction import check_floating
 from tinymed.ops.shaping import squeeze, unsqueeze
 
-__all__ = [
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-    "max_pool1d",
-    "max_pool2d",
-    "max_pool3d",
-]
+__all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d"]
 
 
-class _Window(Function):
+class Window(Function):
     """What the pooling ops share: one number per spatial axis in each setting."""
+
+    name: ClassVar[str]
 
     def __init__(
         self, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool
@@ -39,9 +35,11 @@ class _Window(Function):
         out = tuple(map(self.windows, x[2:], self.kernel, self.stride, self.padding, self.dilation))
         if any(n < 1 for n in out):
             raise ValueError(
-                f"pooling: the window {self.kernel} with dilation {self.dilation} is larger than "
-                f"the input {x[2:]} with padding {self.padding}"
+                f"{self.name}{len(out)}d: the window {self.kernel} with dilation {self.dilation} "
+                f"is larger than the input {x[2:]} with padding {self.padding}"
             )
+        reach = padded_shape(out, self.kernel, self.stride, self.dilation)
+        check_size(f"{self.name}{len(out)}d", (*x[:2], *reach))
         return (*x[:2], *out)
 
     def windows(self, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
@@ -53,62 +51,10 @@ class _Window(Function):
         return count - 1 if (count - 1) * stride >= size + padding else count
 
 
-class MaxPool(_Window):
-    """y = the largest x under each window;  dL/dx = dL/dy at the place that won."""
-
-    def forward(self, x: Array) -> Array:
-        out = self.output_shape(x.shape)[2:]
-        y, winner = kernels.max_forward(
-            x, self.kernel, self.stride, self.padding, self.dilation, out
-        )
-        self.keep(winner=winner)
-        return y
-
-    def backward(self, grad_output: Array) -> tuple[Any, ...]:
-        geometry = self.kernel, self.stride, self.padding, self.dilation
-        return (MaxUnpool(self.kept("winner"), self.input_shape(), *geometry)(grad_output),)
-
-
-class MaxUnpool(Function):
-    """y = zeros with each x added at the place that won its window;  dL/dx = dL/dy read there."""
-
-    def __init__(self, winner: Array, shape: Shape, *geometry: Shape) -> None:
-        self.shape, self.geometry = shape, geometry
-        self.winner = winner
-
-    def output_shape(self, x: Shape) -> Shape:
-        return self.shape
-
-    def forward(self, x: Array) -> Array:
-        kernel, stride, padding, dilation = self.geometry
-        return kernels.max_grad_input(
-            x, self.winner, self.shape[2:], kernel, stride, padding, dilation
-        )
-
-    def backward(self, grad_output: Array) -> tuple[Any, ...]:
-        return (MaxGather(self.winner, self.shape, *self.geometry)(grad_output),)
-
-
-class MaxGather(Function):
-    """y = x read at the place that won each window;  dL/dx = dL/dy added there."""
-
-    def __init__(self, winner: Array, shape: Shape, *geometry: Shape) -> None:
-        self.shape, self.geometry = shape, geometry
-        self.winner = winner
-
-    def output_shape(self, x: Shape) -> Shape:
-        shape: Shape = self.winner.shape
-        return shape
-
-    def forward(self, x: Array) -> Array:
-        return kernels.max_gather(x, self.winner, *self.geometry)
-
-    def backward(self, grad_output: Array) -> tuple[Any, ...]:
-        return (MaxUnpool(self.winner, self.shape, *self.geometry)(grad_output),)
-
-
-class AvgPool(_Window):
+class AvgPool(Window):
     """y = sum of x under each window / divisor;  dL/dx = each place's shares of dL/dy."""
+
+    name = "avg_pool"
 
     def __init__(
         self, *geometry: Any, count_include_pad: bool, divisor_override: int | None
@@ -211,24 +157,6 @@ def geometry(
     )
 
 
-def max_pool(
-    axes: int,
-    x: Any,
-    kernel_size: Setting,
-    stride: Setting | None = None,
-    padding: Setting = 0,
-    dilation: Setting = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Return the largest element under each window over ``axes`` spatial axes."""
-    name = f"max_pool{axes}d"
-    refuse(name, return_indices=(return_indices, False))
-    node = MaxPool(*geometry(name, axes, kernel_size, stride, padding, dilation, ceil_mode))
-    x, unbatched = batched(name, axes, x)
-    return squeeze(node(x), 0) if unbatched else node(x)
-
-
 def avg_pool(
     axes: int,
     x: Any,
@@ -241,6 +169,8 @@ def avg_pool(
 ) -> Any:
     """Return the mean under each window over ``axes`` spatial axes."""
     name = f"avg_pool{axes}d"
+    if divisor_override is not None and type(divisor_override) is not int:
+        raise TypeError(f"{name}: divisor_override={divisor_override!r} is not an integer")
     if divisor_override == 0:
         raise ValueError(f"{name}: divisor_override is 0")
     check_floating(name, x)
@@ -251,52 +181,6 @@ def avg_pool(
     )
     x, unbatched = batched(name, axes, x)
     return squeeze(node(x), 0) if unbatched else node(x)
-
-
-def max_pool1d(
-    x: Any,
-    kernel_size: Setting,
-    stride: Setting | None = None,
-    padding: Setting = 0,
-    dilation: Setting = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Return the largest element under each window of (N, C, L); see `max_pool2d`."""
-    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    return max_pool(1, x, *settings)
-
-
-def max_pool2d(
-    x: Any,
-    kernel_size: Setting,
-    stride: Setting | None = None,
-    padding: Setting = 0,
-    dilation: Setting = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Return the largest element under each window of (N, C, H, W) or (C, H, W).
-
-    Each setting is a number or one per axis; ``stride`` is ``kernel_size`` unless given. The first
-    of equal elements takes the gradient; NaN wins over everything.
-    """
-    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    return max_pool(2, x, *settings)
-
-
-def max_pool3d(
-    x: Any,
-    kernel_size: Setting,
-    stride: Setting | None = None,
-    padding: Setting = 0,
-    dilation: Setting = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Return the largest element under each window of (N, C, D, H, W); see `max_pool2d`."""
-    settings = kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    return max_pool(3, x, *settings)
 
 
 def avg_pool1d(

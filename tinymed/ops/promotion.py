@@ -20,6 +20,7 @@ __all__ = [
     "cast",
     "default_dtype",
     "floating",
+    "number_in",
     "promote",
     "result_type",
     "same_dtype",
@@ -139,6 +140,21 @@ def _as(x: Any, dtype: np.dtype[Any]) -> Any:
     if hasattr(x, "dtype"):
         return cast(x, dtype)
     return dtype.type(x).item() if dtype.kind == "f" else x
+
+
+def number_in(name: str, value: float, dtype: Any) -> float:
+    """Return a number that is to fill places of ``dtype``, or raise `ValueError` if it cannot be.
+
+    PyTorch cuts 0.5 to 0 for integers without a word; here it is refused.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return bool(value)
+    limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    fits = limits.min <= value <= limits.max
+    if not (fits and value == int(value) if dtype.kind in "iu" else fits or not np.isfinite(value)):
+        raise ValueError(f"{name}: the value {value} does not fit {dtype}")
+    return value if dtype.kind == "f" else int(value)
 
 
 def same_dtype(name: str, **inputs: Any) -> None:

@@ -1,9 +1,9 @@
-"""Sums, means, spreads and extremes over axes. dim=None takes all axes, as does dim=()."""
+"""Sums, products, means and spreads over axes. dim=None takes all axes, as does dim=()."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,21 +11,28 @@ from tinymed.autograd import Function
 from tinymed.errors import check_dim, check_dims
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Shape, expand, total
+from tinymed.ops.cumulative import CumProd, counted, moved
 from tinymed.ops.elementwise import exp, sqrt, where
-from tinymed.ops.indexing import put_along_dim
 from tinymed.ops.promotion import cast, floating
-from tinymed.ops.shaping import reshape
+from tinymed.ops.shaping import clone, reshape
 
-__all__ = ["argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var"]
+__all__ = [
+    "all",
+    "any",
+    "count_nonzero",
+    "logsumexp",
+    "mean",
+    "nanmean",
+    "nansum",
+    "prod",
+    "std",
+    "std_mean",
+    "sum",
+    "var",
+    "var_mean",
+]
 
 Dims = int | tuple[int, ...] | None
-
-
-class Extremes(NamedTuple):
-    """What `max` and `min` along an axis return."""
-
-    values: Any
-    indices: Any
 
 
 class Reduction(Function):
@@ -49,10 +56,43 @@ class Sum(Reduction):
     """y = sum of x;  dL/dx = dL/dy, repeated."""
 
     def forward(self, x: Array) -> Array:
-        return total(x, self.dims, self.keepdim)
+        return total(x, self.dims, self.keepdim).astype(x.dtype, copy=False)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return (self.spread(grad_output, self.input_shape()),)
+
+
+class Prod(Reduction):
+    """y = product of x;  dL/dx_i = dL/dy times the product of all other x.
+
+    Those before times those behind: nothing is divided by x, so zeros are no special case.
+    """
+
+    def forward(self, x: Array) -> Array:
+        dtype = np.float32 if x.dtype == np.float16 else x.dtype
+        y = x.prod(axis=self.dims, keepdims=self.keepdim, dtype=dtype)
+        return y.astype(x.dtype, copy=False)
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        (dim,) = self.dims
+        before = moved(CumProd(dim)(x), dim, 1, 1.0)
+        behind = moved(CumProd(dim, backwards=True)(x), dim, -1, 1.0)
+        return (self.spread(grad_output, x.shape) * (before * behind),)
+
+
+class AnyAll(Reduction):
+    """y = (x != 0) for any of them, or for all."""
+
+    differentiable = False
+
+    def __init__(self, dims: tuple[int, ...], keepdim: bool, of_all: bool) -> None:
+        super().__init__(dims, keepdim)
+        self.of_all = of_all
+
+    def forward(self, x: Array) -> Array:
+        holds = x != 0
+        method = holds.all if self.of_all else holds.any
+        return method(axis=self.dims, keepdims=self.keepdim)
 
 
 class LogSumExp(Reduction):
@@ -73,87 +113,50 @@ class LogSumExp(Reduction):
         return (self.spread(grad_output, x.shape) * share,)
 
 
-class Extreme(Reduction):
-    """y = the largest (smallest) x;  dL/dy is divided evenly among equal ones."""
-
-    def __init__(self, dims: tuple[int, ...], keepdim: bool, largest: bool) -> None:
-        super().__init__(dims, keepdim)
-        self.largest = largest
-
-    def forward(self, x: Array) -> Array:
-        method = x.max if self.largest else x.min
-        return method(axis=self.dims, keepdims=self.keepdim)
-
-    def backward(self, grad_output: Array, x: Array, output: Array) -> tuple[Any, ...]:
-        chosen = (x == self.spread(output, x.shape)) | (x != x)  # NaN wins over everything
-        count = self.spread(sum(chosen, self.dims), x.shape)
-        return (where(chosen, self.spread(grad_output, x.shape) / cast(count, x.dtype), 0.0),)
-
-
-class ExtremeAlong(Function):
-    """y, index = the largest (smallest) x along an axis and its place;  dL/dy goes there."""
-
-    def __init__(self, dim: int, keepdim: bool, largest: bool) -> None:
-        self.dim, self.keepdim, self.largest = dim, keepdim, largest
-
-    def output_shape(self, x: Shape) -> Any:
-        shape = Reduction((self.dim,), self.keepdim).output_shape(x)
-        return shape, shape
-
-    def forward(self, x: Array) -> tuple[Array, Array]:
-        xp = array_module(x)
-        if x.ndim == 0:
-            return x.copy(), xp.zeros((), np.int64)
-        index = xp.expand_dims((x.argmax if self.largest else x.argmin)(axis=self.dim), self.dim)
-        values = xp.take_along_axis(x, index, self.dim)
-        self.keep(index=index)
-        if self.keepdim:
-            return values, index
-        return values.squeeze(self.dim), index.squeeze(self.dim)
-
-    def backward(self, grad_output: tuple[Array, None]) -> tuple[Any, ...]:
-        shape = self.input_shape()
-        if not shape:
-            return (grad_output[0],)
-        index = self.kept("index")
-        return (put_along_dim(reshape(grad_output[0], index.shape), index, self.dim, shape),)
-
-
-class ArgExtreme(Function):
-    """y = the place of the largest (smallest) x, the first of equal ones, or of the first NaN."""
-
-    differentiable = False
-
-    def __init__(self, dim: int | None, keepdim: bool, largest: bool) -> None:
-        self.dim, self.keepdim, self.largest = dim, keepdim, largest
-
-    def output_shape(self, x: Shape) -> Shape:
-        dims = tuple(range(len(x))) if self.dim is None else (self.dim,)
-        shape: Shape = Reduction(dims, self.keepdim).output_shape(x)
-        return shape
-
-    def forward(self, x: Array) -> Array:
-        place = (x.argmax if self.largest else x.argmin)(axis=self.dim)
-        return place.reshape(self.output_shape(x.shape))
-
-
 def sum(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the sum over ``dim``; bools and integers are counted in int64."""
-    if dtype is not None:
-        x = cast(x, dtype)
-    elif x.dtype.kind in "biu":
-        x = cast(x, np.int64)
-    return Sum(check_dims("sum", dim, x.ndim), keepdim)(x)
+    return Sum(check_dims("sum", dim, x.ndim), keepdim)(counted(x, dtype))
 
 
-def mean(x: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+def nansum(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the sum over ``dim`` of what is not NaN."""
+    x = counted(x, dtype)
+    there = where(x != x, 0.0, x) if x.dtype.kind == "f" else x
+    return sum(there, dim, keepdim, dtype=x.dtype)
+
+
+def prod(x: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the product over ``dim``, or of all elements; bools and integers in int64.
+
+    The gradient is exact with any number of zeros, and where an element is infinite.
+    """
+    x = counted(x, dtype)
+    if dim is None:
+        every = Prod((0,), False)(reshape(x, (math.prod(x.shape),)))
+        return reshape(every, (1,) * x.ndim) if keepdim else every
+    axis = check_dim("prod", dim, x.ndim)
+    return Prod((axis,), keepdim)(x) if x.ndim else clone(x)
+
+
+def mean(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the mean over ``dim``: NaN of nothing. Integers are refused, as in PyTorch."""
+    x = x if dtype is None else cast(x, dtype)
     check_floating("mean", x)
     if x.dtype == np.float16:  # the sum of many may lie beyond its range, the mean does not
         return cast(mean(cast(x, np.float32), dim, keepdim), np.float16)
     dims = check_dims("mean", dim, x.ndim)
     count = math.prod(x.shape[d] for d in dims)
     return Sum(dims, keepdim)(x) / (count if count else math.nan)
+
+
+def nanmean(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the mean over ``dim`` of what is not NaN: NaN where there is nothing else."""
+    x = x if dtype is None else cast(x, dtype)
+    check_floating("nanmean", x)
+    if x.dtype == np.float16:  # as in mean
+        return cast(nanmean(cast(x, np.float32), dim, keepdim), np.float16)
+    count = cast(sum(x == x, dim, keepdim), x.dtype)
+    return nansum(x, dim, keepdim) / where(count == 0, math.nan, count)
 
 
 def var(
@@ -187,28 +190,20 @@ def std(
     return where(flat, 0.0, sqrt(where(flat, 1.0, variance)))
 
 
-def max(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the largest element, or along ``dim`` (values, indices). NaN wins."""
-    return extreme("max", x, dim, keepdim, largest=True)
+def var_mean(
+    x: Any, dim: Dims = None, keepdim: bool = False, *, correction: float = 1, unbiased: Any = None
+) -> tuple[Any, Any]:
+    """Return (variance, mean) over ``dim``: see `var`."""
+    spread = var(x, dim, keepdim, correction=correction, unbiased=unbiased)
+    return spread, mean(x, dim, keepdim)
 
 
-def min(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the smallest element, or along ``dim`` (values, indices). NaN wins."""
-    return extreme("min", x, dim, keepdim, largest=False)
-
-
-def argmax(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the place of the largest element: along ``dim``, or in the flattened ``x``."""
-    check_not_empty("argmax", x, dim)
-    dim = None if dim is None else check_dim("argmax", dim, x.ndim)
-    return ArgExtreme(dim if x.ndim else None, keepdim, True)(x)
-
-
-def argmin(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the place of the smallest element: along ``dim``, or in the flattened ``x``."""
-    check_not_empty("argmin", x, dim)
-    dim = None if dim is None else check_dim("argmin", dim, x.ndim)
-    return ArgExtreme(dim if x.ndim else None, keepdim, False)(x)
+def std_mean(
+    x: Any, dim: Dims = None, keepdim: bool = False, *, correction: float = 1, unbiased: Any = None
+) -> tuple[Any, Any]:
+    """Return (standard deviation, mean) over ``dim``: see `std`."""
+    spread = std(x, dim, keepdim, correction=correction, unbiased=unbiased)
+    return spread, mean(x, dim, keepdim)
 
 
 def logsumexp(x: Any, dim: Dims, keepdim: bool = False) -> Any:
@@ -216,24 +211,32 @@ def logsumexp(x: Any, dim: Dims, keepdim: bool = False) -> Any:
     return LogSumExp(check_dims("logsumexp", dim, x.ndim), keepdim)(floating(x))
 
 
-def extreme(name: str, x: Any, dim: int | None, keepdim: bool, *, largest: bool) -> Any:
-    """Return the extreme of all elements, or `Extremes` along an axis."""
-    check_not_empty(name, x, dim)
-    if dim is None:
-        return Extreme(tuple(range(x.ndim)), keepdim, largest)(x)
-    return Extremes(*ExtremeAlong(check_dim(name, dim, x.ndim), keepdim, largest)(x))
+def any(x: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+    """Return whether any element over ``dim`` is not 0 (NaN is not): False of nothing.
+
+    As in PyTorch the result is bool, of uint8 uint8, and ``dim=()`` takes no axis.
+    """
+    return any_all("any", x, dim, keepdim, of_all=False)
+
+
+def all(x: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+    """Return whether no element over ``dim`` is 0: True of nothing. See `any`."""
+    return any_all("all", x, dim, keepdim, of_all=True)
+
+
+def any_all(name: str, x: Any, dim: Dims, keepdim: bool, *, of_all: bool) -> Any:
+    """Return `any` or `all`."""
+    dims = () if dim == () else check_dims(name, dim, x.ndim)
+    holds = AnyAll(dims, keepdim, of_all)(x)
+    return cast(holds, np.uint8) if x.dtype == np.uint8 else holds
+
+
+def count_nonzero(x: Any, dim: Dims = None) -> Any:
+    """Return the number (int64) of elements over ``dim`` that are not 0; NaN is not."""
+    return sum(x != 0, dim)
 
 
 def check_floating(name: str, x: Any) -> None:
     """Raise for dtypes that have no mean."""
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: x is {x.dtype}, expected a floating dtype; use x.float() first")
-
-
-def check_not_empty(name: str, x: Any, dim: int | None) -> None:
-    """Raise where there is nothing to choose from."""
-    size = (
-        math.prod(x.shape) if dim is None or not x.shape else x.shape[check_dim(name, dim, x.ndim)]
-    )
-    if size == 0:
-        raise IndexError(f"{name}: x {x.shape} has no elements along dim={dim}")

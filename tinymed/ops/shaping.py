@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinymed.autograd import Function, owner
-from tinymed.errors import check_dim, refuse
-from tinymed.kernels.arrays import Array, array_module
+from tinymed.errors import check_dim, check_dims
+from tinymed.kernels.arrays import Array
 from tinymed.ops.broadcasting import Shape
-from tinymed.ops.indexing import getitem
-from tinymed.ops.promotion import cast, result_type
 
 __all__ = [
-    "cat",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "clone",
     "flatten",
-    "pad",
+    "movedim",
     "permute",
+    "ravel",
     "reshape",
-    "split",
     "squeeze",
-    "stack",
+    "swapaxes",
+    "swapdims",
     "transpose",
+    "unflatten",
     "unsqueeze",
     "view",
 ]
@@ -40,13 +41,7 @@ class Reshape(Function):
         self.shape, self.copy = shape, copy
 
     def output_shape(self, x: Shape) -> Shape:
-        known = math.prod(n for n in self.shape if n != -1)
-        size = math.prod(x)
-        if self.shape.count(-1) > 1 or any(n < -1 for n in self.shape):
-            raise ValueError(f"reshape: {self.shape} may hold one -1 and no other negative size")
-        if known != size if -1 not in self.shape else (known == 0 or size % known):
-            raise ValueError(f"reshape: x {x} has {size} elements, which do not fit {self.shape}")
-        return tuple(size // known if n == -1 else n for n in self.shape)
+        return with_lengths("reshape", x, self.shape)
 
     def forward(self, x: Array) -> Array:
         y = x.reshape(self.output_shape(x.shape))
@@ -90,69 +85,15 @@ class Clone(Function):
         return (grad_output,)
 
 
-class Cat(Function):
-    """y = the inputs one after the other along an axis;  each gets its part of dL/dy."""
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        first = shapes[0]
-        for number, shape in enumerate(shapes):
-            same = len(shape) == len(first) and all(
-                n == m for i, (n, m) in enumerate(zip(shape, first, strict=True)) if i != self.dim
-            )
-            if not same:
-                raise ValueError(
-                    f"cat: tensor {number} is {shape}, tensor 0 is {first}; "
-                    f"all axes but dim={self.dim} must be equal"
-                )
-        total = sum(shape[self.dim] for shape in shapes)
-        return (*first[: self.dim], total, *first[self.dim + 1 :])
-
-    def forward(self, *arrays: Array) -> Array:
-        self.output_shape(*(a.shape for a in arrays))
-        self.ends = [0, *itertools.accumulate(a.shape[self.dim] for a in arrays)]
-        return array_module(*arrays).concatenate(arrays, axis=self.dim)
-
-    def backward(self, grad_output: Array) -> tuple[Any, ...]:
-        before = (slice(None),) * self.dim
-        return tuple(
-            getitem(grad_output, (*before, slice(start, end))) if edge else None
-            for edge, (start, end) in zip(self.edges, itertools.pairwise(self.ends), strict=True)
-        )
-
-
-class Pad(Function):
-    """y = x with a constant around it (cut off, where negative);  dL/dx = the inside of dL/dy."""
-
-    def __init__(self, amounts: tuple[tuple[int, int], ...], value: float) -> None:
-        self.amounts, self.value = amounts, value
-
-    def output_shape(self, x: Shape) -> Shape:
-        shape = tuple(n + low + high for n, (low, high) in zip(x, self.amounts, strict=True))
-        cut = (
-            n + min(low, 0) + min(high, 0) for n, (low, high) in zip(x, self.amounts, strict=True)
-        )
-        if any(n < 0 for n in cut):
-            raise ValueError(f"pad: amounts {self.amounts} cut off more than there is of x {x}")
-        return shape
-
-    def forward(self, x: Array) -> Array:
-        y = array_module(x).full(self.output_shape(x.shape), self.value, x.dtype)
-        into = tuple(
-            slice(max(low, 0), n - max(high, 0))
-            for n, (low, high) in zip(y.shape, self.amounts, strict=True)
-        )
-        taken = tuple(
-            slice(max(-low, 0), n - max(-high, 0))
-            for n, (low, high) in zip(x.shape, self.amounts, strict=True)
-        )
-        y[into] = x[taken]
-        return y
-
-    def backward(self, grad_output: Array) -> tuple[Any, ...]:
-        return (Pad(tuple((-low, -high) for low, high in self.amounts), 0)(grad_output),)
+def with_lengths(name: str, x: Shape, wanted: Shape) -> Shape:
+    """Return the shape that is ``wanted`` of x with the length that -1 stands for."""
+    known = math.prod(n for n in wanted if n != -1)
+    size = math.prod(x)
+    if wanted.count(-1) > 1 or any(n < -1 for n in wanted):
+        raise ValueError(f"{name}: {wanted} may hold one -1 and no other negative size")
+    if known != size if -1 not in wanted else (known == 0 or size % known):
+        raise ValueError(f"{name}: x {x} has {size} elements, which do not fit {wanted}")
+    return tuple(size // known if n == -1 else n for n in wanted)
 
 
 def shape_argument(shape: tuple[Any, ...]) -> Shape:
@@ -219,53 +160,60 @@ def clone(x: Any) -> Any:
     return Clone()(x)
 
 
-def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return the tensors one after the other along ``dim``, in their common dtype."""
-    if not tensors:
-        raise ValueError("cat: no tensors given")
-    if tensors[0].ndim == 0:
-        raise ValueError("cat: tensors without axes cannot be joined; use stack")
-    dtype = result_type(*tensors)
-    return Cat(check_dim("cat", dim, tensors[0].ndim))(*(cast(t, dtype) for t in tensors))
+def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
+    """Return ``x`` with the axis ``dim`` as several of these ``sizes``; one may be -1."""
+    axis = check_dim("unflatten", dim, x.ndim)
+    wanted = shape_argument((sizes,))
+    if x.ndim == 0 or not wanted:
+        raise ValueError(f"unflatten: dim {dim} of x {x.shape} to {wanted}; an axis, and sizes")
+    parts = with_lengths("unflatten", (x.shape[axis],), wanted)
+    return reshape(x, (*x.shape[:axis], *parts, *x.shape[axis + 1 :]))
 
 
-def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return tensors of one shape side by side along a new axis ``dim``."""
-    shapes = {tuple(t.shape) for t in tensors}
-    if len(shapes) != 1:
-        raise ValueError(f"stack: tensors of one shape are expected, these are {sorted(shapes)}")
-    return cat([unsqueeze(t, dim) for t in tensors], check_dim("stack", dim, tensors[0].ndim + 1))
+def ravel(x: Any) -> Any:
+    """Return the elements of ``x`` as one axis, in row order."""
+    return reshape(x, (-1,))
 
 
-def split(x: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
-    """Return ``x`` in parts along ``dim``: of one size (the last may be smaller), or of these."""
-    axis = check_dim("split", dim, x.ndim)
-    if x.ndim == 0:
-        raise ValueError("split: a tensor without axes cannot be split")
-    length = x.shape[axis]
-    if isinstance(split_size, int):
-        if split_size <= 0:
-            raise ValueError(f"split: split_size {split_size} is not positive")
-        starts = range(0, max(length, 1), split_size)
-        sizes = [min(split_size, length - start) for start in starts]
-    else:
-        sizes = list(split_size)
-        if sum(sizes) != length or any(n < 0 for n in sizes):
-            raise ValueError(f"split: sizes {sizes} do not add up to {length}, dim {dim} of x")
-    before = (slice(None),) * axis
-    ends = [0, *itertools.accumulate(sizes)]
-    return tuple(getitem(x, (*before, slice(a, b))) for a, b in itertools.pairwise(ends))
+def movedim(x: Any, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Any:
+    """Return ``x`` with some axes at other places, the rest in their order."""
+    given = [n if isinstance(n, (tuple, list)) else (n,) for n in (source, destination)]
+    if len(given[0]) != len(given[1]):
+        raise ValueError(f"movedim: source {source} and destination {destination} differ in length")
+    taken, put = (check_dims("movedim", tuple(n), x.ndim) if n else () for n in given)
+    order = [i for i in range(x.ndim) if i not in taken]
+    for to, axis in sorted(zip(put, taken, strict=True)):
+        order.insert(to, axis)
+    return permute(x, tuple(order))
 
 
-def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0) -> Any:
-    """Return ``x`` with ``value`` around it.
+def swapaxes(x: Any, axis0: int, axis1: int) -> Any:
+    """Return ``x`` with two axes exchanged, as `transpose` does; NumPy's name for it."""
+    return transpose(x, axis0, axis1)
 
-    ``pad`` holds (low, high) for the last axis, then for the one before it, and so on, as in
-    PyTorch; a negative amount cuts off.
-    """
-    refuse("pad", mode=(mode, "constant"))
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise ValueError(f"pad: {len(pad)} amounts for {x.ndim} axes; give (low, high) per axis")
-    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
-    amounts = ((0, 0),) * (x.ndim - len(pairs)) + tuple(reversed(pairs))
-    return Pad(amounts, value)(x)
+
+def swapdims(x: Any, dim0: int, dim1: int) -> Any:
+    """Return ``x`` with two axes exchanged, as `transpose` does."""
+    return transpose(x, dim0, dim1)
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Return a tensor with at least one axis; of several tensors, a tuple."""
+    return _each(lambda x: reshape(x, (1,)) if x.ndim == 0 else x, tensors)
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Return a tensor with at least two axes: (N,) becomes (1, N); of several tensors, a tuple."""
+    return _each(lambda x: reshape(x, (1, *(x.shape or (1,)))) if x.ndim < 2 else x, tensors)
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Return a tensor with at least three axes: (N,) becomes (1, N, 1), (H, W) (H, W, 1)."""
+    return _each(lambda x: reshape(x, (*atleast_2d(x).shape, 1)) if x.ndim < 3 else x, tensors)
+
+
+def _each(function: Callable[[Any], Any], tensors: tuple[Any, ...]) -> Any:
+    """Return the function of one tensor, or of each of several, given apart or in a sequence."""
+    if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
+        return function(tensors[0])
+    return tuple(map(function, tensors[0] if len(tensors) == 1 else tensors))

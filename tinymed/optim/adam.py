@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from tinymed.kernels import optimizer as kernels
-from tinymed.kernels.arrays import Array, array_module
-from tinymed.optim.optimizer import Group, Optimizer, check_not_negative
+from tinymed.kernels.arrays import Array
+from tinymed.optim.optimizer import Group, Optimizer, check_betas, slot, with_decay
 
 __all__ = ["Adam", "AdamW"]
 
@@ -28,13 +28,13 @@ class Adam(Optimizer):
         Divide by the largest v so far.
     maximize : bool
         Go up instead of down.
+    decoupled_weight_decay : bool
+        Instead of adding to the gradient, begin with param *= 1 - lr * weight_decay: AdamW.
 
     References
     ----------
     Kingma, Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
     """
-
-    decoupled: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         settings = {
             "lr": lr,
@@ -54,40 +55,27 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, settings)
 
     def check(self, group: Group) -> None:
         """Raise `ValueError` for a setting out of range."""
         super().check(group)
-        name = type(self).__name__
-        betas = group["betas"]
-        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
-        if not pair or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{name}: {betas=} are not two numbers in [0, 1)")
-        check_not_negative(name, group, "eps")
+        check_betas(type(self).__name__, group)
 
     def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
         """Change ``param`` in place."""
-        if "exp_avg" not in state:
-            zeros_like = array_module(param).zeros_like
-            state["exp_avg"], state["exp_avg_sq"] = zeros_like(param), zeros_like(param)
-            if group["amsgrad"]:
-                state["max_exp_avg_sq"] = zeros_like(param)
-        if self.decoupled:
-            param *= 1 - group["lr"] * group["weight_decay"]
-        elif group["weight_decay"]:
-            grad = grad + group["weight_decay"] * param
         kernels.adam(
             param,
-            grad,
-            state["exp_avg"],
-            state["exp_avg_sq"],
+            with_decay(param, grad, group),
+            slot(state, "exp_avg", param),
+            slot(state, "exp_avg_sq", param),
             state["step"],
             group["lr"],
             *group["betas"],
             group["eps"],
-            state.get("max_exp_avg_sq"),
+            slot(state, "max_exp_avg_sq", param) if group["amsgrad"] else None,
         )
 
 
@@ -98,8 +86,6 @@ class AdamW(Adam):
     ----------
     Loshchilov, Hutter (2019), "Decoupled weight decay regularization", algorithm 2.
     """
-
-    decoupled = True
 
     def __init__(
         self,
@@ -112,4 +98,13 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            decoupled_weight_decay=True,
+        )

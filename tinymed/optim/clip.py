@@ -1,14 +1,17 @@
-"""Limits on gradients."""
+"""Limits on gradients, dense or of rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from tinymed.autograd import wrote
+from tinymed.kernels.arrays import Array, is_array
+from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
-__all__ = ["clip_grad_norm_"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
 
 
 def clip_grad_norm_(
@@ -39,22 +42,80 @@ def clip_grad_norm_(
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm={max_norm} is not >= 0")
-    if not norm_type > 0:
-        raise ValueError(f"clip_grad_norm_: norm_type={norm_type} is not positive")
-    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    gradients = [p.grad for p in given if p.grad is not None]
-    if norm_type == math.inf:
-        largest = [float(abs(g.data).max(initial=0.0)) for g in gradients]
-        total = math.nan if any(map(math.isnan, largest)) else max(largest, default=0.0)
-    else:
-        # In float64: the squares of 11 million float32 gradients do not fit float32's precision.
-        sums = (float((abs(g.data).astype("float64") ** norm_type).sum()) for g in gradients)
-        total = sum(sums) ** (1 / norm_type)
-    if error_if_nonfinite and not math.isfinite(total):
-        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
+    gradients = gradients_of(parameters)
+    total = norm_of("clip_grad_norm_", gradients, norm_type, error_if_nonfinite)
     factor = max_norm / (total + 1e-6)
     if factor < 1 or math.isnan(factor):
         for gradient in gradients:
-            gradient.data *= factor
-            wrote(gradient.data)
+            values = values_of(gradient)
+            values *= factor
+            wrote(values)
     return total
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of all gradients, in place, to [-clip_value, clip_value].
+
+    Parameters
+    ----------
+    parameters : Tensor or iterable of Tensor
+    clip_value : float >= 0
+    """
+    if not clip_value >= 0:
+        raise ValueError(f"clip_grad_value_: clip_value={clip_value} is not >= 0")
+    for gradient in gradients_of(parameters):
+        values = values_of(gradient)
+        values.clip(-clip_value, clip_value, out=values)
+        wrote(values)
+
+
+def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> float:
+    """Return the norm of all tensors together, as if they were one vector.
+
+    Parameters
+    ----------
+    tensors : Tensor, RowGradient or iterable of these
+        Gradients, mostly: ``[p.grad for p in model.parameters()]``.
+    norm_type : float
+        p of the norm; ``math.inf`` for the largest absolute value.
+    error_if_nonfinite : bool
+        Raise `RuntimeError` instead of returning NaN or infinity.
+
+    Examples
+    --------
+    >>> import tinymed as tm
+    >>> get_total_norm([tm.tensor([3.0]), tm.tensor([[4.0]])])
+    5.0
+    """
+    given = [tensors] if isinstance(tensors, (Tensor, RowGradient)) else list(tensors)
+    return norm_of("get_total_norm", given, norm_type, error_if_nonfinite)
+
+
+def norm_of(name: str, given: list[Any], norm_type: float, error_if_nonfinite: bool) -> float:
+    """Return the norm of tensors together; a RowGradient's other rows are 0 and add nothing."""
+    if not norm_type > 0:
+        raise ValueError(f"{name}: norm_type={norm_type} is not positive")
+    sizes = [abs(values_of(one)) for one in given]
+    if norm_type == math.inf:
+        largest = [float(size.max(initial=0.0)) for size in sizes]
+        total = math.nan if any(map(math.isnan, largest)) else max(largest, default=0.0)
+    else:
+        # In float64: the squares of 11 million float32 gradients do not fit float32's precision.
+        sums = (float((size.astype("float64") ** norm_type).sum()) for size in sizes)
+        total = sum(sums) ** (1 / norm_type)
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(f"{name}: the norm of the gradients is {total}")
+    return total
+
+
+def gradients_of(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
+    """Return the gradients of parameters that have one."""
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [p.grad for p in given if p.grad is not None]
+
+
+def values_of(gradient: Any) -> Array:
+    """Return the array that holds a gradient: all of it, or its rows."""
+    if isinstance(gradient, RowGradient):
+        return gradient.values
+    return gradient if is_array(gradient) else gradient.data

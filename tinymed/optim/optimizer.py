@@ -1,4 +1,13 @@
-"""What every optimizer does: parameter groups, state for each parameter, saving and loading."""
+"""What every optimizer does: parameter groups, state for each parameter, saving and loading.
+
+>>> import tinymed as tm
+>>> weight = tm.tensor([3.0], requires_grad=True)
+>>> optimizer = tm.optim.SGD([weight], lr=0.5)
+>>> (weight * weight).sum().backward()
+>>> optimizer.step()
+>>> weight
+tensor([0.], requires_grad=True)
+"""
 
 from __future__ import annotations
 
@@ -8,15 +17,22 @@ from typing import Any
 
 from tinymed.autograd import wrote
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
-__all__ = ["Group", "Optimizer", "check_not_negative"]
+__all__ = ["Group", "Optimizer", "check_betas", "check_not_negative", "slot", "with_decay"]
 
 Group = dict[str, Any]
+
+BESIDE = {"params", "initial_lr"}  # what a group has that is no setting: a scheduler's first rate
+ROWS = "SGD, Adagrad and SparseAdam"  # the optimizers that take a RowGradient
 
 
 class Optimizer:
     """Changes parameters by their gradients; a subclass says how in `update`.
+
+    One that takes a `RowGradient` as well, as embeddings with ``sparse=True`` have it, says how in
+    `update_rows`.
 
     Parameters
     ----------
@@ -48,7 +64,7 @@ class Optimizer:
             raise TypeError(f"{name}: a group must be a dict with 'params', this is {group!r}")
         params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         known = {id(p) for p in self.parameters()}
-        unknown = set(group) - {"params"} - set(self.defaults)
+        unknown = set(group) - BESIDE - set(self.defaults)
         if unknown:
             raise TypeError(f"{name}: a group has no setting {', '.join(sorted(unknown))}")
         for param in params:
@@ -68,7 +84,8 @@ class Optimizer:
 
     def check(self, group: Group) -> None:
         """Raise `ValueError` for a setting out of range."""
-        check_not_negative(type(self).__name__, group, "lr", "weight_decay")
+        known = [name for name in ("lr", "weight_decay", "eps", "momentum") if name in group]
+        check_not_negative(type(self).__name__, group, *known)
 
     def parameters(self) -> Iterator[Tensor]:
         """Yield the parameters of all groups in order."""
@@ -84,20 +101,51 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                self.check_gradient(param, group)  # all of them before one is changed
         number = 0
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is not None:
                     state = self.state.setdefault(number, {"step": 0})
                     state["step"] += 1
-                    grad = -param.grad.data if group["maximize"] else param.grad.data
-                    self.update(param.data, grad, state, group)
-                    wrote(param.data)
+                    self._step_along(param, state, group)
                 number += 1
+
+    def _step_along(self, param: Tensor, state: dict[str, Any], group: Group) -> None:
+        """Change one parameter by its gradient, of either kind."""
+        sparse = isinstance(param.grad, RowGradient)
+        grad = param.grad if sparse else param.grad.data
+        update = self.update_rows if sparse else self.update
+        update(param.data, -grad if group["maximize"] else grad, state, group)
+        wrote(param.data)
+
+    def check_gradient(self, param: Tensor, group: Group) -> None:
+        """Raise `RuntimeError` for a gradient of a kind that this optimizer cannot use."""
+        if not isinstance(param.grad, RowGradient):
+            return
+        name = type(self).__name__
+        if type(self).update_rows is Optimizer.update_rows:
+            raise RuntimeError(
+                f"{name}: the gradient of a parameter {param.shape} is a RowGradient, which {ROWS} "
+                "take; use one of these, or an embedding with sparse=False"
+            )
+        if group.get("weight_decay"):
+            raise RuntimeError(
+                f"{name}: weight_decay={group['weight_decay']} changes every row of a parameter "
+                f"{param.shape}, its RowGradient only {len(param.grad.rows)}; use weight_decay=0"
+            )
 
     def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
         """Change ``param`` in place."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
+
+    def update_rows(
+        self, param: Array, grad: RowGradient, state: dict[str, Any], group: Group
+    ) -> None:
+        """Change the rows of ``param`` that have a gradient, in place."""
+        raise NotImplementedError(f"{type(self).__name__} has no update_rows")
 
     def state_dict(self) -> dict[str, Any]:
         """Return settings and state, arrays as they are: what `load_state_dict` needs to go on."""
@@ -125,9 +173,9 @@ class Optimizer:
         if theirs != ours:
             raise ValueError(f"{name}: the state is of groups of {theirs} parameters, not {ours}")
         for group in groups:
-            if set(_settings(group)) != set(self.defaults):
+            if set(group) - BESIDE != set(self.defaults):
                 raise ValueError(
-                    f"{name}: the state has the settings {', '.join(sorted(_settings(group)))}; "
+                    f"{name}: the state has the settings {', '.join(sorted(set(group) - BESIDE))}; "
                     f"expected {', '.join(sorted(self.defaults))}"
                 )
             self.check(group)
@@ -156,6 +204,31 @@ def check_not_negative(name: str, group: Group, *settings: str) -> None:
         value, is_number = group[setting], isinstance(group[setting], Real)
         if not is_number or not value >= 0:
             raise ValueError(f"{name}: {setting}={value!r} is not a number >= 0")
+
+
+def check_betas(name: str, group: Group) -> None:
+    """Raise unless ``betas`` are two numbers in [0, 1)."""
+    betas = group["betas"]
+    pair = isinstance(betas, (tuple, list)) and len(betas) == 2
+    if not pair or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"{name}: {betas=} are not two numbers in [0, 1)")
+
+
+def slot(state: dict[str, Any], name: str, param: Array) -> Array:
+    """Return the array ``name`` of a parameter's state, made of zeros when first asked for."""
+    if name not in state:
+        state[name] = array_module(param).zeros_like(param)
+    return state[name]
+
+
+def with_decay(param: Array, grad: Array, group: Group) -> Array:
+    """Return ``grad + weight_decay param``; if decay is decoupled, shrink ``param`` in place."""
+    if not group["weight_decay"]:
+        return grad
+    if group.get("decoupled_weight_decay"):
+        param *= 1 - group["lr"] * group["weight_decay"]
+        return grad
+    return grad + group["weight_decay"] * param
 
 
 def _settings(group: Group) -> dict[str, Any]:

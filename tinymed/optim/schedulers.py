@@ -1,94 +1,177 @@
 """Learning rates that follow a plan: call ``scheduler.step()`` after ``optimizer.step()``.
 
-Each rate is a closed formula of the number of steps, so a scheduler's whole state is that number
-and the rates it started from.
+Each plan is a closed formula of the number of steps. Most multiply the rate that stands in the
+optimizer: with several of them on one optimizer, the factors multiply, and a rate that was set by
+hand is gone on from. The others set the rate whatever it was. Both as in PyTorch.
+
+`schedulers_cyclic` has the plans that go up and down, `schedulers_combined` those made of others,
+`schedulers_plateau` the one that watches a metric.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tinymed.optim.optimizer import Group, Optimizer
+from tinymed.optim.optimizer import Optimizer
+from tinymed.optim.scheduler import LRScheduler, check_positive, for_each_group
 
-__all__ = ["CosineAnnealingLR", "LRScheduler", "OneCycleLR", "StepLR"]
+__all__ = [
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "PolynomialLR",
+    "StepLR",
+]
 
 
-class LRScheduler:
-    """Sets ``lr`` of every group to what `rate` says of the step; the first when it is made."""
+class Multiplying(LRScheduler):
+    """lr = floor + (base - floor) factor(step): what the plans that multiply share."""
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = optimizer
-        self.last_epoch = 0
-        self.base_lrs = [group["lr"] for group in optimizer.param_groups]
-        self._go_to(0)
+    floor = 0.0  # where the rate falls to, if the factor does to 0
+
+    def factor(self, step: int) -> float:
+        """Return what the rate above the floor is multiplied with, from the beginning."""
+        raise NotImplementedError(f"{type(self).__name__} has no factor")
 
     def rate(self, step: int, base_lr: float) -> float:
-        """Return the learning rate at a step, counted from 0."""
-        raise NotImplementedError(f"{type(self).__name__} has no rate")
+        """Return the learning rate at a step, if nothing else changes it."""
+        return self.floor + (base_lr - self.floor) * self.factor(step)
 
-    def momentum(self, step: int) -> float | None:
-        """Return the momentum at a step, or None to leave it alone."""
-        return None
+    def next_rates(self, step: int) -> list[float]:
+        """Return the rates now, multiplied with what the factor grows by."""
+        before, after = self.factor(step - 1) if step else 1.0, self.factor(step)
+        if before == 0:
+            added = [(base_lr - self.floor) * after for base_lr in self.base_lrs]
+            return [lr + more for lr, more in zip(self.get_last_lr(), added, strict=True)]
+        return [self.floor + (lr - self.floor) * (after / before) for lr in self.get_last_lr()]
 
-    def step(self) -> None:
-        """Go to the next step."""
-        self._go_to(self.last_epoch + 1)
-
-    def get_last_lr(self) -> list[float]:
-        """Return the learning rate of each group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` needs to go on."""
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to where `state_dict` was taken."""
-        self.base_lrs = list(state["base_lrs"])
-        self._go_to(state["last_epoch"])
-
-    def _go_to(self, step: int) -> None:
-        groups, momentum = self.optimizer.param_groups, self.momentum(step)
-        if len(groups) != len(self.base_lrs):
-            raise ValueError(
-                f"{type(self).__name__}: the optimizer has {len(groups)} groups, the plan is for "
-                f"{len(self.base_lrs)}"
-            )
-        rates = [self.rate(step, base_lr) for base_lr in self.base_lrs]
-        self.last_epoch = step
-        for group, rate in zip(groups, rates, strict=True):
-            group["lr"] = rate
-            if momentum is not None:
-                set_momentum(group, momentum)
+    def first_rates(self, step: int) -> list[float]:
+        """Begin with the rates there are; they are right already where a plan goes on."""
+        return self.next_rates(0) if step == 0 else self.get_last_lr()
 
 
-def set_momentum(group: Group, momentum: float) -> None:
-    """Set what a group calls momentum: beta1 in Adam."""
-    if "betas" in group:
-        group["betas"] = (momentum, group["betas"][1])
-    elif "momentum" in group:
-        group["momentum"] = momentum
-    else:
-        raise ValueError("OneCycleLR: the optimizer has no momentum; use cycle_momentum=False")
-
-
-class StepLR(LRScheduler):
+class StepLR(Multiplying):
     """lr = base gamma^floor(step / step_size)."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        if step_size < 1:
-            raise ValueError(f"StepLR: step_size={step_size} is not positive")
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        check_positive("StepLR", step_size=step_size)
         self.step_size, self.gamma = step_size, gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
-    def rate(self, step: int, base_lr: float) -> float:
-        """Return the learning rate at a step."""
-        return base_lr * self.gamma ** (step // self.step_size)
+    def factor(self, step: int) -> float:
+        """Return gamma once for each ``step_size`` steps."""
+        return self.gamma ** (step // self.step_size)
 
 
-class CosineAnnealingLR(LRScheduler):
+class MultiStepLR(Multiplying):
+    """lr = base gamma^(number of milestones reached); one that is given twice counts twice."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        milestones: Iterable[int],
+        gamma: float = 0.1,
+        last_epoch: int = -1,
+    ) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+        if self.milestones and self.milestones[0] < 0:
+            raise ValueError(f"MultiStepLR: milestones={self.milestones} are not all >= 0")
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, step: int) -> float:
+        """Return gamma once for each milestone up to ``step``."""
+        return self.gamma ** bisect_right(self.milestones, step)
+
+
+class ConstantLR(Multiplying):
+    """lr = base factor for the first ``total_iters`` steps, then base."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        check_positive("ConstantLR", total_iters=total_iters)
+        if not 0 <= factor <= 1:
+            raise ValueError(f"ConstantLR: {factor=} is not in [0, 1]")
+        self.first, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, step: int) -> float:
+        """Return ``factor`` as it was given, then 1."""
+        return self.first if step < self.total_iters else 1.0
+
+
+class LinearLR(Multiplying):
+    """lr = base times what goes from start_factor to end_factor in a line, and stays: a warm-up."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        check_positive("LinearLR", total_iters=total_iters)
+        if not 0 < start_factor <= 1:
+            raise ValueError(f"LinearLR: {start_factor=} is not in (0, 1]")
+        if not 0 <= end_factor <= 1:
+            raise ValueError(f"LinearLR: {end_factor=} is not in [0, 1]")
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, step: int) -> float:
+        """Return a point on the line."""
+        part = min(step, self.total_iters) / self.total_iters
+        return self.start_factor + (self.end_factor - self.start_factor) * part
+
+
+class ExponentialLR(Multiplying):
+    """lr = base gamma^step."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, step: int) -> float:
+        """Return gamma once for each step."""
+        return self.gamma**step
+
+
+class PolynomialLR(Multiplying):
+    """lr = base (1 - step / total_iters)^power down to 0, where it stays."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ) -> None:
+        check_positive("PolynomialLR", total_iters=total_iters)
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, step: int) -> float:
+        """Return the part of the steps that is left, to the power."""
+        left: float = (1 - min(step, self.total_iters) / self.total_iters) ** self.power
+        return left
+
+
+class CosineAnnealingLR(Multiplying):
     """lr = eta_min + (base - eta_min) (1 + cos(pi step / T_max)) / 2.
 
     References
@@ -96,101 +179,79 @@ class CosineAnnealingLR(LRScheduler):
     Loshchilov, Hutter (2017), "SGDR: stochastic gradient descent with warm restarts", eq. 5.
     """
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        if T_max < 1:
-            raise ValueError(f"CosineAnnealingLR: T_max={T_max} is not positive")
+    def __init__(
+        self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
+        check_positive("CosineAnnealingLR", T_max=T_max)
         self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer)
+        self.floor = eta_min
+        super().__init__(optimizer, last_epoch)
 
-    def rate(self, step: int, base_lr: float) -> float:
-        """Return the learning rate at a step."""
-        return (
-            self.eta_min
-            + (base_lr - self.eta_min) * (1 + math.cos(math.pi * step / self.T_max)) / 2
-        )
+    def factor(self, step: int) -> float:
+        """Return half a wave down in ``T_max`` steps, half a wave up in the next."""
+        return (1 + math.cos(math.pi * step / self.T_max)) / 2
 
 
-class OneCycleLR(LRScheduler):
-    """Up from max_lr / div_factor to max_lr, then down to far below where it began.
+class LambdaLR(LRScheduler):
+    """lr = base lr_lambda(step).
 
     Parameters
     ----------
     optimizer : Optimizer
-    max_lr : float, or a list with one for each group
-    total_steps : int
-        Number of steps of the plan; or ``epochs`` and ``steps_per_epoch``.
-    pct_start : float
-        Part of the steps that go up.
-    anneal_strategy : "cos" or "linear"
-    cycle_momentum : bool
-        Move the momentum (beta1 in Adam) between ``base_momentum`` and ``max_momentum``, against
-        the learning rate.
-    div_factor, final_div_factor : float
-        The first rate is max_lr / div_factor, the last that / final_div_factor.
-
-    References
-    ----------
-    Smith, Topin (2019), "Super-convergence: very fast training using large learning rates".
+    lr_lambda : function of a step, or a list with one for each group
+        Of the step alone: what else it depends on is not saved.
+    last_epoch : int
     """
 
     def __init__(
         self,
         optimizer: Optimizer,
-        max_lr: float | Sequence[float],
-        total_steps: int | None = None,
-        epochs: int | None = None,
-        steps_per_epoch: int | None = None,
-        pct_start: float = 0.3,
-        anneal_strategy: str = "cos",
-        cycle_momentum: bool = True,
-        base_momentum: float = 0.85,
-        max_momentum: float = 0.95,
-        div_factor: float = 25.0,
-        final_div_factor: float = 1e4,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
     ) -> None:
-        if total_steps is None:
-            if epochs is None or steps_per_epoch is None:
-                raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-            total_steps = epochs * steps_per_epoch
-        if total_steps < 1:
-            raise ValueError(f"OneCycleLR: total_steps={total_steps} is not positive")
-        if not 0 <= pct_start <= 1:
-            raise ValueError(f"OneCycleLR: pct_start={pct_start} is not in [0, 1]")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"OneCycleLR: {anneal_strategy=} is not 'cos' or 'linear'")
-        groups = optimizer.param_groups
-        highest = list(max_lr) if isinstance(max_lr, Sequence) else [max_lr] * len(groups)
-        if len(highest) != len(groups):
-            raise ValueError(f"OneCycleLR: {max_lr=} is not one for each of {len(groups)} groups")
-        self.total_steps, self.peak = total_steps, pct_start * total_steps - 1
-        self.div_factor, self.final_div_factor = div_factor, final_div_factor
-        self.anneal = anneal_strategy
-        self.momenta = (max_momentum, base_momentum) if cycle_momentum else None
-        for group, rate in zip(groups, highest, strict=True):
-            group["lr"] = rate  # what this plan counts from
-        super().__init__(optimizer)
+        self.lr_lambdas = functions("LambdaLR", optimizer, lr_lambda)
+        super().__init__(optimizer, last_epoch)
 
-    def rate(self, step: int, base_lr: float) -> float:
-        """Return the learning rate at a step."""
-        first = base_lr / self.div_factor
-        return self._between(step, first, base_lr, first / self.final_div_factor)
+    def rates(self, step: int) -> list[float]:
+        """Return the learning rates at a step."""
+        pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
+        return [base_lr * function(step) for base_lr, function in pairs]
 
-    def momentum(self, step: int) -> float | None:
-        """Return the momentum at a step."""
-        if self.momenta is None:
-            return None
-        return self._between(step, self.momenta[0], self.momenta[1], self.momenta[0])
 
-    def _between(self, step: int, start: float, middle: float, end: float) -> float:
-        """Return a value on the way from start to middle to end."""
-        if step > self.total_steps:
-            raise ValueError(f"OneCycleLR: step {step} of {self.total_steps}; the plan is over")
-        if step <= self.peak:
-            return self._annealed(start, middle, step, self.peak)
-        return self._annealed(middle, end, step - self.peak, self.total_steps - 1 - self.peak)
+class MultiplicativeLR(LRScheduler):
+    """lr = lr before times lr_lambda(step); see `LambdaLR`."""
 
-    def _annealed(self, start: float, end: float, step: float, steps: float) -> float:
-        part = step / steps if steps else 1.0
-        if self.anneal == "cos":
-            return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
-        return (end - start) * part + start
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        self.lr_lambdas = functions("MultiplicativeLR", optimizer, lr_lambda)
+        super().__init__(optimizer, last_epoch)
+
+    def rates(self, step: int) -> list[float]:
+        """Return the base rates times the functions at 1 .. step."""
+        pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
+        return [base_lr * math.prod(map(f, range(1, step + 1))) for base_lr, f in pairs]
+
+    def next_rates(self, step: int) -> list[float]:
+        """Return the rates now times the functions at ``step``."""
+        pairs = zip(self.get_last_lr(), self.lr_lambdas, strict=True)
+        return [lr * function(step) for lr, function in pairs]
+
+    def first_rates(self, step: int) -> list[float]:
+        """Begin with the rates there are."""
+        return self.get_last_lr()
+
+    def restart(self) -> None:
+        """Begin with the rates that the other plan has come to, times the functions at 0."""
+        self._set(0, self.next_rates(0))
+
+
+def functions(name: str, optimizer: Optimizer, given: Any) -> list[Callable[[int], float]]:
+    """Return one function of the step for each group."""
+    for function in given if isinstance(given, (list, tuple)) else [given]:
+        if not callable(function):
+            raise TypeError(f"{name}: lr_lambda is {type(function).__name__}, expected a function")
+    return for_each_group(name, "lr_lambda", given, optimizer)

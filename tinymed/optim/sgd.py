@@ -7,7 +7,8 @@ from typing import Any
 
 from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.optim.optimizer import Group, Optimizer, check_not_negative
+from tinymed.optim.optimizer import Group, Optimizer, with_decay
+from tinymed.row_gradient import RowGradient
 
 __all__ = ["SGD"]
 
@@ -53,24 +54,32 @@ class SGD(Optimizer):
     def check(self, group: Group) -> None:
         """Raise `ValueError` for a setting out of range."""
         super().check(group)
-        check_not_negative("SGD", group, "momentum")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0")
 
     def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
         """Change ``param`` in place."""
-        if group["weight_decay"]:
-            grad = grad + group["weight_decay"] * param
         first = "momentum_buffer" not in state
         if group["momentum"] and first:
             state["momentum_buffer"] = array_module(param).empty_like(param)
         kernels.sgd(
             param,
-            grad,
-            state.get("momentum_buffer"),
+            with_decay(param, grad, group),
+            state.get("momentum_buffer") if group["momentum"] else None,
             group["lr"],
             group["momentum"],
             group["dampening"],
             group["nesterov"],
             first,
         )
+
+    def update_rows(
+        self, param: Array, grad: RowGradient, state: dict[str, Any], group: Group
+    ) -> None:
+        """Change the rows that have a gradient; with momentum, all that v still moves."""
+        if group["momentum"]:
+            self.update(param, grad.to_dense(), state, group)
+            return
+        rows = param[grad.rows]
+        kernels.sgd(rows, grad.values, None, group["lr"], 0.0, 0.0, False, True)
+        param[grad.rows] = rows

@@ -7,9 +7,9 @@ it, and needs no PyTorch.
 import importlib
 import pkgutil
 
-from tests.ops.calls.call import CALLS, DEVIATIONS, Call, Constant, begin
+from tests.ops.calls.call import CALLS, DEVIATIONS, ROUNDED, Call, Constant, begin
 
-__all__ = ["CALLS", "DEVIATIONS", "FAMILIES", "Call", "Constant"]
+__all__ = ["CALLS", "DEVIATIONS", "FAMILIES", "ROUNDED", "Call", "Constant"]
 
 FAMILIES = [m.name for m in pkgutil.iter_modules(__path__) if m.name != "call"]
 for family in FAMILIES:

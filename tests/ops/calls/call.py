@@ -33,6 +33,7 @@ class Constant(np.ndarray):
 
 CALLS: dict[str, Call] = {}
 DEVIATIONS: dict[str, str] = {}  # pattern of names -> what tinymed does instead, and why
+ROUNDED: list[str] = []  # patterns of names whose results are sums of terms that cancel
 _family = [""]
 
 
@@ -53,6 +54,11 @@ def compare(name: str, call: Callable[..., Any], *inputs: Any) -> None:
 def deviates(pattern: str, how: str) -> None:
     """Say that calls with such names (as in `fnmatch`) give another result, and why."""
     DEVIATIONS[pattern] = how
+
+
+def rounded(pattern: str) -> None:
+    """Compare calls with such names to within rounding of the largest element of each result."""
+    ROUNDED.append(pattern)
 
 
 def normal(*shape: int) -> np.ndarray:

@@ -312,7 +312,7 @@ for name, (shape, *geometry, ceil, out) in (POOLS | DILATED).items():
     if not any(padding):
         winner = RANDOM.integers(0, middle + 1, winner.shape).astype(np.uint8)
     case("MaxPool", name, strided(*shape), settings=(*geometry, ceil))
-    case("MaxUnpool", name, any_(*shape[:2], *out), settings=(winner, shape, *geometry))
+    case("MaxPoolGrad", name, any_(*shape[:2], *out), settings=(winner, shape, *geometry))
     case("MaxGather", name, any_(*shape), settings=(winner, shape, *geometry))
 AVERAGES = {
     "padding counted": {"count_include_pad": True, "divisor_override": None},

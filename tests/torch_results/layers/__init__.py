@@ -7,9 +7,19 @@
 import importlib
 import pkgutil
 
-from tests.torch_results.layers.case import CASES, Case, Drawn, begin, build, draw, flat, nested
+from tests.torch_results.layers.case import (
+    CASES,
+    ONLY_HERE,
+    Case,
+    Drawn,
+    begin,
+    build,
+    draw,
+    flat,
+    nested,
+)
 
-__all__ = ["CASES", "FAMILIES", "Case", "Drawn", "build", "draw", "flat", "nested"]
+__all__ = ["CASES", "FAMILIES", "ONLY_HERE", "Case", "Drawn", "build", "draw", "flat", "nested"]
 
 FAMILIES = [m.name for m in pkgutil.iter_modules(__path__) if m.name != "case"]
 for family in FAMILIES:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["CASES", "Case", "Drawn", "build", "case", "draw", "flat", "nested"]
+__all__ = ["CASES", "ONLY_HERE", "Case", "Drawn", "build", "case", "draw", "flat", "nested"]
 
 Shape = tuple[int, ...]
 
@@ -21,7 +21,7 @@ class Drawn:
     Numbers are rounded to float16, so that every floating dtype starts from the same ones.
     """
 
-    kind: str  # "normal", "large", "positive", "probability" or "classes"
+    kind: str  # "normal", "large", "positive", "probability", "log", "sign" or "classes"
     shape: Shape
     classes: int = 0
     ignored: int | None = None  # a class index that stands in every third place
@@ -40,7 +40,15 @@ class Case:
     family: str
 
 
+class Layer(NamedTuple):
+    """A setting that is itself a layer."""
+
+    layer: str
+    settings: dict[str, Any]
+
+
 CASES: dict[str, Case] = {}
+ONLY_HERE: dict[str, str] = {}  # layers that PyTorch has not -> the test that proves them
 _family = [""]
 
 
@@ -58,6 +66,11 @@ def case(name: str, *inputs: Any, call: dict[str, Any] | None = None, **settings
     assert name not in CASES, name
     drawn = tuple(map(_drawn, inputs))
     CASES[name] = Case(name.partition(":")[0], drawn, settings, call or {}, training, _family[0])
+
+
+def only_here(layer: str, proof: str) -> None:
+    """Say that PyTorch has no such layer, and which test proves it."""
+    ONLY_HERE[layer] = proof
 
 
 def _drawn(given: Any) -> Any:
@@ -95,6 +108,10 @@ def draw(drawn: Drawn, generator: np.random.Generator) -> np.ndarray[Any, Any]:
         values = abs(values) + 0.5
     elif drawn.kind == "probability":
         values = np.clip(0.5 + values / 3, 0, 1)
+    elif drawn.kind == "log":  # of a probability
+        values = -abs(values) - 0.1
+    elif drawn.kind == "sign":
+        values = np.where(values < 0, -1.0, 1.0)
     return values.astype(np.float16)
 
 
@@ -102,4 +119,8 @@ def build(nn: Any, layer: str, settings: dict[str, Any]) -> Any:
     """Make a layer of ``torch.nn`` or ``tinymed.nn``."""
     if "layers" in settings:
         return nn.Sequential(*(build(nn, name, given) for name, given in settings["layers"]))
-    return getattr(nn, layer)(**settings)
+    made = {
+        name: build(nn, *value) if isinstance(value, Layer) else value
+        for name, value in settings.items()
+    }
+    return getattr(nn, layer)(**made)

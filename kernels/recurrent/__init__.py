@@ -1,0 +1,43 @@
+"""Recurrent layers through a whole sequence: all time steps of one layer, in one direction.
+
+Sequences of different lengths are *packed*: sorted by length, the longest first, their rows stand
+time step by time step, so that step t is one block of n_t rows and work follows the sum of the
+lengths R = n_0 + n_1 + ...  For sequences of one length that is (T, N, D) seen as (T N, D).
+
+``sizes`` is (n_0, n_1, ...), never rising; ``reverse`` begins at the end of each sequence; D are
+the features of x, H those of the state, P those of the output (H unless there is a projection).
+
+``rnn_forward(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse, nonlinearity)``
+    output (R, H), h_n (N, H)
+``lstm_forward(x, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, peepholes, sizes,``
+``reverse, training)``
+    output (R, P), h_n (N, P), c_n (N, H); if training gates (R, 4H) and cells (R, H), else None
+``gru_forward(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, sizes, reverse, reset_after,``
+``training)``
+    output (R, H), h_n (N, H); if training gates (R, 3H) and, with reset_after, candidates (R, H)
+
+Going back, a kernel returns the gradients of what the gates are made of (before the sigmoid or
+tanh), for all steps, and those of the initial states; the gradients of x, the weights and the
+biases are then one matrix product each, for all steps at once.
+
+``rnn_backward(grad_output, grad_h, output, weight_hh, sizes, reverse, nonlinearity)``
+    grad_sums (R, H), grad_h0 (N, H)
+``lstm_backward(grad_output, grad_h, grad_c, gates, cells, weight_hh, weight_hr, peepholes, sizes,``
+``reverse)``
+    grad_sums (R, 4H), grad_hidden (R, P) if there is a projection, grad_h0 (N, P), grad_c0 (N, H)
+``gru_backward(grad_output, grad_h, gates, candidates, before, weight_hh, sizes, reverse)``
+    grad_sums (R, 3H) for W x, the same for U h, grad_h0 (N, H)
+
+weight_ih (G, D), weight_hh (G, P), biases (G,) or None, G = H, 4H (rows i, f, g, o) or 3H (rows r,
+z, n); weight_hr (P, H) or None; peepholes (3, H) (rows i, f, o) or None; grad_output (R, P) or None
+where only the final state is used; ``before`` (R, H) is the state that each step began with.
+"""
+
+from tinymed.kernels.registry import kernel
+
+rnn_forward = kernel(__name__, "rnn_forward", "reference")
+rnn_backward = kernel(__name__, "rnn_backward", "reference")
+lstm_forward = kernel(__name__, "lstm_forward", "reference")
+lstm_backward = kernel(__name__, "lstm_backward", "reference")
+gru_forward = kernel(__name__, "gru_forward", "reference")
+gru_backward = kernel(__name__, "gru_backward", "reference")
