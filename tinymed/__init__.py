@@ -13,9 +13,10 @@ Every operation of `tinymed.ops` has its name here too, as PyTorch's are in `tor
 True
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from tinymed import nn, ops, optim
+from tinymed import ops
 from tinymed.anomaly import detect_anomaly
 from tinymed.autograd import Function, enable_grad, no_grad, set_grad_enabled
 from tinymed.backpropagation import grad
@@ -69,6 +70,7 @@ __all__ = [
     "arange",
     "as_tensor",
     "bernoulli",
+    "data",
     "default_generator",
     "detect_anomaly",
     "empty",
@@ -86,6 +88,7 @@ __all__ = [
     "load",
     "logspace",
     "manual_seed",
+    "metrics",
     "multinomial",
     "nn",
     "no_grad",
@@ -112,12 +115,17 @@ __all__ = [
     "zeros_like",
 ]
 
+PARTS = ("data", "metrics", "nn", "optim")  # loaded when first named: half the time of the import
+
 if TYPE_CHECKING:  # editors and type checkers read it as what it comes to
+    from tinymed import data, metrics, nn, optim
     from tinymed.ops import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> Any:
-        """Return an operation."""
+        """Return a part of the package or an operation."""
+        if name in PARTS:
+            return importlib.import_module(f"{__name__}.{name}")
         if name in ops.__all__:
             return getattr(ops, name)
         raise AttributeError(f"module 'tinymed' has no attribute {name!r}")

@@ -343,7 +343,8 @@ def test_repr() -> None:
         "Conv1d(2, 4, kernel_size=(3,), dilation=(2,), groups=2)"
     )
     assert repr(nn.MaxPool2d(3, ceil_mode=True)) == (
-        "MaxPool2d(kernel_size=3, stride=3, padding=0, dilation=1, ceil_mode=True)"
+        "MaxPool2d(kernel_size=3, stride=3, padding=0, dilation=1, return_indices=False, "
+        "ceil_mode=True)"
     )
     assert repr(nn.Softmax(dim=1)) == "Softmax(dim=1)"
     assert repr(nn.Flatten()) == "Flatten(start_dim=1, end_dim=-1)"
