@@ -248,6 +248,26 @@ def test_a_plan_that_is_too_short_is_refused_before_training():
     assert len(quiet(model, loader, optimizer, scheduler=scheduler).epochs) == 3
 
 
+def test_a_plateau_is_told_of_the_monitor():
+    model, loader, optimizer = toy()
+    scheduler = optim.ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=1)
+    values = iter([0.5, 0.6, 0.6, 0.6, 0.6, 0.6])
+    settings = {"monitor": "val", "mode": "max", "epochs": 6, "schedule": "epoch"}
+    before = optimizer.param_groups[0]["lr"]
+    history = quiet(
+        model,
+        loader,
+        optimizer,
+        scheduler=scheduler,
+        validate=lambda model: {"val": next(values)},
+        **settings,
+    )
+    rates = [record["lr"] / before for record in history.epochs]
+    assert rates == [1, 1, 1, 1, 0.5, 0.5]
+    with pytest.raises(ValueError, match="pass schedule='epoch'"):
+        quiet(model, loader, optimizer, scheduler=scheduler)
+
+
 # ------------------------------------------------------------------------------- gradients, errors
 
 

@@ -22,7 +22,7 @@ from tinymed.data import DataLoader
 from tinymed.errors import AnomalyError, CheckpointError
 from tinymed.kernels.arrays import array_module
 from tinymed.nn import Module
-from tinymed.optim import LRScheduler, Optimizer, clip_grad_norm_
+from tinymed.optim import LRScheduler, Optimizer, ReduceLROnPlateau, clip_grad_norm_
 from tinymed.tensor import Tensor
 
 __all__ = ["History", "Plan", "Record", "Run"]
@@ -121,6 +121,12 @@ class Run:
         """Raise now, not after hours, if the scheduler cannot make all the steps."""
         if self.scheduler is None:
             return
+        if isinstance(self.scheduler, ReduceLROnPlateau):  # it has no plan: it watches `monitor`
+            if self.plan.schedule == "batch":
+                raise ValueError(
+                    "fit: ReduceLROnPlateau steps with the monitor; pass schedule='epoch'"
+                )
+            return
         steps = self.plan.epochs - len(self.history.epochs)
         if self.plan.schedule == "batch":
             steps = steps * len(self.loader) - self.batches_done()
@@ -167,7 +173,9 @@ class Run:
             self.history.best_epoch = number
             state = self.model.state_dict()
             self.best_state = {name: Tensor(t.data.copy()) for name, t in state.items()}
-        if self.scheduler is not None and self.plan.schedule == "epoch":
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(value)
+        elif self.scheduler is not None and self.plan.schedule == "epoch":
             self.scheduler.step()
         self.loss_sum, self.samples = 0.0, 0
         self.history.epochs.append(record)

@@ -61,7 +61,7 @@ def fit(
         Passes over the data, those before a resume included.
     scheduler : LRScheduler or None
     schedule : "batch" or "epoch"
-        When the scheduler steps.
+        When the scheduler steps; `ReduceLROnPlateau` steps with ``monitor`` after each epoch.
     validate : callable or None
         ``validate(model)`` returns numbers (or other JSON values) by name after each epoch; called
         in eval mode without recording. NaN and infinities are logged as null.
