@@ -18,9 +18,14 @@ Everything here works on host (NumPy) arrays; only `default_collate` makes Tenso
 
 from tinymed.data.augmentation import Augment
 from tinymed.data.collate import default_collate
+from tinymed.data.cropping import RandomCrop
 from tinymed.data.dataset import ConcatDataset, Dataset, Subset, TensorDataset
+from tinymed.data.elastic import deform, displacement_field
 from tinymed.data.geometry import flip, rotate, shift, zoom
+from tinymed.data.intensity import adjust_contrast, adjust_gamma, erase, gaussian_blur
 from tinymed.data.loader import DataLoader
+from tinymed.data.mixing import Mixup
+from tinymed.data.noise import add_noise, add_shot_noise
 from tinymed.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -41,6 +46,8 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "Mixup",
+    "RandomCrop",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
@@ -48,8 +55,16 @@ __all__ = [
     "SubsetRandomSampler",
     "TensorDataset",
     "WeightedRandomSampler",
+    "add_noise",
+    "add_shot_noise",
+    "adjust_contrast",
+    "adjust_gamma",
     "default_collate",
+    "deform",
+    "displacement_field",
+    "erase",
     "flip",
+    "gaussian_blur",
     "grouped_stratified_holdout",
     "grouped_stratified_kfold",
     "random_split",

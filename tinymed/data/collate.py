@@ -1,4 +1,4 @@
-"""From a list of samples to one batch; the only file of the package that makes Tensors."""
+"""From a list of samples to one batch of Tensors."""
 
 from __future__ import annotations
 

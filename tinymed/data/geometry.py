@@ -246,6 +246,7 @@ def warp(
     order: int,
     mode: str,
     fill: float | None,
+    displacement: Array | None = None,
 ) -> Array:
     """Move the content at ``centre + p`` to ``centre + inv(inverse) @ p + move``, by interpolation.
 
@@ -258,6 +259,8 @@ def warp(
         Pixels.
     order, mode, fill
         See `rotate`.
+    displacement : numpy.ndarray (d, *spatial), optional
+        Pixels, added to the place in the image that each pixel of the result is taken from.
 
     Returns
     -------
@@ -273,12 +276,19 @@ def warp(
     offset = centre - inverse @ (centre + move)
     image = image.astype(np.result_type(image.dtype, np.float32), copy=False)
     result = np.empty(image.shape, image.dtype)
+    places = None
+    if displacement is not None:
+        grid = np.indices(spatial, dtype=np.float64)
+        places = np.tensordot(inverse, grid, axes=1) + displacement
+        places += offset.reshape(-1, *[1] * len(spatial))
+    settings: dict[str, Any] = {"order": order, "mode": mode, "cval": fill or 0.0}
     for source, target in zip(
         image.reshape(-1, *spatial), result.reshape(-1, *spatial), strict=True
     ):
-        ndimage.affine_transform(
-            source, inverse, offset, output=target, order=order, mode=mode, cval=fill or 0.0
-        )
+        if places is None:
+            ndimage.affine_transform(source, inverse, offset, output=target, **settings)
+        else:
+            ndimage.map_coordinates(source, places, output=target, **settings)
     return result
 
 

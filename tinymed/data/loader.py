@@ -1,10 +1,8 @@
-"""The loader: batches in a fixed order, by any number of threads, resumable in mid-epoch."""
+"""The loader: batches in a fixed order, by any number of workers, resumable in mid-epoch."""
 
 from __future__ import annotations
 
-import operator
-import threading
-from collections import Counter, deque
+import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import islice
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinymed.data.batch import BatchMaker, Job, planned
 from tinymed.data.collate import default_collate
 from tinymed.data.dataset import Dataset
 from tinymed.data.sampler import (
@@ -22,15 +21,13 @@ from tinymed.data.sampler import (
     checked_count,
     own_generator,
 )
-from tinymed.random import generator_state, restore_generator, spawn
+from tinymed.data.workers import ThreadWorkers, Workers, in_order
+from tinymed.random import generator_state, restore_generator
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from tinymed.data.processes import ProcessWorkers
 
 __all__ = ["DataLoader"]
-
-# Where a sample comes from: its index in the data set, and how often the epoch has had it before.
-Key = tuple[int, int]
 
 
 class DataLoader:
@@ -42,7 +39,8 @@ class DataLoader:
     Parameters
     ----------
     dataset : Dataset
-        N >= 1 samples. With workers, ``dataset[i]`` is called from several threads.
+        N >= 1 samples. Thread workers call ``dataset[i]`` from several threads; worker processes
+        get a copy each.
     batch_size : int
         Samples in a batch, >= 1; the last batch may be smaller.
     shuffle : bool
@@ -52,9 +50,7 @@ class DataLoader:
     batch_sampler : Sampler or collection of list of int, optional
         The indices of each batch. Excludes ``batch_size``, ``shuffle``, ``sampler``, ``drop_last``.
     num_workers : int
-        Threads that load ahead; 0 loads in the thread that iterates. They run side by side while
-        NumPy and SciPy work on arrays or files are read, not in Python code: augmenting 41^3 cubes
-        two are 1.7 times as fast as none on two cores, 50 x 50 patches gain nothing.
+        Workers that load ahead; 0 loads in the thread that iterates.
     collate_fn : callable, optional
         list of samples -> batch; `default_collate` if not given. Workers call it too.
     drop_last : bool
@@ -66,9 +62,26 @@ class DataLoader:
         ``augment(sample, generator) -> sample``, called before collating. The generator is
         ``spawn(generator, epoch, index)`` (for the k-th repeat of an index within one epoch
         ``spawn(generator, epoch, index, k)``): draw from it and from nothing else.
+    augment_batch : callable, optional
+        ``augment_batch(batch, generator) -> batch``, called after collating, as `Mixup` needs. The
+        generator is ``spawn(generator, epoch, len(dataset), number of the batch)``.
     prefetch_factor : int, optional
         Batches loaded ahead per worker, >= 1, by default 2: at most
         ``num_workers * prefetch_factor`` batches wait in memory. Only with workers.
+    workers : {"thread", "process"}
+        What the workers are. Threads cost nothing to start and copy nothing, but run side by side
+        only while NumPy and SciPy work on arrays or files are read: augmenting 41^3 cubes, two are
+        1.7 times as fast as none on two cores, 50 x 50 patches gain nothing. Processes are for
+        samples that take Python code long to make. They start by spawn (0.5 s per epoch, see
+        ``persistent_workers``), so the data set and the functions have to be picklable, and a
+        script has to have its ``if __name__ == "__main__":``.
+    persistent_workers : bool
+        Keep the worker processes from one epoch to the next, with their copies of the data set,
+        until `close` or the end of the loader. Only with worker processes, like the next two.
+    timeout : float
+        Seconds to wait for a batch of a worker process (its start included); 0 waits for ever.
+    worker_init_fn : callable, optional
+        ``worker_init_fn(number)``, called once in each worker process before it loads anything.
 
     Attributes
     ----------
@@ -83,14 +96,18 @@ class DataLoader:
         Arguments of a wrong type; a sampler without length.
     IndexError
         While iterating, an index of the sampler that the data set does not have.
+    RuntimeError, TimeoutError
+        While iterating, a worker process that ended (its exit code is named), or took too long.
 
     Notes
     -----
     An exception raised by the data set, by ``augment`` or by ``collate_fn`` comes through as it is,
-    with a note (``error.__notes__``, shown in the traceback) that names the sample.
+    with a note (``error.__notes__``, shown in the traceback) that names the sample. From a worker
+    process it has the same type and text, and its traceback as a further note; one that cannot be
+    pickled becomes a RuntimeError with its type and text.
 
-    Leaving the loop early stops the threads. An iterator that is kept instead holds them until it
-    is closed or collected.
+    Leaving the loop early stops the workers. An iterator that is kept instead holds them until it
+    is closed or collected. Worker processes also end when this process does, however it ends.
 
     Resume: save ``loader.state_dict()`` at any time, give it to ``load_state_dict`` of a loader
     made alike, and the next loop goes on with the very next batch (a loop that was left after the
@@ -143,18 +160,20 @@ class DataLoader:
         drop_last: bool = False,
         generator: np.random.Generator | None = None,
         augment: Callable[[Any, np.random.Generator], Any] | None = None,
+        augment_batch: Callable[[Any, np.random.Generator], Any] | None = None,
         prefetch_factor: int | None = None,
+        workers: str = "thread",
+        persistent_workers: bool = False,
+        timeout: float = 0.0,
+        worker_init_fn: Callable[[int], Any] | None = None,
     ) -> None:
-        self.num_workers = checked_count("DataLoader", "num_workers", num_workers, minimum=0)
-        if prefetch_factor is not None and not self.num_workers:
-            raise ValueError(
-                f"DataLoader: prefetch_factor={prefetch_factor} without workers, which alone load "
-                "ahead; set num_workers"
-            )
-        self.prefetch_factor = checked_count(
-            "DataLoader", "prefetch_factor", 2 if prefetch_factor is None else prefetch_factor
-        )
-        for name, function in (("collate_fn", collate_fn), ("augment", augment)):
+        self._set_workers(num_workers, prefetch_factor, workers)
+        self._set_processes(persistent_workers, timeout, worker_init_fn)
+        for name, function in (
+            ("collate_fn", collate_fn),
+            ("augment", augment),
+            ("augment_batch", augment_batch),
+        ):
             if function is not None and not callable(function):
                 raise TypeError(f"DataLoader: {name} is {function!r}, a callable expected")
         if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
@@ -167,21 +186,11 @@ class DataLoader:
         self.dataset = dataset
         self.collate_fn = default_collate if collate_fn is None else collate_fn
         self.augment = augment
+        self.augment_batch = augment_batch
         self.generator = own_generator("DataLoader", generator)
-        if batch_sampler is None:
-            if shuffle and sampler is not None:
-                raise ValueError("DataLoader: shuffle=True and a sampler, one of the two expected")
-            if shuffle:
-                sampler = RandomSampler(dataset, generator=self.generator)
-            elif sampler is None:
-                sampler = SequentialSampler(dataset)
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
-        elif batch_size != 1 or shuffle or sampler is not None or drop_last:
-            raise ValueError(
-                f"DataLoader: batch_sampler with batch_size={batch_size}, shuffle={shuffle}, "
-                f"sampler={sampler}, drop_last={drop_last}; it decides all four itself"
-            )
-        self.batch_sampler = batch_sampler
+        self.batch_sampler = self._batch_sampler(
+            batch_size, shuffle, sampler, batch_sampler, drop_last
+        )
         if not len(self):
             raise ValueError(
                 f"DataLoader: no batch from {len(dataset)} samples with batch_size={batch_size}, "
@@ -190,6 +199,82 @@ class DataLoader:
         self._epoch = 0
         self._served = 0  # batches of the epoch handed out
         self._running: object = None  # the pass that counts them; None where none has begun
+        self._kept: ProcessWorkers | None = None  # the persistent workers, once there are some
+        if self.num_workers and workers == "process":
+            from tinymed.data.processes import packed_maker
+
+            packed_maker(self._maker(), worker_init_fn)  # at once rather than in the first loop
+
+    def _set_workers(self, num_workers: int, prefetch_factor: int | None, workers: str) -> None:
+        """Check and set what concerns all workers."""
+        self.num_workers = checked_count("DataLoader", "num_workers", num_workers, minimum=0)
+        if prefetch_factor is not None and not self.num_workers:
+            raise ValueError(
+                f"DataLoader: prefetch_factor={prefetch_factor} without workers, which alone load "
+                "ahead; set num_workers"
+            )
+        self.prefetch_factor = checked_count(
+            "DataLoader", "prefetch_factor", 2 if prefetch_factor is None else prefetch_factor
+        )
+        if workers not in ("thread", "process"):
+            raise ValueError(f"DataLoader: workers is {workers!r}, 'thread' or 'process' expected")
+        self.workers = workers
+
+    def _set_processes(
+        self, persistent: bool, timeout: float, worker_init_fn: Callable[[int], Any] | None
+    ) -> None:
+        """Check and set what concerns worker processes alone."""
+        if not (isinstance(timeout, int | float) and 0 <= timeout < math.inf):
+            raise ValueError(f"DataLoader: timeout is {timeout!r}, seconds >= 0 expected")
+        if worker_init_fn is not None and not callable(worker_init_fn):
+            raise TypeError(
+                f"DataLoader: worker_init_fn is {worker_init_fn!r}, a callable expected"
+            )
+        self.persistent_workers = bool(persistent)
+        self.timeout = float(timeout)
+        self.worker_init_fn = worker_init_fn
+        if self.num_workers and self.workers == "process":
+            return
+        for name, value in (
+            ("persistent_workers", persistent),
+            ("timeout", timeout),
+            ("worker_init_fn", worker_init_fn),
+        ):
+            if value:
+                raise ValueError(
+                    f"DataLoader: {name}={value!r} without worker processes; set num_workers and "
+                    "workers='process'"
+                )
+
+    def _batch_sampler(
+        self,
+        batch_size: int,
+        shuffle: bool,
+        sampler: SizedIterable[int] | None,
+        batch_sampler: SizedIterable[list[int]] | None,
+        drop_last: bool,
+    ) -> SizedIterable[list[int]]:
+        """Return what the arguments say which samples make a batch."""
+        if batch_sampler is None:
+            if shuffle and sampler is not None:
+                raise ValueError("DataLoader: shuffle=True and a sampler, one of the two expected")
+            if shuffle:
+                sampler = RandomSampler(self.dataset, generator=self.generator)
+            elif sampler is None:
+                sampler = SequentialSampler(self.dataset)
+            return BatchSampler(sampler, batch_size, drop_last)
+        if batch_size != 1 or shuffle or sampler is not None or drop_last:
+            raise ValueError(
+                f"DataLoader: batch_sampler with batch_size={batch_size}, shuffle={shuffle}, "
+                f"sampler={sampler}, drop_last={drop_last}; it decides all four itself"
+            )
+        return batch_sampler
+
+    def _maker(self) -> BatchMaker:
+        """Return what makes the batches."""
+        return BatchMaker(
+            self.dataset, self.augment, self.collate_fn, self.augment_batch, self.generator
+        )
 
     def __len__(self) -> int:
         """Return the number of batches in one epoch."""
@@ -262,13 +347,8 @@ class DataLoader:
 
     def _batches(self, epoch: int, skip: int, current: object) -> Iterator[Any]:
         """Yield the batches of ``epoch`` from number ``skip`` on and keep count of them."""
-        plan = islice(self._plan(epoch), skip, None)
-        batches = (
-            self._threaded(epoch, plan)
-            if self.num_workers
-            else (self._load(epoch, keys) for keys in plan)
-        )
-        with closing(batches):  # leaving the loop early ends the threads at once
+        jobs = islice(planned(self.batch_sampler, epoch, len(self.dataset)), skip, None)
+        with closing(self._made(jobs)) as batches:  # leaving the loop early ends the workers
             for batch in batches:
                 if self._running is current:
                     self._served += 1
@@ -276,66 +356,35 @@ class DataLoader:
         if self._running is current:
             self.epoch += 1
 
-    def _plan(self, epoch: int) -> Iterator[list[Key]]:
-        """Yield the keys of each batch of ``epoch``."""
-        set_epoch = getattr(self.batch_sampler, "set_epoch", None)
-        if set_epoch is not None:
-            set_epoch(epoch)
-        size = len(self.dataset)
-        seen: Counter[int] = Counter()
-        for indices in self.batch_sampler:
-            keys = []
-            for given in indices:
-                index = operator.index(given)
-                if not 0 <= index < size:
-                    raise IndexError(
-                        f"DataLoader: the sampler gave index {index}, 0..{size - 1} expected"
-                    )
-                keys.append((index, seen[index]))
-                seen[index] += 1
-            yield keys
-
-    def _threaded(self, epoch: int, plan: Iterator[list[Key]]) -> Generator[Any, None, None]:
-        """Yield batches in order while threads load the ones to come."""
-        from concurrent.futures import ThreadPoolExecutor  # 10 ms of import, for workers alone
-
-        ahead = self.num_workers * self.prefetch_factor
-        waiting: deque[Future[Any]] = deque()
-        stop = threading.Event()
-        pool = ThreadPoolExecutor(self.num_workers, thread_name_prefix="DataLoader")
+    def _made(self, jobs: Iterator[Job]) -> Generator[Any, None, None]:
+        """Yield the batches of ``jobs``, made here or by workers."""
+        make = self._maker()
+        if not self.num_workers:
+            yield from map(make, jobs)
+            return
+        workers = self._started(make)
         try:
-            for keys in plan:
-                waiting.append(pool.submit(self._load, epoch, keys, stop))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from in_order(workers, jobs, self.num_workers * self.prefetch_factor)
         finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            if workers is not self._kept:
+                workers.close()
 
-    def _load(self, epoch: int, keys: list[Key], stop: threading.Event | None = None) -> Any:
-        """Load, augment and collate one batch; cut short, to nothing, once ``stop`` is set."""
-        samples = []
-        for key in keys:
-            if stop is not None and stop.is_set():
-                return None
-            samples.append(self._sample(epoch, key))
-        try:
-            return self.collate_fn(samples)
-        except Exception as error:
-            error.add_note(f"DataLoader: raised while collating samples {[i for i, _ in keys]}")
-            raise
+    def _started(self, make: BatchMaker) -> Workers:
+        """Return workers for one pass, or those that persist."""
+        if self.workers == "thread":
+            return ThreadWorkers(make, self.num_workers)
+        from tinymed.data.processes import ProcessWorkers  # loads multiprocessing
 
-    def _sample(self, epoch: int, key: Key) -> Any:
-        """Return one sample, augmented."""
-        index, repeat = key
-        try:
-            sample = self.dataset[index]
-            if self.augment is None:
-                return sample
-            path = (epoch, index, repeat) if repeat else (epoch, index)
-            return self.augment(sample, spawn(self.generator, *path))
-        except Exception as error:
-            error.add_note(f"DataLoader: raised for sample {index} of the data set, epoch {epoch}")
-            raise
+        if self._kept is not None and self._kept.serves(make):
+            return self._kept
+        self.close()
+        started = ProcessWorkers(make, self.num_workers, self.timeout, self.worker_init_fn)
+        if self.persistent_workers:
+            self._kept = started
+        return started
+
+    def close(self) -> None:
+        """End the persistent workers; a later loop starts new ones."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
