@@ -11,9 +11,42 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Array", "array_module", "is_array", "place", "to_host", "to_place"]
+__all__ = ["Array", "Device", "array_module", "is_array", "place", "to_host", "to_place"]
 
 Array = Any  # a NumPy or CuPy array
+
+
+class Device(str):
+    """Where arrays live, as a string with parts: "cpu", "cuda" (the first GPU) or "cuda:N".
+
+    Examples
+    --------
+    >>> Device("cuda:1").type, Device("cuda", 1).index, Device("cpu") == "cpu"
+    ('cuda', 1, True)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str, index: int | None = None) -> Device:
+        """Make one of a name and a number, or raise `ValueError`."""
+        device = name if index is None else f"{name}:{index}"
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+            raise ValueError(f"device: {device!r} is not 'cpu', 'cuda' or 'cuda:N'")
+        return super().__new__(cls, device)
+
+    @property
+    def type(self) -> str:
+        """Return "cpu" or "cuda"."""
+        return self.partition(":")[0]
+
+    @property
+    def index(self) -> int | None:  # type: ignore[override]
+        """Return the number of the GPU; None where the name has none."""
+        number = self.partition(":")[2]
+        return int(number) if number else None
+
+
+CPU = Device("cpu")
 
 
 def array_module(*arrays: Any) -> Any:
@@ -35,13 +68,13 @@ def is_array(x: Any) -> bool:
     return type(x) is np.ndarray or isinstance(x, array_module(x).ndarray)
 
 
-def place(array: Any) -> str:
+def place(array: Any) -> Device:
     """Return where ``array`` lives: ``"cpu"`` or ``"cuda:0"``, ``"cuda:1"`` ..."""
-    return "cpu" if array_module(array) is np else f"cuda:{array.device.id}"
+    return CPU if array_module(array) is np else Device("cuda", array.device.id)
 
 
-def to_place(array: Any, device: str) -> Array:
-    """Return ``array`` on ``device``; itself where it is there already.
+def to_place(array: Any, device: str | None) -> Array:
+    """Return ``array`` on ``device``, None for "cpu"; itself where it is there already.
 
     Raises
     ------
@@ -50,9 +83,8 @@ def to_place(array: Any, device: str) -> Array:
     ImportError
         If a GPU is asked for and CuPy is not installed.
     """
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise ValueError(f"device: {device!r} is not 'cpu', 'cuda' or 'cuda:N'")
-    if device == "cpu":
+    where = CPU if device is None else Device(device)
+    if where == CPU:
         return to_host(array)
     try:
         import cupy
@@ -60,7 +92,7 @@ def to_place(array: Any, device: str) -> Array:
         raise ImportError(
             f"device: {device!r} needs cupy; pip install tinymed[cuda12] or tinymed[cuda13]"
         ) from error
-    with cupy.cuda.Device(int(device.partition(":")[2] or 0)):
+    with cupy.cuda.Device(where.index or 0):
         return cupy.asarray(array)
 
 

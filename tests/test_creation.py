@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinymed import creation, ops, sampling
+from tinymed import creation, nn, ops, sampling
 from tinymed.creation import (
     arange,
     as_tensor,
@@ -494,3 +494,9 @@ def test_all_that_is_made_is_exported() -> None:
         for name in module.__all__:
             assert getattr(tinymed, name) is getattr(module, name)
             assert name in tinymed.__all__
+
+
+def test_no_device_is_the_cpu() -> None:
+    """As layers that hand ``device=None, dtype=None`` on to others have it."""
+    assert zeros(2, device=None).device == "cpu"
+    assert nn.Linear(2, 3, device=None, dtype=None).weight.device == "cpu"

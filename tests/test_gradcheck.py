@@ -18,7 +18,7 @@ def leaf(values: Any) -> Tensor:
     return tensor(np.array(values, float), requires_grad=True)
 
 
-class Square(Function):
+class ScaledSquare(Function):
     """y = x^2 with a derivative that is wrong by a factor where it is asked to be."""
 
     def __init__(self, wrong: Any = 1.0):
@@ -31,7 +31,7 @@ class Square(Function):
         return (grad_output * 2 * x * self.wrong,)
 
 
-class Detached(Square):
+class Detached(ScaledSquare):
     """The first derivative is right, but made of arrays: nothing leads to the second."""
 
     def backward(self, grad_output: Any, x: Any) -> Any:
@@ -40,16 +40,16 @@ class Detached(Square):
         return (grad_output * 2 * x,)
 
 
-for name in ("Square", "Detached"):
+for name in ("ScaledSquare", "Detached"):
     del Function.registry[name]
 
 
 def test_right_derivatives_pass() -> None:
-    assert gradcheck(lambda x: Square()(x), [leaf([1.0, -2.0])]) is True
-    assert gradgradcheck(lambda x: Square()(x), [leaf([1.0, -2.0])]) is True
-    assert gradcheck(lambda x: Square()(x), [leaf(3.0)])
-    assert gradcheck(lambda x: Square()(x), [leaf(np.zeros((0, 2)))])
-    assert gradcheck(lambda x: (Square()(x), ops.exp(x)), [leaf([1.0])])
+    assert gradcheck(lambda x: ScaledSquare()(x), [leaf([1.0, -2.0])]) is True
+    assert gradgradcheck(lambda x: ScaledSquare()(x), [leaf([1.0, -2.0])]) is True
+    assert gradcheck(lambda x: ScaledSquare()(x), [leaf(3.0)])
+    assert gradcheck(lambda x: ScaledSquare()(x), [leaf(np.zeros((0, 2)))])
+    assert gradcheck(lambda x: (ScaledSquare()(x), ops.exp(x)), [leaf([1.0])])
 
 
 def test_one_wrong_element_of_a_small_input_is_named() -> None:
@@ -58,7 +58,7 @@ def test_one_wrong_element_of_a_small_input_is_named() -> None:
     x = leaf(np.arange(1.0, 7.0).reshape(2, 3))
     words = r"gradcheck: input 0 \(2, 3\), element \(1, 2\): the gradient is [-\d.]+, finite"
     with pytest.raises(AssertionError, match=words):
-        gradcheck(lambda x: Square(wrong)(x), [x])
+        gradcheck(lambda x: ScaledSquare(wrong)(x), [x])
 
 
 def test_one_wrong_element_of_a_large_input_is_found() -> None:
@@ -66,9 +66,9 @@ def test_one_wrong_element_of_a_large_input_is_found() -> None:
     wrong = np.ones(size)
     wrong[100] = 1.5
     x = leaf(np.linspace(1, 2, size))
-    assert gradcheck(lambda x: Square()(x), [x])
+    assert gradcheck(lambda x: ScaledSquare()(x), [x])
     with pytest.raises(AssertionError, match=r"input 0 \(201,\), random direction \d"):
-        gradcheck(lambda x: Square(wrong)(x), [x])
+        gradcheck(lambda x: ScaledSquare(wrong)(x), [x])
 
 
 def test_large_inputs_are_checked_along_a_few_directions() -> None:
@@ -84,7 +84,7 @@ def test_large_inputs_are_checked_along_a_few_directions() -> None:
 
 def test_the_second_input_is_named() -> None:
     with pytest.raises(AssertionError, match=r"gradcheck: input 1 \(1,\)"):
-        gradcheck(lambda x, y: x + Square(2.0)(y), [leaf([1.0]), leaf([1.0])])
+        gradcheck(lambda x, y: x + ScaledSquare(2.0)(y), [leaf([1.0]), leaf([1.0])])
 
 
 def test_a_missing_gradient_is_wrong_unless_it_is_zero() -> None:
@@ -102,11 +102,11 @@ def test_a_second_derivative_that_is_missing() -> None:
 
 def test_nan_is_never_right() -> None:
     with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="nan"):
-        gradcheck(lambda x: Square(np.nan)(x), [leaf([1.0])])
+        gradcheck(lambda x: ScaledSquare(np.nan)(x), [leaf([1.0])])
 
 
 def test_tolerances() -> None:
-    slightly = lambda x: Square(1.001)(x)  # noqa: E731
+    slightly = lambda x: ScaledSquare(1.001)(x)  # noqa: E731
     with pytest.raises(AssertionError):
         gradcheck(slightly, [leaf([1.0])])
     assert gradcheck(slightly, [leaf([1.0])], rtol=0.01)

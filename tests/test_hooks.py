@@ -180,3 +180,11 @@ def test_hooks_under_no_grad_are_not_recorded() -> None:
     with no_grad():
         x.backward()
     assert seen == [False, False]
+
+
+def test_the_handle_removes_it_as_in_pytorch() -> None:
+    x = tensor([1.0], requires_grad=True)
+    handle = x.register_hook(lambda gradient: gradient * 2)
+    handle.remove()
+    handle.remove()  # once more does nothing
+    assert grad((x * 3).sum(), x)[0].item() == 3

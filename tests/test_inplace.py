@@ -312,3 +312,30 @@ def test_augmented_assignment_of_a_recorded_leaf_is_refused() -> None:
     w = Tensor(np.array([3.0]), requires_grad=True)
     with pytest.raises(RuntimeError, match="no_grad"):
         w -= 1.0
+
+
+# ---------------------------------------------------------------------- filling and drawing
+
+
+def test_masked_fill_in_place() -> None:
+    x = tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert x.masked_fill_(tensor([True, False]), -np.inf) is x
+    assert x.tolist() == [[-np.inf, 2.0], [-np.inf, 4.0]]
+    with pytest.raises(RuntimeError, match=r"masked_fill_: .* cannot be written in place"):
+        leaf(1, 2).masked_fill_(tensor([True, False]), 0)
+
+
+def test_draws_in_place() -> None:
+    x = zeros(20000)
+    assert x.uniform_(-1, 3, generator=np.random.default_rng(0)) is x
+    assert (x.data.min() >= -1, x.data.max() < 3) == (True, True)
+    assert abs(x.data.mean() - 1) < 0.05
+    x.normal_(5, 0.1, generator=np.random.default_rng(0))
+    assert abs(x.data.mean() - 5) < 0.01
+    assert abs(x.data.std() - 0.1) < 0.01
+    with no_grad():
+        assert leaf(1, 2).normal_().requires_grad
+    with pytest.raises(TypeError, match="uniform_: random numbers do not fit a tensor of int64"):
+        zeros(2).long().uniform_()
+    with pytest.raises(RuntimeError, match=r"normal_: .* cannot be written in place"):
+        leaf(1, 2).normal_()

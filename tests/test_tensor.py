@@ -12,7 +12,7 @@ from tinymed.creation import (
     tensor,
     zeros,
 )
-from tinymed.tensor import Tensor
+from tinymed.tensor import Tensor, is_tensor
 
 # ---------------------------------------------------------------------------------- what it is
 
@@ -245,3 +245,24 @@ def test_results_are_tensors() -> None:
     assert type(x * 2) is Tensor
     (x * 2).backward()
     assert type(x.grad) is Tensor
+
+
+# ------------------------------------------------------------------- as code for PyTorch calls it
+
+
+def test_to_takes_keywords_and_tensors() -> None:
+    x, like = zeros(2), zeros(1, dtype="float16")
+    assert x.to(device="cpu", dtype="float64").dtype == np.float64
+    assert x.to("cpu", dtype=np.int64).dtype == np.int64
+    assert x.to(like).dtype == np.float16
+    assert x.to() is x
+    assert x.int().dtype == np.int32
+    with pytest.raises(ValueError, match="to: 'gpu' is neither a device"):
+        x.to(device="gpu")
+
+
+def test_what_it_tells_of_itself() -> None:
+    x = zeros(2, 3)
+    assert (x.is_floating_point(), x.long().is_floating_point()) == (True, False)
+    assert (x.is_contiguous(), x.T.is_contiguous()) == (True, False)
+    assert (is_tensor(x), is_tensor(x.data)) == (True, False)

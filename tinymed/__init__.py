@@ -14,7 +14,10 @@ True
 """
 
 import importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
+
+from numpy import finfo, iinfo
 
 from tinymed import ops
 from tinymed.anomaly import detect_anomaly
@@ -39,9 +42,27 @@ from tinymed.creation import (
     zeros,
     zeros_like,
 )
+from tinymed.dtypes import (
+    bool,
+    double,
+    float,
+    float16,
+    float32,
+    float64,
+    half,
+    int,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    short,
+    uint8,
+)
 from tinymed.errors import AnomalyError, CheckpointError, DataError
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.kernels import explain, use_backend
+from tinymed.kernels.arrays import Device as device  # noqa: N813 - PyTorch's name
 from tinymed.random import default_generator, manual_seed
 from tinymed.sampling import (
     bernoulli,
@@ -57,7 +78,7 @@ from tinymed.sampling import (
     randperm,
 )
 from tinymed.serialization import load, save
-from tinymed.tensor import Tensor
+from tinymed.tensor import Tensor, is_tensor
 
 __version__ = "0.1.0"
 
@@ -70,26 +91,47 @@ __all__ = [
     "arange",
     "as_tensor",
     "bernoulli",
+    "bool",
+    "cuda",
     "data",
     "default_generator",
     "detect_anomaly",
+    "device",
+    "double",
+    "e",
     "empty",
     "empty_like",
     "enable_grad",
     "explain",
     "eye",
+    "finfo",
+    "float",
+    "float16",
+    "float32",
+    "float64",
     "from_numpy",
     "full",
     "full_like",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "half",
+    "iinfo",
+    "inf",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_tensor",
     "linspace",
     "load",
     "logspace",
+    "long",
     "manual_seed",
     "metrics",
     "multinomial",
+    "nan",
     "nn",
     "no_grad",
     "normal",
@@ -97,6 +139,7 @@ __all__ = [
     "ones_like",
     "ops",
     "optim",
+    "pi",
     "poisson",
     "rand",
     "rand_like",
@@ -107,18 +150,26 @@ __all__ = [
     "randperm",
     "save",
     "set_grad_enabled",
+    "short",
     "tensor",
     "tril_indices",
     "triu_indices",
+    "uint8",
     "use_backend",
     "zeros",
     "zeros_like",
 ]
 
-PARTS = ("data", "metrics", "nn", "optim")  # loaded when first named: half the time of the import
+PARTS = (
+    "cuda",
+    "data",
+    "metrics",
+    "nn",
+    "optim",
+)  # loaded when first named: half the time of the import
 
 if TYPE_CHECKING:  # editors and type checkers read it as what it comes to
-    from tinymed import data, metrics, nn, optim
+    from tinymed import cuda, data, metrics, nn, optim
     from tinymed.ops import *  # noqa: F403
 else:
 

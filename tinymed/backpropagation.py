@@ -26,16 +26,27 @@ from tinymed.autograd import (
 )
 from tinymed.row_gradient import RowGradient
 
-__all__ = ["add_hook", "backward", "grad", "retain_grad"]
+__all__ = ["Handle", "add_hook", "backward", "grad", "retain_grad"]
 
 Target = tuple[int, int]  # an edge by the id of where it leads, since == on Tensors is elementwise
 
 
-def add_hook(variable: Variable, hook: Callable[[Any], Any]) -> Callable[[], None]:
+class Handle:
+    """What a hook is removed with: ``handle.remove()``, or the call ``handle()``."""
+
+    def __init__(self, remove: Callable[[], None]) -> None:
+        self.remove = remove
+
+    def __call__(self) -> None:
+        """Remove the hook."""
+        self.remove()
+
+
+def add_hook(variable: Variable, hook: Callable[[Any], Any]) -> Handle:
     """Call ``hook(gradient)`` when the whole gradient of ``variable`` is known; it may replace it.
 
     The node holds the hook, not the Variable, so hooks make no reference cycle.
-    Returns the function that removes it.
+    Returns what removes it.
     """
     if not variable.requires_grad:
         raise RuntimeError("register_hook: the tensor does not require a gradient")
@@ -46,7 +57,7 @@ def add_hook(variable: Variable, hook: Callable[[Any], Any]) -> Callable[[], Non
         node.hooks = node.hooks or {}
         hooks = node.hooks.setdefault(index, [])
     hooks.append(hook)
-    return lambda: hooks.remove(hook) if hook in hooks else None
+    return Handle(lambda: hooks.remove(hook) if hook in hooks else None)
 
 
 def retain_grad(variable: Variable) -> None:

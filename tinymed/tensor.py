@@ -14,13 +14,15 @@ import numpy as np
 
 from tinymed import autograd, backpropagation, ops
 from tinymed.autograd import Variable
+from tinymed.backpropagation import Handle
 from tinymed.errors import check_dim
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
 from tinymed.ops.indexing import plain_index
 from tinymed.ops.shaping import shape_argument
+from tinymed.random import default_generator
 from tinymed.tensor_methods import Methods
 
-__all__ = ["DTYPES", "Tensor"]
+__all__ = ["DTYPES", "Tensor", "is_tensor"]
 
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 SUPPORTED = frozenset(map(np.dtype, DTYPES))  # in this machine's byte order
@@ -29,6 +31,7 @@ KIND_OR_LOWER = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}
 
 _bool = bool  # Tensor has methods of these names, which hide the types from its annotations
 _float = float
+_int = int
 
 
 class Tensor(Methods):
@@ -59,9 +62,9 @@ class Tensor(Methods):
     # ---------------------------------------------------------------------------- what it is
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[_int, ...]:
         """Number of elements along each axis."""
-        shape: tuple[int, ...] = self.data.shape
+        shape: tuple[_int, ...] = self.data.shape
         return shape
 
     @property
@@ -70,9 +73,9 @@ class Tensor(Methods):
         return self.data.dtype
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> _int:
         """Number of axes."""
-        ndim: int = self.data.ndim
+        ndim: _int = self.data.ndim
         return ndim
 
     @property
@@ -95,19 +98,29 @@ class Tensor(Methods):
         """The tensor with its axes reversed."""
         return self.permute(tuple(reversed(range(self.ndim))))
 
-    def size(self, dim: int | None = None) -> Any:
+    def size(self, dim: _int | None = None) -> Any:
         """Return the shape, or the length of the axis ``dim``."""
         return self.shape if dim is None else self.shape[check_dim("size", dim, self.ndim)]
 
-    def dim(self) -> int:
+    def dim(self) -> _int:
         """Return the number of axes."""
         return self.ndim
 
-    def numel(self) -> int:
+    def numel(self) -> _int:
         """Return the number of elements."""
         return math.prod(self.shape)
 
-    def __len__(self) -> int:
+    def is_floating_point(self) -> _bool:
+        """Tell whether the dtype is a floating one."""
+        kind: str = self.dtype.kind
+        return kind == "f"
+
+    def is_contiguous(self) -> _bool:
+        """Tell whether the elements are in row order in memory."""
+        ordered: _bool = self.data.flags.c_contiguous
+        return ordered
+
+    def __len__(self) -> _int:
         if self.ndim == 0:
             raise TypeError("len: a tensor without axes has no length")
         return self.shape[0]
@@ -125,13 +138,13 @@ class Tensor(Methods):
             )
         return bool(self.data.reshape(())[()])
 
-    def __int__(self) -> int:
+    def __int__(self) -> _int:
         return int(self.item())
 
     def __float__(self) -> _float:
         return float(self.item())
 
-    def __index__(self) -> int:
+    def __index__(self) -> _int:
         if self.dtype.kind not in "iu":
             raise TypeError(f"index: only an integer tensor can be an index, this is {self.dtype}")
         return int(self.item())
@@ -182,10 +195,13 @@ class Tensor(Methods):
             raise ValueError(f"array: {array.dtype} cannot become {np.dtype(dtype)} without a copy")
         return np.array(array, dtype=dtype, copy=True) if copy else np.asarray(array, dtype=dtype)
 
-    def to(self, *targets: Any) -> Tensor:
-        """Return it in another dtype and/or on another device ("cpu", "cuda", "cuda:1")."""
+    def to(self, *targets: Any, device: str | None = None, dtype: Any = None) -> Tensor:
+        """Return it in another dtype and/or on another device ("cpu", "cuda", "cuda:1").
+
+        By position, a device, a dtype or a tensor, which stands for its own device and dtype.
+        """
         result = self
-        for target in targets:
+        for target in targets_of(targets, device, dtype):
             if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
                 moved = to_place(result.data, target)
                 if moved is not result.data:
@@ -205,6 +221,10 @@ class Tensor(Methods):
         """Return it in host memory."""
         return self.to("cpu")
 
+    def cuda(self, device: str = "cuda") -> Tensor:
+        """Return it in the memory of a GPU."""
+        return self.to(device)
+
     def float(self) -> Tensor:
         """Return it in float32."""
         return self.to(np.float32)
@@ -216,6 +236,10 @@ class Tensor(Methods):
     def long(self) -> Tensor:
         """Return it in int64."""
         return self.to(np.int64)
+
+    def int(self) -> Tensor:
+        """Return it in int32."""
+        return self.to(np.int32)
 
     def half(self) -> Tensor:
         """Return it in float16."""
@@ -258,8 +282,11 @@ class Tensor(Methods):
         self.requires_grad = requires_grad
         return self
 
-    def register_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
-        """Call ``hook(gradient)`` in backward; it may return another. Returns what removes it."""
+    def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
+        """Call ``hook(gradient)`` in backward; it may return another.
+
+        Returns what removes it, by ``remove()``.
+        """
         return backpropagation.add_hook(self, hook)
 
     def retain_grad(self) -> None:
@@ -406,6 +433,35 @@ class Tensor(Methods):
         """Set every element to 0."""
         return self.fill_(0)
 
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
+        """Set the elements where ``mask`` (bool, broadcast) holds to ``value``."""
+        self._check_write("masked_fill_", value, "masked_fill makes a new one")
+        filled = ops.masked_fill(self.data, array_of(mask), array_of(value))
+        return self._become("masked_fill_", filled)
+
+    def uniform_(
+        self, low: _float = 0.0, high: _float = 1.0, *, generator: np.random.Generator | None = None
+    ) -> Tensor:
+        """Draw every element from U(low, high)."""
+        source = generator or default_generator()
+        return self._draw("uniform_", source.uniform(low, high, self.shape))
+
+    def normal_(
+        self, mean: _float = 0.0, std: _float = 1.0, *, generator: np.random.Generator | None = None
+    ) -> Tensor:
+        """Draw every element from N(mean, std^2)."""
+        source = generator or default_generator()
+        return self._draw("normal_", source.normal(mean, std, self.shape))
+
+    def _draw(self, name: str, values: Any) -> Tensor:
+        """Take over what was drawn on the host, if the dtype is a floating one."""
+        self._check_write(name, None, "nn.init writes into parameters")
+        if not self.is_floating_point():
+            raise TypeError(f"{name}: random numbers do not fit a tensor of {self.dtype}")
+        self.data[...] = to_place(values.astype(self.dtype), self.device)
+        autograd.wrote(self.data)
+        return self
+
     def add_(self, other: Any, *, alpha: _float = 1) -> Tensor:
         """Add ``alpha * other`` in place."""
         self._check_write("add_", other, "x = x + other makes a new one")
@@ -533,6 +589,17 @@ def checked(data: Any) -> Any:
 def is_operand(x: Any) -> bool:
     """Tell whether ``x`` can be compared element by element; None and strings cannot."""
     return isinstance(x, Variable | int | float) or hasattr(x, "dtype")
+
+
+def targets_of(targets: tuple[Any, ...], device: Any = None, dtype: Any = None) -> list[Any]:
+    """Return the devices and dtypes to move to, in order; a tensor names its own."""
+    every = [part for t in targets for part in ((t.device, t.dtype) if is_tensor(t) else (t,))]
+    return every + [target for target in (device, dtype) if target is not None]
+
+
+def is_tensor(x: Any) -> bool:
+    """Tell whether ``x`` is a Tensor."""
+    return isinstance(x, Tensor)
 
 
 def array_of(value: Any) -> Any:

@@ -129,13 +129,14 @@ def lstm_forward(
     cells = xp.empty((len(x), c.shape[1]), x.dtype) if training else None
     for rows, n in steps(sizes, reverse):
         i, f, g, o = parts(gates[rows], 4)  # views: what follows writes into ``gates``
+        i_and_f, _ = parts(gates[rows], 2)
         gates[rows] += h[:n] @ weight_hh.T  # (n, P)(P, 4H) -> (n, 4H)
         if cells is not None:
             cells[rows] = c[:n]
         if peepholes is not None:
             i += peepholes[0] * c[:n]
             f += peepholes[1] * c[:n]
-        i[:], f[:], g[:] = sigmoid(i), sigmoid(f), xp.tanh(g)
+        i_and_f[:], g[:] = sigmoid(i_and_f), xp.tanh(g)
         c[:n] = f * c[:n] + i * g
         if peepholes is not None:
             o += peepholes[2] * c[:n]

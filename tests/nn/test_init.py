@@ -273,3 +273,13 @@ def test_dtype_and_device() -> None:
             nn.Conv2d(1, size, 3)  # type: ignore[arg-type]
     three: Any = np.int64(3)
     assert nn.Linear(three, 2).weight.shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["uniform_", "constant_", "orthogonal_"])
+def test_the_array_of_a_parameter_is_filled(name: str) -> None:
+    """As ``nn.init.uniform_(layer.weight.data)`` does in code for PyTorch."""
+    layer = nn.Linear(3, 2)
+    before = layer.weight.data.copy()
+    array = layer.weight.data
+    assert ALL[name](array, *FURTHER.get(name, ())) is array
+    assert (layer.weight.data != before).all()

@@ -360,3 +360,12 @@ def test_a_parameter_is_a_tensor_on_the_same_memory() -> None:
     with pytest.raises(TypeError, match="only floating dtypes have gradients"):
         nn.Parameter(np.ones(2, int))
     assert math.isclose((parameter * 2).sum().item(), 4.0)
+
+
+def test_the_handle_of_a_hook_removes_it_as_in_pytorch() -> None:
+    layer = nn.Identity()
+    handle = layer.register_forward_hook(lambda module, inputs, output: output + 1)
+    x = ones(1)
+    assert layer(x).item() == 2
+    handle.remove()
+    assert layer(x).item() == 1

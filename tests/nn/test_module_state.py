@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinymed import nn
-from tinymed.creation import ones
+from tinymed.creation import ones, zeros
 
 
 def network() -> nn.Sequential:
@@ -104,3 +104,11 @@ def test_loading_is_a_write_the_engine_sees() -> None:
     layer.load_state_dict(layer.state_dict())
     with pytest.raises(RuntimeError, match="overwritten in place after it was saved"):
         y.sum().backward()
+
+
+def test_moves_as_code_for_pytorch_asks_for_them() -> None:
+    layer = nn.Linear(2, 1)
+    assert layer.to(device="cpu", dtype=np.float64).weight.dtype == np.float64
+    assert layer.half().weight.dtype == np.float16
+    assert layer.to(zeros(1)).bias.dtype == np.float32
+    assert layer.cpu() is layer

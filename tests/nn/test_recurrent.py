@@ -422,7 +422,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "floats": (lambda: LSTM(X, lengths=tensor([1.0, 2.0])), TypeError, "LSTM: lengths are float32"),
     "state": (lambda: GRU(X, zeros(1, 3, 5)), ValueError, r"\(1, 3, 5\) must be \(1, 2, 5\)"),
     "unbatched state": (lambda: GRU(X[:, 0], zeros(5)), ValueError, r"must be \(1, 1, 5\)"),
-    "no pair": (lambda: LSTM(X, zeros(1, 2, 5)), TypeError, "LSTM: state is Tensor, a pair"),
+    "no pair": (lambda: LSTM(X, zeros(1, 2, 5)), TypeError, "LSTM: hx is Tensor, a pair"),
     "cell": (lambda: LSTM(X, (zeros(1, 2, 5), zeros(1, 2, 4))), ValueError, r"\(1, 2, 4\) must"),
     "dtype": (lambda: GRU(X.double()), TypeError, "float32 .* float64"),
     "state's dtype": (lambda: GRU(X, zeros(1, 2, 5).double()), TypeError, "state is float64"),

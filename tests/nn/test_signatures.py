@@ -20,7 +20,7 @@ PLACES = {**vars(init), **vars(optim), **vars(nn)}
 
 PERFORMANCE = "chooses between PyTorch's own implementations; here kernels have backends"
 REPLACED = "PyTorch's old spelling of reduction=, which it warns about"
-IN_PLACE = "the gradient may need what would be overwritten"
+IN_PLACE = "the layers have it; a function returns its result"
 WRITTEN_OVER = (
     "relu", "relu6", "leaky_relu", "rrelu", "elu", "selu", "celu", "silu", "mish", "hardtanh",
     "hardsigmoid", "hardswish", "threshold",
@@ -40,12 +40,12 @@ LACKING = {
     "Hardtanh.min_value": "PyTorch's old spelling of min_val=",
     "Hardtanh.max_value": "PyTorch's old spelling of max_val=",
     **dict.fromkeys((f"{name}.inplace" for name in DROPPED), IN_PLACE),
-    "enable_nested_tensor": PERFORMANCE,
     "mask_check": PERFORMANCE,
     "_stacklevel": "of a warning that is not given here",
 }
 OTHER_DEFAULTS = {  # argument -> (PyTorch's, ours), None for no default
     "device": ([None], ["cpu"]),
+    "enable_nested_tensor": ([True], [False]),  # there are none here
     "dim": ([None], []),  # PyTorch guesses an axis, with a warning
     "batch_norm.running_mean": ([], [None]),
     "batch_norm.running_var": ([], [None]),
@@ -194,7 +194,8 @@ LAYERS = [
     and kind is not nn.Module
 ]
 PACKING = [name for name in packing.__all__ if name != "PackedSequence"]
-EXPORTED = [n for n in (*LAYERS, *PACKING, *optim.__all__, *init.__all__) if n not in ONLY_HERE]
+OPTIM = [name for name in optim.__all__ if not inspect.ismodule(getattr(optim, name))]
+EXPORTED = [n for n in (*LAYERS, *PACKING, *OPTIM, *init.__all__) if n not in ONLY_HERE]
 
 
 def arguments(function: Any) -> list[list[Any]]:
@@ -303,8 +304,10 @@ def test_the_tables_hold_nothing_that_is_gone() -> None:
     ("make", "argument"),
     [
         (lambda: nn.AvgPool1d(2, divisor_override=3), "divisor_override=3"),
-        (lambda: nn.Dropout(0.5, True), "inplace=True"),
-        (lambda: nn.ReLU(True), "inplace=True"),
+        (
+            lambda: nn.TransformerEncoder(nn.Linear(1, 1), 1, enable_nested_tensor=True),
+            "enable_nested_tensor=True",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(make: Any, argument: str) -> None:

@@ -111,9 +111,12 @@ def test_no_probability(kind: Any, p: float) -> None:
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_in_place_is_refused(kind: Any) -> None:
-    with pytest.raises(NotImplementedError, match=f"{kind.__name__}: inplace=True"):
-        kind(0.5, True)
+def test_in_place(kind: Any) -> None:
+    layer = kind(0.5, True)
+    assert repr(layer) == f"{kind.__name__}(p=0.5, inplace=True)"
+    x = Tensor(np.ones((2, 3, 4, 4)[: 3 if kind is nn.Dropout1d else 4]))
+    assert layer(x) is x
+    assert (x.data != 1).any()
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_layers_show_their_settings() -> None:
         ),
         (ValueError, r"Softmax2d: x \(2, 3\) expected as", lambda: nn.Softmax2d()(np.ones((2, 3)))),
         (ValueError, "PReLU: num_parameters", lambda: nn.PReLU(0)),
-        (NotImplementedError, "ELU: inplace=True", lambda: nn.ELU(1.0, True)),
+        (TypeError, "ELU: inplace=1 is not a bool", lambda: nn.ELU(1.0, 1)),
     ],
 )
 def test_errors(kind: type[Exception], words: str, call: Callable[[], Any]) -> None:

@@ -160,7 +160,13 @@ def test_division() -> None:
             lambda: ops.where(np.ones(2, np.int64), 1.0, 0.0),
         ),
         (TypeError, "where: condition is list, expected bool", lambda: ops.where([True], 1.0, 0.0)),
-        (OverflowError, "-1 out of bounds for uint8", lambda: ops.add(np.ones(2, np.uint8), -1)),
+        (
+            ValueError,
+            "add: Python integer -1 out of bounds for uint8; cast the tensor first",
+            lambda: ops.add(np.ones(2, np.uint8), -1),
+        ),
+        (ValueError, "is too large", lambda: ops.tensor_split(np.ones(3), 2**40)),
+        (ValueError, "expand: x .* lengths >= 0", lambda: ops.expand(np.ones(1), (-2,))),
         (ValueError, "dropout: p=1.5 is not a probability", lambda: ops.dropout(np.ones(2), 1.5)),
         (
             TypeError,

@@ -1,5 +1,6 @@
 """Shapes and indices against NumPy: values, gradients, views, and what is refused."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -474,3 +475,19 @@ def test_matmul_equals_sums_of_products(a: tuple[int, ...], b: tuple[int, ...]) 
 def test_products_refuse(words: str, call: Any) -> None:
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda x: ops.repeat(x, 1, 1),
+        lambda x: ops.repeat(x, 2, 1, 1),
+        lambda x: ops.tile(x, (1,)),
+        lambda x: ops.diag(x, 1),
+    ],
+)
+def test_what_pytorch_copies_is_no_view(copied: Callable[[Any], Any]) -> None:
+    x = np.ones((1, 3))
+    y = copied(x)
+    y[...] = 7.0  # nor read-only, nor one element seen several times
+    assert not np.shares_memory(x, y)

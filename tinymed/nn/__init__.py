@@ -1,6 +1,6 @@
 """Layers: they own parameters and settings, the ops own the mathematics. Names as in PyTorch."""
 
-from tinymed.nn import functional, init
+from tinymed.nn import functional, init, utils
 from tinymed.nn.activation import (
     GELU,
     GLU,
@@ -306,4 +306,5 @@ __all__ = [
     "summary",
     "unpack_sequence",
     "unpad_sequence",
+    "utils",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tinymed import ops
-from tinymed.errors import refuse
+from tinymed.nn.in_place import InPlace
 from tinymed.nn.module import Module
 
 __all__ = [
@@ -37,18 +37,12 @@ class Activation(Module):
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.shown)
 
 
-class InPlaceActivation(Activation):
-    """Those for which PyTorch has ``inplace=True``; here the gradient may need what it overwrites.
+class InPlaceActivation(InPlace, Activation):
+    """Those that can let x become y; see `tinymed.nn.in_place`."""
 
-    Raises
-    ------
-    NotImplementedError
-        If ``inplace`` is True.
-    """
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        refuse(type(self).__name__, inplace=(inplace, False))
+    def extra_repr(self) -> str:
+        """Return the settings that `repr` shows."""
+        return ", ".join(filter(None, (Activation.extra_repr(self), InPlace.extra_repr(self))))
 
 
 class Identity(Module):

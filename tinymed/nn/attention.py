@@ -11,6 +11,7 @@ import numpy as np
 
 from tinymed import ops
 from tinymed.creation import empty, zeros
+from tinymed.errors import refuse
 from tinymed.nn import init
 from tinymed.nn.containers import ModuleList
 from tinymed.nn.dropout import Dropout
@@ -354,12 +355,19 @@ class TransformerEncoder(Module):
         Copied ``num_layers`` times: the copies start equal.
     num_layers : int
     norm : Module or None
+    enable_nested_tensor : False
+        There are no nested tensors, with which PyTorch leaves out padding.
     """
 
     def __init__(
-        self, encoder_layer: TransformerEncoderLayer, num_layers: int, norm: Module | None = None
+        self,
+        encoder_layer: TransformerEncoderLayer,
+        num_layers: int,
+        norm: Module | None = None,
+        enable_nested_tensor: bool = False,
     ) -> None:
         super().__init__()
+        refuse("TransformerEncoder", enable_nested_tensor=(enable_nested_tensor, False))
         check_sizes("TransformerEncoder", num_layers=num_layers)
         self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
         self.num_layers, self.norm = num_layers, norm

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinymed import ops
-from tinymed.errors import refuse
-from tinymed.nn.module import Module
+from tinymed.nn.in_place import InPlace
 
 __all__ = [
     "AlphaDropout",
@@ -20,22 +19,20 @@ __all__ = [
 ]
 
 
-class _Dropout(Module):
+class _Dropout(InPlace):
     """What the layers share: a probability, and what draws."""
 
     def __init__(
         self, p: float = 0.5, inplace: bool = False, generator: np.random.Generator | None = None
     ) -> None:
-        super().__init__()
-        name = type(self).__name__
-        refuse(name, inplace=(inplace, False))
+        super().__init__(inplace)
         if not 0 <= p <= 1:
-            raise ValueError(f"{name}: p={p} is not a probability")
+            raise ValueError(f"{type(self).__name__}: p={p} is not a probability")
         self.p, self.generator = p, generator
 
     def extra_repr(self) -> str:
         """Return the settings that `repr` shows."""
-        return f"p={self.p}"
+        return ", ".join(filter(None, (f"p={self.p}", super().extra_repr())))
 
 
 class Dropout(_Dropout):

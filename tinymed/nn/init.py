@@ -1,4 +1,7 @@
-"""Starting values of parameters. Each function writes into the tensor and returns it."""
+"""Starting values of parameters. Each function writes into the tensor and returns it.
+
+An array, such as ``layer.weight.data``, is filled as well.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinymed.autograd import no_grad
+from tinymed.kernels.arrays import is_array
 from tinymed.ops.special import erfinv
 from tinymed.random import default_generator
 from tinymed.tensor import Tensor
@@ -146,7 +150,8 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Set every element to ``val``."""
     with no_grad():
-        return tensor.fill_(val)
+        _on(tensor).fill_(val)
+    return tensor
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -225,5 +230,12 @@ def _source(generator: Generator) -> np.random.Generator:
 def _write(tensor: Tensor, values: Any) -> Tensor:
     if tensor.dtype.kind != "f":
         raise TypeError(f"init: random numbers do not fit a tensor of {tensor.dtype}")
+    into = _on(tensor)
     with no_grad():
-        return tensor.copy_(Tensor(np.asarray(values)).to(tensor.dtype, tensor.device).data)
+        into.copy_(Tensor(np.asarray(values)).to(into.dtype, into.device).data)
+    return tensor
+
+
+def _on(tensor: Any) -> Tensor:
+    """Return a Tensor on the memory of an array; a Tensor as it is."""
+    return Tensor(tensor) if is_array(tensor) else tensor

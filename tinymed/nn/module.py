@@ -11,9 +11,10 @@ import numpy as np
 
 from tinymed.anomaly import LAYERS
 from tinymed.autograd import no_grad
+from tinymed.backpropagation import Handle
 from tinymed.kernels.arrays import array_module
 from tinymed.row_gradient import RowGradient
-from tinymed.tensor import Tensor
+from tinymed.tensor import Tensor, targets_of
 
 __all__ = ["Module", "Parameter"]
 
@@ -159,17 +160,17 @@ class Module:
         finally:
             LAYERS.running.pop()
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, inputs, output)`` after `forward`; it may return another output.
 
-        Returns the function that removes the hook.
+        Returns what removes the hook, by ``remove()``.
         """
         return _register(self._forward_hooks, hook)
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, inputs)`` before `forward`; it may return other inputs.
 
-        Returns the function that removes the hook.
+        Returns what removes the hook, by ``remove()``.
         """
         return _register(self._forward_pre_hooks, hook)
 
@@ -260,8 +261,9 @@ class Module:
         function(self)
         return self
 
-    def to(self, *targets: Any) -> Module:
+    def to(self, *targets: Any, device: str | None = None, dtype: Any = None) -> Module:
         """Move parameters and buffers, in place, to a device and/or a floating dtype."""
+        targets = tuple(targets_of(targets, device, dtype))
         if Tensor(np.zeros(0)).to(*targets).dtype.kind != "f":
             raise TypeError(f"to: {targets} holds a dtype that is not floating")
         with no_grad():
@@ -272,6 +274,18 @@ class Module:
                 if tensor.grad is not None:
                     tensor.grad = Tensor(_moved(tensor.grad, targets))
         return self
+
+    def cpu(self) -> Module:
+        """Move parameters and buffers to host memory."""
+        return self.to("cpu")
+
+    def cuda(self, device: str = "cuda") -> Module:
+        """Move parameters and buffers to a GPU."""
+        return self.to(device)
+
+    def half(self) -> Module:
+        """Turn floating parameters and buffers into float16."""
+        return self.to(np.float16)
 
     def float(self) -> Module:
         """Turn floating parameters and buffers into float32."""
@@ -362,7 +376,7 @@ def check_sizes(name: str, **sizes: Any) -> None:
 _HOOK_NUMBERS = itertools.count()
 
 
-def _register(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> Callable[[], None]:
+def _register(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> Handle:
     """Add a hook and return what removes it."""
     number = next(_HOOK_NUMBERS)
     hooks[number] = hook
@@ -370,7 +384,7 @@ def _register(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) ->
     def remove() -> None:
         hooks.pop(number, None)
 
-    return remove
+    return Handle(remove)
 
 
 def _moved(tensor: Tensor, targets: tuple[Any, ...]) -> Any:

@@ -93,13 +93,13 @@ class _Recurrent(Module):
         """Run one layer in one direction; return output (R, features) and parts of the state."""
         raise NotImplementedError
 
-    def forward(self, x: Any, state: Any = None, lengths: Any = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, hx: Any = None, lengths: Any = None) -> tuple[Any, Any]:
         """Return the output of the last layer at all steps, and the final state of all layers.
 
         Parameters
         ----------
         x : (T, N, D), (N, T, D) if ``batch_first``, (T, D) without batch, or PackedSequence
-        state : (layers * directions, N, H), without N for (T, D), or None
+        hx : (layers * directions, N, H), without N for (T, D), or None
             The initial state; None stands for zeros. A pair (h_0, c_0) for an LSTM.
         lengths : (N,) integers in any order, 0 allowed, or None
             Steps of each sequence; None stands for T. What lies behind them is never read, so its
@@ -109,7 +109,7 @@ class _Recurrent(Module):
         -------
         output : like x, directions * H features (PackedSequence for a PackedSequence)
             Zeros behind the end of a sequence.
-        state : like ``state``
+        state : like ``hx``
             After the last step of each sequence; its initial one where there is none.
 
         Raises
@@ -119,7 +119,7 @@ class _Recurrent(Module):
         TypeError
             If lengths are not integers, or dtypes differ.
         """
-        name, parts = type(self).__name__, self._state_parts(state)
+        name, parts = type(self).__name__, self._state_parts(hx)
         if isinstance(x, PackedSequence):
             if lengths is not None:
                 raise ValueError(f"{name}: lengths are given, but a PackedSequence has its own")
@@ -172,7 +172,7 @@ class _Recurrent(Module):
         for part, shape in zip(parts, expected, strict=True):
             if tuple(part.shape) != shape:
                 raise ValueError(
-                    f"{type(self).__name__}: state {part.shape} must be {shape}: layers * "
+                    f"{type(self).__name__}: hx {part.shape} must be {shape}: layers * "
                     "directions, sequences, size"
                 )
         return [[take_rows(part[k], how.order) for k in range(count)] for part in parts]
@@ -338,7 +338,7 @@ class LSTM(_Recurrent):
     def _state_parts(self, state: Any) -> list[Any] | None:
         """Return [h_0, c_0]."""
         if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
-            raise TypeError(f"LSTM: state is {type(state).__name__}, a pair (h_0, c_0) is expected")
+            raise TypeError(f"LSTM: hx is {type(state).__name__}, a pair (h_0, c_0) is expected")
         return None if state is None else list(state)
 
     def _state(self, parts: list[Any]) -> Any:

@@ -58,7 +58,7 @@ class _Cell(Module):
         self.register_parameter(name, parameter)
         init.uniform_(parameter, -bound, bound, generator)
 
-    def _start(self, x: Any, state: Any, name: str = "state") -> Any:
+    def _start(self, x: Any, state: Any, name: str = "hx") -> Any:
         """Return a state that fits x (N, D) or (D,): the given one, or zeros for None."""
         kind = type(self).__name__
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
@@ -116,9 +116,9 @@ class RNNCell(_Cell):
         super().__init__(input_size, hidden_size, bias, device, dtype, generator)
         self.nonlinearity = nonlinearity
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: Any, hx: Any = None) -> Any:
         """Return h_t (N, H) or (H,) from x_t (N, D) or (D,) and h_{t-1}, zeros for None."""
-        h = self._start(x, state)
+        h = self._start(x, hx)
         f = ops.tanh if self.nonlinearity == "tanh" else ops.relu
         return f(
             ops.linear(x, self.weight_ih, self.bias_ih)
@@ -169,11 +169,11 @@ class LSTMCell(_Cell):
         for name in ("weight_ci", "weight_cf", "weight_co") if peephole else ():
             self._draw(name, (hidden_size,), device, dtype, generator)
 
-    def forward(self, x: Any, state: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, hx: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
         """Return (h_t, c_t) from x_t (N, D) or (D,) and (h_{t-1}, c_{t-1}), zeros for None."""
-        if state is not None and (not isinstance(state, (tuple, list)) or len(state) != 2):
-            raise TypeError(f"LSTMCell: state is {type(state).__name__}, a pair (h, c) is expected")
-        h, c = (None, None) if state is None else state
+        if hx is not None and (not isinstance(hx, (tuple, list)) or len(hx) != 2):
+            raise TypeError(f"LSTMCell: hx is {type(hx).__name__}, a pair (h, c) is expected")
+        h, c = (None, None) if hx is None else hx
         h, c = self._start(x, h, "h"), self._start(x, c, "c")
         sums = ops.linear(x, self.weight_ih, self.bias_ih) + ops.linear(
             h, self.weight_hh, self.bias_hh
@@ -226,9 +226,9 @@ class GRUCell(_Cell):
         super().__init__(input_size, hidden_size, bias, device, dtype, generator)
         self.reset_after = reset_after
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: Any, hx: Any = None) -> Any:
         """Return h_t (N, H) or (H,) from x_t (N, D) or (D,) and h_{t-1}, zeros for None."""
-        h, width = self._start(x, state), self.hidden_size
+        h, width = self._start(x, hx), self.hidden_size
         of_x = ops.split(ops.linear(x, self.weight_ih, self.bias_ih), width, -1)
         of_h = ops.split(ops.linear(h, self.weight_hh, self.bias_hh), width, -1)
         r = ops.sigmoid(of_x[0] + of_h[0])

@@ -48,9 +48,7 @@ class AdaptiveAvgPool(Function):
                 matrix = averaging(x.shape[axis + 2], size)
             else:
                 matrix = averaging(self.transposed_from[axis], size).T
-            x = xp.moveaxis(
-                xp.moveaxis(x, axis + 2, -1) @ xp.asarray(matrix.T, x.dtype), -1, axis + 2
-            )
+            x = xp.moveaxis(_means(xp.moveaxis(x, axis + 2, -1), matrix), -1, axis + 2)
         return xp.ascontiguousarray(x)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
@@ -91,6 +89,16 @@ class MaxPlace(Function):
             winner = xp.where(missing.any(axis=-1), last, winner)
         places = xp.broadcast_to(places.reshape(*places.shape[:2], *out[2:], taps), seen.shape)
         return xp.take_along_axis(places, winner[..., None], -1)[..., 0]
+
+
+def _means(x: Array, matrix: np.ndarray[Any, Any]) -> Array:
+    """Return ``x @ matrix.T``, each row over its stretch only: 0 times inf elsewhere is NaN."""
+    xp, rows = array_module(x), []
+    for row in matrix:
+        places = row.nonzero()[0]
+        start, end = int(places[0]), int(places[-1]) + 1
+        rows.append(x[..., start:end] @ xp.asarray(row[start:end], x.dtype))
+    return xp.stack(rows, axis=-1)
 
 
 def averaging(size: int, out: int) -> np.ndarray[Any, Any]:

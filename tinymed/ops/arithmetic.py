@@ -9,7 +9,7 @@ import numpy as np
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, log, select, where
-from tinymed.ops.promotion import cast, promote, same_dtype
+from tinymed.ops.promotion import cast, promote, result_type, same_dtype
 
 __all__ = [
     "add",
@@ -65,6 +65,8 @@ class Power(Broadcasting):
     """
 
     def forward(self, a: Array, b: Array) -> Array:
+        if isinstance(b, (int, float)) and b == 3:
+            return a * a * a  # as PyTorch does; NumPy's power takes a hundred times as long
         return a**b
 
     def backward(self, grad_output: Array, a: Array, b: Array, output: Array) -> tuple[Any, ...]:
@@ -127,15 +129,21 @@ class Negative(Unary):
 
 def add(a: Any, b: Any, *, alpha: float = 1) -> Any:
     """Return ``a + alpha * b``, with broadcasting."""
-    return Add()(*promote(a, b if alpha == 1 else multiply(b, alpha)))
+    return Add()(*(promote(a, b) if alpha == 1 else promote(*_scaled(a, b, alpha))))
 
 
 def subtract(a: Any, b: Any, *, alpha: float = 1) -> Any:
     """Return ``a - alpha * b``, with broadcasting. Two bools are refused, as in PyTorch."""
-    a, b = promote(a, b if alpha == 1 else multiply(b, alpha))
+    a, b = promote(a, b) if alpha == 1 else promote(*_scaled(a, b, alpha))
     if is_bool(a):
         raise TypeError("subtract: bool - bool has no meaning; use != or a cast")
     return Subtract()(a, b)
+
+
+def _scaled(a: Any, b: Any, alpha: float) -> tuple[Any, Any]:
+    """Return ``a`` and ``alpha * b``, multiplied in the dtype of the sum: uint8 would wrap."""
+    a, b = promote(a, b)
+    return a, multiply(b, alpha)
 
 
 def multiply(a: Any, b: Any) -> Any:
@@ -186,8 +194,9 @@ def lerp(a: Any, b: Any, weight: Any) -> Any:
 
 
 def addcmul(x: Any, a: Any, b: Any, *, value: float = 1) -> Any:
-    """Return ``x + value * a * b``, with broadcasting."""
-    return add(x, multiply(a, b), alpha=value)
+    """Return ``x + value * a * b``, with broadcasting, computed in the dtype of the sum."""
+    dtype = result_type(x, a, b)
+    return add(x, multiply(cast(a, dtype), cast(b, dtype)), alpha=value)
 
 
 # PyTorch has each under two names.

@@ -92,6 +92,8 @@ def expand(x: Any, shape: Shape) -> Any:
         if extra < 0 or any(n == -1 for n in shape[:extra]):
             raise ValueError(f"expand: x {x.shape} has no axis to keep for a -1 in {shape}")
         shape = tuple(x.shape[i - extra] if n == -1 else n for i, n in enumerate(shape))
+    if any(n < 0 for n in shape):
+        raise ValueError(f"expand: x {x.shape} to {shape}; lengths >= 0 are expected, or -1")
     return x if x.shape == shape else Expand(check_size("expand", shape))(x)
 
 

@@ -161,7 +161,7 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     if not (rtol >= 0 and atol >= 0):
         raise ValueError(f"isclose: rtol={rtol} and atol={atol} must not be negative")
     a, b = promote(a, b)
-    if result_type(a, b).kind in "bu":  # neither has numbers below 0
+    if result_type(a, b).kind != "f":  # uint8 has no differences below 0, int8 none above 127
         a, b = cast(a, np.int64), cast(b, np.int64)
     with np.errstate(invalid="ignore"):  # inf - inf
         difference = abs(a - b)

@@ -30,7 +30,7 @@ def cov(x: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = No
 
     Returns
     -------
-    (V, V), or () for one variable; NaN of too few observations
+    (V, V), or () of one variable; NaN of too few observations
     """
     if x.ndim > 2:
         raise ValueError(f"cov: x {x.shape} has more than 2 axes, variables and observations")
@@ -62,7 +62,7 @@ def cov(x: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = No
         weighted = centred * weights
     enough = bool(divisor > 0)
     products = matmul(weighted, transpose(centred, 0, 1)) / (divisor if enough else math.nan)
-    return products if x.ndim == 2 else reshape(products, ())
+    return reshape(products, ()) if len(products) == 1 else products
 
 
 def corrcoef(x: Any) -> Any:

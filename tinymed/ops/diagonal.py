@@ -15,7 +15,7 @@ from tinymed.ops.indexing import array_of
 from tinymed.ops.joining import cat
 from tinymed.ops.padding import Pad
 from tinymed.ops.promotion import cast, result_type
-from tinymed.ops.shaping import atleast_2d, reshape
+from tinymed.ops.shaping import atleast_2d, clone, reshape
 
 __all__ = ["block_diag", "diag", "diag_embed", "diagflat", "diagonal", "tril", "triu"]
 
@@ -88,7 +88,7 @@ def diag(x: Any, diagonal: int = 0) -> Any:
     """Return a matrix with ``x`` (N,) on a diagonal, or the diagonal of a matrix ``x``."""
     if x.ndim not in (1, 2):
         raise ValueError(f"diag: x {x.shape}, (N,) or (N, M) is expected")
-    return diag_embed(x, diagonal) if x.ndim == 1 else Diagonal(diagonal, 0, 1)(x)
+    return diag_embed(x, diagonal) if x.ndim == 1 else clone(Diagonal(diagonal, 0, 1)(x))
 
 
 def diagflat(x: Any, offset: int = 0) -> Any:

@@ -9,7 +9,7 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.arithmetic import add, is_bool, multiply
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, floating_pair
-from tinymed.ops.promotion import floating, promote
+from tinymed.ops.promotion import cast, floating, promote, result_type
 
 __all__ = [
     "addcdiv",
@@ -142,7 +142,8 @@ def addcdiv(x: Any, a: Any, b: Any, *, value: float = 1) -> Any:
     a, b = promote(a, b)
     if a.dtype.kind != "f":
         raise TypeError(f"addcdiv: {a.dtype} / {b.dtype} would be rounded; use a.float() first")
-    return add(x, multiply(divide(a, b), value))
+    dtype = result_type(x, a, b)  # in the dtype of the sum: the quotient of float16 may be inf
+    return add(x, multiply(divide(cast(a, dtype), cast(b, dtype)), value))
 
 
 def divisible(name: str, a: Any, b: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from tinymed.autograd import Function
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Broadcasting, Shape
-from tinymed.ops.promotion import cast, floating, promote
+from tinymed.ops.promotion import cast, floating, promote, result_type
 
 __all__ = [
     "abs",
@@ -282,6 +282,7 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
     if isinstance(min, (int, float, type(None))) and isinstance(max, (int, float, type(None))):
         numbers_are_floats = isinstance(min, float) or isinstance(max, float)
         return Clamp(min, max)(floating(x) if numbers_are_floats else x)
+    x = cast(x, result_type(x, *(limit for limit in (min, max) if limit is not None)))
     if min is not None:
         x = maximum(x, min)
     return x if max is None else minimum(x, max)
@@ -294,6 +295,8 @@ def where(condition: Any, a: Any, b: Any) -> Any:
             f"where: condition is {getattr(condition, 'dtype', type(condition).__name__)}, "
             "expected bool; compare first, as in x != 0"
         )
+    if not hasattr(a, "dtype") and not hasattr(b, "dtype"):
+        a = array_module(condition).asarray(a, result_type(a, b))  # NumPy's own would be float64
     return Where()(condition, *promote(a, b))
 
 

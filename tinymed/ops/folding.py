@@ -88,7 +88,7 @@ class Fold(Function):
     def output_shape(self, x: Shape) -> Shape:
         windows = _Windows(self.size, *self.geometry)
         taps, count = math.prod(windows.kernel), math.prod(max(n, 0) for n in windows.count)
-        if x[1] % taps or x[2] != count:
+        if x[1] % taps or x[2] != count or count == 0:
             raise ValueError(
                 f"fold: x {x} for windows {windows.kernel} on the padded size {self.size}; "
                 f"(N, a multiple of {taps}, {count}) is expected"

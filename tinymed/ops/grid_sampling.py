@@ -55,7 +55,8 @@ def grid_sample(
     _check(x, grid, mode, padding_mode)
     aligned = bool(align_corners)
     sizes = tuple(x.shape[:1:-1])  # W, H[, D]: the order of the places
-    flat = reshape(grid, (grid.shape[0], -1, len(sizes)))  # (N, P, 2 or 3)
+    count = math.prod(grid.shape[1:-1])
+    flat = reshape(grid, (grid.shape[0], count, len(sizes)))  # (N, P, 2 or 3)
     places = [
         _pixels(flat[:, :, axis], n, aligned)  # each (N, P)
         for axis, n in enumerate(sizes)
@@ -166,7 +167,7 @@ TAPS = {"bilinear": _linear, "nearest": _nearest, "bicubic": _cubic}
 
 
 def _read(x: Any, index: tuple[Array, ...]) -> Any:
-    """Return x (N, C, *spatial) at pixels (N, P) for each axis, last first; 0 outside: (N, C, P)."""
+    """Return x (N, C, *spatial) at pixels (N, P) an axis, last first; 0 outside: (N, C, P)."""
     n, c = x.shape[:2]
     xp = array_module(index[0])
     flat: Any = 0

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.autograd import Function, Variable
-from tinymed.errors import check_dim
+from tinymed.errors import check_dim, check_size
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Shape, broadcast_shapes, expand
 from tinymed.ops.shaping import reshape
@@ -232,6 +232,7 @@ def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
 
 def put_along_dim(x: Any, indices: Any, dim: int, shape: Shape) -> Any:
     """Return zeros of ``shape`` with ``x`` added at the places that ``indices`` names."""
+    check_size("put_along_dim", shape)
     return PutAlongDim(check_dim("put_along_dim", dim, x.ndim), shape)(x, indices)
 
 

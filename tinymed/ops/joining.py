@@ -71,12 +71,17 @@ class Cat(Function):
 
 
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return the tensors one after the other along ``dim``, in their common dtype."""
+    """Return the tensors one after the other along ``dim``, in their common dtype.
+
+    All axes but ``dim`` are equal. A tensor (0,) goes with any others and adds nothing, so that a
+    loop can start from one; its dtype counts.
+    """
     if not tensors:
         raise ValueError("cat: no tensors given")
+    dtype = result_type(*tensors)
+    tensors = [t for t in tensors if tuple(t.shape) != (0,)] or tensors
     if tensors[0].ndim == 0:
         raise ValueError("cat: tensors without axes cannot be joined; use stack")
-    dtype = result_type(*tensors)
     return Cat(check_dim("cat", dim, tensors[0].ndim))(*(cast(t, dtype) for t in tensors))
 
 
@@ -160,6 +165,7 @@ def tensor_split(x: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, .
     sections = operator.index(wanted)
     if sections < 1:
         raise ValueError(f"tensor_split: {sections} sections; a positive number is expected")
+    check_size("tensor_split", (sections,))
     size, longer = divmod(length, sections)
     return _cut(x, axis, [i * size + min(i, longer) for i in range(sections + 1)])
 

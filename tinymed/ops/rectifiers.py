@@ -8,6 +8,7 @@ import numpy as np
 
 from tinymed.autograd import Variable
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.ops.arithmetic import subtract
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, clamp, exp, select, where
 from tinymed.ops.promotion import number_in, same_dtype
@@ -233,7 +234,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Any:
     check_floating("softshrink", x)
     if not lambd >= 0:
         raise ValueError(f"softshrink: lambd={lambd} must not be negative")
-    return x - clamp(x, -lambd, lambd)
+    return subtract(x, clamp(x, -lambd, lambd))
 
 
 def hardshrink(x: Any, lambd: float = 0.5) -> Any:

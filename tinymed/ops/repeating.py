@@ -14,7 +14,7 @@ from tinymed.ops.broadcasting import broadcast_shapes, expand
 from tinymed.ops.indexing import array_of, getitem
 from tinymed.ops.joining import stack
 from tinymed.ops.promotion import same_dtype
-from tinymed.ops.shaping import reshape, shape_argument, transpose
+from tinymed.ops.shaping import clone, reshape, shape_argument, transpose
 
 __all__ = [
     "broadcast_tensors",
@@ -58,7 +58,8 @@ def repeat(x: Any, *repeats: Any) -> Any:
     shape = check_size("repeat", tuple(n * m for n, m in zip(times, lengths, strict=True)))
     apart = tuple(itertools.chain.from_iterable((1, n) for n in lengths))
     repeated = tuple(itertools.chain.from_iterable(zip(times, lengths, strict=True)))
-    return reshape(expand(reshape(x, apart), repeated), shape)  # (1, n, ...) -> (times, n, ...)
+    laid = clone(expand(reshape(x, apart), repeated))  # (1, n, ...) -> (times, n, ...), a copy
+    return reshape(laid, shape)
 
 
 def tile(x: Any, dims: int | tuple[int, ...]) -> Any:

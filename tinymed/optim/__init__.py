@@ -1,5 +1,6 @@
 """Optimizers and learning-rate plans, under PyTorch's names."""
 
+from tinymed.optim import lr_scheduler
 from tinymed.optim.adadelta import Adadelta
 from tinymed.optim.adagrad import Adagrad
 from tinymed.optim.adam import Adam, AdamW
@@ -62,4 +63,5 @@ __all__ = [
     "get_ema_avg_fn",
     "get_swa_avg_fn",
     "get_total_norm",
+    "lr_scheduler",
 ]

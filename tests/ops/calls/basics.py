@@ -214,3 +214,12 @@ deviates("number [*][*] int64 and 2", "an integer to a negative power is refused
 deviates("power bool and True", "bool ** bool is refused")
 deviates("add alpha 0.5 integers", "promoted to floats; PyTorch refuses")
 deviates("clamp *-1* uint8", "PyTorch lets -1 wrap around to 255")
+
+# A product that its own dtype cannot hold is computed in that of the sum.
+for op in ("add", "subtract"):
+    compare(
+        f"{op} alpha 2 float64 and uint8",
+        lambda m, a, b, op=op: getattr(m, op)(a, b, alpha=2),
+        np.array([0.5, 1.0]), np.array([200, 4], np.uint8),
+    )  # fmt: skip
+compare("where of numbers", lambda m, c: m.where(c, -1.5, True), np.array([True, False]))

@@ -214,3 +214,23 @@ deviates("remainder number, float*", "differentiable; PyTorch refuses")
 deviates("atan2 special", "no square underflows in its derivative")
 for kind in ("ordinary", "within 1", "special", "float32", "float16"):
     deviates(f"acosh {kind}", "below 1 its derivative is NaN as its value")
+
+# Products and quotients that their own dtype cannot hold are computed in that of the sum.
+for op, a, b in (
+    ("addcmul", np.array([200, 4], np.uint8), np.array([200, 4], np.uint8)),
+    ("addcmul", np.array([300, 2], np.float16), np.array([300, 2], np.float16)),
+    ("addcdiv", np.array([300, 2], np.float16), np.array([1e-3, 2], np.float16)),
+):
+    compare(
+        f"{op} float64 and {a.dtype}",
+        lambda m, x, a, b, op=op: getattr(m, op)(x, a, b),
+        np.array([0.5, 1.0]), a, b,
+    )  # fmt: skip
+compare(
+    "isclose int8 far apart", lambda m, a, b: m.isclose(a, b, 0.1, 0.0),
+    np.array([1, 127, -128], np.int8), np.array([1, -128, 127], np.int8),
+)  # fmt: skip
+compare(
+    "clamp int32 between float64 0-d and float32", lambda m, x, a, b: m.clamp(x, a, b),
+    np.array([1, -1], np.int32), np.array(-2.0), np.array([0.5], np.float32),
+)  # fmt: skip

@@ -329,3 +329,14 @@ compare(
 deviates("lp_pool?d p = nan", "refused; PyTorch returns NaN everywhere")
 deviates("lp_pool1d special p = 1", "the gradient of a sum of NaN is 1; 0 in PyTorch")
 deviates("fractional_max_pool3d as many as fit*", "taken, as in two dimensions")
+
+# What is not finite stays in the windows that see it.
+for op, ndim in (
+    ("adaptive_avg_pool1d", 1),
+    ("adaptive_avg_pool2d", 2),
+    ("adaptive_avg_pool3d", 3),
+):
+    spoiled = np.ones((1, 2, *[4] * ndim))
+    spoiled[0, 0].flat[:2], spoiled[0, 1].flat[-1] = (inf, nan), -inf
+    for size in (2, 3, 7):
+        compare(f"{op} {size} special", lambda m, x, op=op, s=size: getattr(m, op)(x, s), spoiled)

@@ -261,3 +261,6 @@ deviates(
     "cdist inf equal points", "the largest differences, if equal, share the gradient, as in norm"
 )
 deviates("cosine_similarity eps", "a length below eps counts as eps, and has no gradient")
+
+for op in ("cov", "corrcoef"):
+    compare(f"{op} one row", lambda m, x, op=op: getattr(m, op)(x), np.array([[1.0, 2.0, 4.0]]))

@@ -254,3 +254,16 @@ for factor in (1, 2, 3, 0, -1):
         )
 
 deviates("repeat_interleave [03] 0, 0-d", "taken as a tensor (1,), as elsewhere")
+
+# A loop may start from a tensor (0,), which goes with any others.
+START = np.zeros(0)
+for dim in (0, 1, -1, 2):
+    compare(f"cat start {dim}", lambda m, a, b, d=dim: m.cat([a, b], d), START, np.ones((2, 3)))
+    compare(f"cat end {dim}", lambda m, a, b, d=dim: m.cat([b, a], d), START, np.ones((2, 3)))
+compare("cat start float64, float32", lambda m, a, b: m.cat([a, b]), START, np.ones(2, np.float32))
+for count in (0, 1):  # windows
+    compare(
+        f"fold {count} windows",
+        lambda m, x: m.fold(x, (2, 3), 3, 2, 0, 1),
+        np.zeros((1, 18, count)),
+    )

@@ -104,3 +104,6 @@ for align in (False, True):
             lambda m, t, s=size, a=align: m.affine_grid(t, s, a),
             normal(*theta),
         )
+
+compare("grid_sample no images", lambda m, x, g: m.grid_sample(x, g, align_corners=False),
+        np.zeros((0, 1, 4, 3)), np.zeros((0, 3, 3, 2)))  # fmt: skip
