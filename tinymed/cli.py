@@ -66,16 +66,22 @@ def parser() -> argparse.ArgumentParser:
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", type=Path, metavar="MODEL", help="model.safetensors of a task")
     command.add_argument(
-        "--data", type=Path, required=True, metavar="PATH", help="file with labels"
+        "--data", type=Path, required=True, metavar="PATH", help="file or folder with labels"
     )
-    command.add_argument("--split", help="train, val or test (default: test, or the only one)")
+    command.add_argument("--split", help="train, val or test (default: test, or all there is)")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here")
     command.set_defaults(run=evaluate)
 
 
 def _add_predict(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", type=Path, metavar="MODEL", help="model.safetensors of a task")
-    command.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, npy or npz")
+    command.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="npz, npy, picture, DICOM slice, or folder with a CSV",
+    )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the predictions here")
     command.set_defaults(run=predict)
 

@@ -157,7 +157,117 @@ def test_the_installed_command_runs_in_a_process_of_its_own():
     assert run.stdout.startswith("tinymed ")
 
 
+# ------------------------------------------------------------------- folders with a label table
+
+
+def train_and_judge(folder, tmp_path, capsys):
+    """Train an epoch on a folder, evaluate and predict on it; return metrics and predictions."""
+    out, again, found = (tmp_path / name for name in ("out", "again.json", "found.json"))
+    assert main(["lung", "--data", str(folder), "--out", str(out), "--quick", "--epochs", "1"]) == 0
+    model = str(out / "model.safetensors")
+    judge = ["evaluate", model, "--data", str(folder), "--json", str(again)]
+    assert main(judge) == 0
+    whole = json.loads(again.read_text())["n"]  # the table names no splits
+    assert main([*judge, "--split", "test"]) == 0
+    assert main(["predict", model, str(folder), "--json", str(found)]) == 0
+    assert "warning: groups" not in capsys.readouterr().out  # the patients are known
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert json.loads(again.read_text()) == metrics
+    assert whole == len(json.loads(found.read_text())) > metrics["n"]
+    return metrics, json.loads(found.read_text())
+
+
+def test_folder_of_images_goes_all_the_way(data, tmp_path, capsys):
+    dataset = read_npz(data)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    lines = ["image,label,group"]
+    for name, split in dataset.splits.items():
+        for i, (image, label, group) in enumerate(
+            zip(split.images, split.labels, split.groups, strict=True)
+        ):
+            np.save(folder / f"{name}{i}.npy", image)
+            lines.append(f"{name}{i}.npy,{label},{group}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    metrics, found = train_and_judge(folder, tmp_path, capsys)
+    assert 0 < metrics["n"] < len(lines) / 3
+    assert [each["file"] for each in found] == [line.split(",")[0] for line in lines[1:]]
+
+
+def test_folder_of_series_goes_all_the_way(tmp_path, capsys):
+    pytest.importorskip("pydicom", reason="DICOM needs the extra `medical`")
+    from tests.medical.imaging.ct_files import write_series
+
+    folder, lines = tmp_path / "scans", ["series,x,y,z,label"]
+    for patient in range(12):
+
+        def noisy(dataset, number, patient=patient):
+            values = np.random.default_rng((patient, number)).normal(200, 60, (64, 64))
+            values[10:18, 10:18] += 900  # a ball at x = -0.5, y = -10.5
+            dataset.PixelData = values.astype(np.int16).tobytes()
+
+        write_series(
+            folder / f"s{patient}", 3, size=64, patient=f"P{patient}", series=f"1.2.{patient}",
+            edit=noisy,
+        )  # fmt: skip
+        lines += [f"s{patient},-0.5,-10.5,102.5,1", f"s{patient},18,8,102.5,0"]
+    (folder / "labels.csv").write_text("\n".join(lines))
+    metrics, found = train_and_judge(folder, tmp_path, capsys)
+    assert metrics["n"] == 4
+    assert len(found) == 24
+    assert found[2]["file"] == "s1"
+
+
+def test_predict_reads_a_dicom_slice_and_says_nothing_of_the_patient(run, tmp_path, capsys):
+    pytest.importorskip("pydicom", reason="DICOM needs the extra `medical`")
+    from tests.medical.imaging.ct_files import shipped
+
+    shutil.copy(shipped("CT_small.dcm"), tmp_path / "slice")  # no suffix: known by its mark
+    target = tmp_path / "p.json"
+    arguments = ["predict", run / "model.safetensors", tmp_path / "slice", "--json", target]
+    assert main([str(a) for a in arguments]) == 0
+    told = capsys.readouterr().out + target.read_text()
+    assert "probability" in told
+    assert "CompressedSamples" not in told
+    assert "1CT1" not in told
+    error = error_of(capsys, "predict", run / "model.safetensors", shipped("MR_small.dcm"))
+    assert "MR_small.dcm: modality MR, CT expected" in error
+
+
+def test_help_says_what_data_can_be(capsys):
+    with pytest.raises(SystemExit):
+        main(["lung", "--help"])
+    told = capsys.readouterr().out
+    assert "series,x,y,z,label[,group][,split]" in told
+    assert "image,label[,group][,split]" in told
+
+
 # ------------------------------------------------------------------------------------ bad input
+
+
+def test_bad_table(capsys, run, tmp_path):
+    (tmp_path / "labels.csv").write_text("image,label\n../x.npy,1\n")
+    for command in (["lung"], ["evaluate", run / "model.safetensors"]):
+        error = error_of(capsys, *command, "--data", tmp_path)
+        assert "labels.csv, line 2: '../x.npy' leads out" in error
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.csv"]
+
+
+def test_patient_in_two_splits_of_a_table(capsys, data, tmp_path):
+    images = read_npz(data)["train"].images[:8]
+    lines = ["image,label,group,split"]
+    for i, image in enumerate(images):
+        np.save(tmp_path / f"{i}.npy", image)
+        lines.append(f"{i}.npy,{i % 2},p{i // 4},{('train', 'val')[i // 2 % 2]}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    error = error_of(capsys, "lung", "--data", tmp_path, "--out", tmp_path / "o")
+    assert "both sides" in error
+
+
+def test_pictures_of_12_bits_are_not_taken_for_grey_values(capsys, run, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 4000, (50, 50), np.uint16))
+    error = error_of(capsys, "predict", run / "model.safetensors", tmp_path / "x.npy")
+    assert "0 to 65535" in error
 
 
 def test_no_file(capsys, tmp_path):

@@ -216,4 +216,3 @@ def _trailing(name: str, x: Any, normalized_shape: Any, **params: Any) -> Shape:
                 f"{name}: {argument} {values.shape} is not of normalized_shape {inner}"
             )
     return inner
-

@@ -18,11 +18,11 @@ from tinymed import __version__, manual_seed, nn, optim, serialization
 from tinymed.data import Augment, DataLoader, TensorDataset, grouped_stratified_holdout
 from tinymed.errors import DataError
 from tinymed.medical.imaging.checks import DataReport, check_dataset
-from tinymed.medical.imaging.dataset import ImageDataset, Split, read_npz
+from tinymed.medical.imaging.dataset import ImageDataset, Split
+from tinymed.medical.imaging.reading import FORMS, read_dataset, read_samples
 from tinymed.medical.imaging.windowing import Window
 from tinymed.medical.models import MODELS
 from tinymed.medical.report.summary import write_report
-from tinymed.medical.tasks.image_files import read_images
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
@@ -86,9 +86,12 @@ class ImageDiagnosis:
         parser.add_argument(
             "--data",
             type=Path,
-            metavar="FILE.npz",
-            help="images, labels and groups in the MedMNIST layout (default: synthetic patches)",
+            metavar="PATH",
+            help="images with labels: an npz file, or a folder with a CSV; see below "
+            "(default: synthetic patches)",
         )
+        parser.epilog = FORMS
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             "--out",
             type=Path,
@@ -141,8 +144,13 @@ class ImageDiagnosis:
         return metrics
 
     def evaluate(self, saved: SavedModel, data: Path, split: str | None) -> dict[str, Any]:
-        """Return the metrics of a model on one split of a file."""
-        dataset = read_npz(data)
+        """Return the metrics of a model on one split of a file or folder.
+
+        A table that names no splits is judged whole, unless ``split`` asks for one: then it is
+        dealt out as in the model's training.
+        """
+        classes, seed = len(self.classes), saved.about["training"]["seed"]
+        dataset = read_dataset(data, classes=classes, seed=seed, undivided=split is None)
         names = list(dataset.splits)
         chosen = split or ("test" if "test" in names else names[0] if len(names) == 1 else None)
         if chosen is None:
@@ -158,12 +166,15 @@ class ImageDiagnosis:
         classes, threshold = saved.about["classes"], saved.about["threshold"]
         found = []
         for path in paths:
-            planes = preprocessing(read_images(path))
+            samples = read_samples(path)
+            planes = preprocessing(samples.images)
             outputs, *_ = predict(saved.network, DataLoader(TensorDataset(planes), batch_size=64))
-            for index, score in enumerate(positive(outputs).tolist()):
+            for (file, index), score in zip(
+                samples.sources, positive(outputs).tolist(), strict=True
+            ):
                 found.append(
                     {
-                        "file": str(path),
+                        "file": file,
                         "index": index,
                         "probability": score,
                         "class": classes[int(score >= threshold)],
@@ -212,7 +223,7 @@ class ImageDiagnosis:
             print(f"no --data: {patients} synthetic patients, for demonstration")
             dataset = self.synthesise(patients, generator)
         else:
-            dataset = read_npz(options.data)
+            dataset = read_dataset(options.data, classes=len(self.classes), seed=options.seed)
         if "train" not in dataset:
             raise DataError(f"{self.name}: {dataset.name} has no training split")
         dataset = with_validation(dataset, generator)

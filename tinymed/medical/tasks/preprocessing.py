@@ -13,6 +13,7 @@ from tinymed.medical.imaging.windowing import Window, normalise, statistics, win
 __all__ = ["Preprocessing"]
 
 Array = np.ndarray[Any, Any]
+DARK = 4096  # 12 bits in 16: Hounsfield units with an offset look like that
 NARROW = 50.0  # HU: a CT whose values span less than this is no CT, or was scaled before
 
 
@@ -20,7 +21,8 @@ NARROW = 50.0  # HU: a CT whose values span less than this is no CT, or was scal
 class Preprocessing:
     """Window (Hounsfield units -> grey values in [0, 1]), then mean 0 and standard deviation 1.
 
-    uint8 images are grey values over that window already; other dtypes are Hounsfield units.
+    uint8 and uint16 images are grey values over that window already; signed integers and floats are
+    Hounsfield units.
 
     Parameters
     ----------
@@ -66,6 +68,14 @@ def grey(images: Array, limits: Window) -> Array:
         )
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(255)
+    if images.dtype == np.uint16:
+        if int(images.max()) - int(images.min()) < DARK:
+            raise DataError(
+                f"preprocess: uint16 images from {images.min()} to {images.max()} are no grey "
+                f"values from 0 to 65535 over the window {limits.low:g} to {limits.high:g}; "
+                "Hounsfield units need a signed dtype"
+            )
+        return images.astype(np.float32) / np.float32(65535)
     if float(images.max()) - float(images.min()) < NARROW:
         raise DataError(
             f"preprocess: {images.dtype} images from {images.min()} to {images.max()} are no "
