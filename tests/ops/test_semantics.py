@@ -21,6 +21,23 @@ def derivative(function: Any, *values: Any) -> list[Any]:
     return [g.tolist() for g in grad(function(*inputs).sum(), inputs)]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a: ops.mean(a), lambda a: ops.var(a), lambda a: ops.std(a), lambda a: ops.nanmean(a),
+        lambda a: ops.norm(a), lambda a: ops.var_mean(a)[0], lambda a: ops.mse_loss(a, 2 * a),
+        lambda a: ops.cross_entropy(a, np.array([0, 1])), lambda a: ops.corrcoef(a[0]),
+        lambda a: ops.nll_loss(a, np.array([0, 1])), lambda a: ops.focal_loss(a, np.array([0, 1])),
+        lambda a: ops.kl_div(-a, a / 2, reduction="batchmean"), lambda a: ops.dot(a[0], a[1]),
+    ],
+)  # fmt: skip
+def test_a_single_number_of_arrays_is_an_array(call: Any) -> None:
+    """Python's operators on NumPy arrays without axes give scalars, which are not writable."""
+    y = call(np.array([[0.1, 0.5, 0.4], [0.3, 0.2, 0.5]], np.float32))
+    assert type(y) is np.ndarray
+    assert y.dtype == np.float32
+
+
 # -------------------------------------------------------------------------- element by element
 
 

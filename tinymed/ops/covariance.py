@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from tinymed.ops.diagonal import diagonal
+from tinymed.ops.division import divide
 from tinymed.ops.elementwise import clamp, sqrt
 from tinymed.ops.matmul import matmul
 from tinymed.ops.promotion import cast, floating
@@ -72,6 +73,6 @@ def corrcoef(x: Any) -> Any:
     """
     products = cov(x)
     if products.ndim == 0:
-        return products / products
+        return divide(products, products)
     deviation = sqrt(diagonal(products))
     return clamp(products / unsqueeze(deviation, 1) / deviation, -1.0, 1.0)

@@ -12,6 +12,7 @@ import numpy as np
 from tinymed.autograd import Variable
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Shape
+from tinymed.ops.division import divide
 from tinymed.ops.elementwise import where
 from tinymed.ops.indexing import getitem
 from tinymed.ops.promotion import same_dtype
@@ -93,7 +94,7 @@ def weighted_reduce(name: str, losses: Any, counts: Any, shape: Shape, reduction
     """Return the losses of items (M,), their mean divided by the weights in ``counts``."""
     if reduction == "mean":
         total = sum(counts)
-        return sum(losses) / (total if plain(total) != 0 else np.nan)
+        return divide(sum(losses), total if plain(total) != 0 else np.nan)
     return reduce(name, reshape(losses, tuple(shape)), reduction)
 
 

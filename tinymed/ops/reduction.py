@@ -12,6 +12,7 @@ from tinymed.errors import check_dim, check_dims
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Shape, expand, total
 from tinymed.ops.cumulative import CumProd, counted, moved
+from tinymed.ops.division import divide
 from tinymed.ops.elementwise import exp, sqrt, where
 from tinymed.ops.promotion import cast, floating
 from tinymed.ops.shaping import clone, reshape
@@ -146,7 +147,7 @@ def mean(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) 
         return cast(mean(cast(x, np.float32), dim, keepdim), np.float16)
     dims = check_dims("mean", dim, x.ndim)
     count = math.prod(x.shape[d] for d in dims)
-    return Sum(dims, keepdim)(x) / (count if count else math.nan)
+    return divide(Sum(dims, keepdim)(x), count if count else math.nan)
 
 
 def nanmean(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -156,7 +157,7 @@ def nanmean(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = Non
     if x.dtype == np.float16:  # as in mean
         return cast(nanmean(cast(x, np.float32), dim, keepdim), np.float16)
     count = cast(sum(x == x, dim, keepdim), x.dtype)
-    return nansum(x, dim, keepdim) / where(count == 0, math.nan, count)
+    return divide(nansum(x, dim, keepdim), where(count == 0, math.nan, count))
 
 
 def var(
@@ -175,7 +176,7 @@ def var(
     deviation = x - mean(x, dims, keepdim=True)
     count = math.prod(x.shape[d] for d in dims) - correction
     squares = Sum(dims, keepdim)(deviation * deviation)
-    return squares / (count if count > 0 else math.nan)
+    return divide(squares, count if count > 0 else math.nan)
 
 
 def std(

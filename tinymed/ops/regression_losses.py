@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from tinymed.kernels.arrays import array_module
+from tinymed.ops.division import divide
 from tinymed.ops.elementwise import abs, clamp, exp, log, where
 from tinymed.ops.loss_rules import (
     check_floats,
@@ -134,7 +135,7 @@ def kl_div(x: Any, target: Any, reduction: str = "mean", log_target: bool = Fals
         check_range("kl_div", target, 0, None)
         losses = target * (log(where(target == 0, 1.0, target)) - x)
     if reduction == "batchmean":
-        return sum(losses) / x.shape[0] if x.ndim else sum(losses)
+        return divide(sum(losses), x.shape[0]) if x.ndim else sum(losses)
     return reduce("kl_div", losses, reduction)
 
 
