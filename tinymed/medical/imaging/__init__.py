@@ -2,7 +2,20 @@
 
 from tinymed.medical.imaging.checks import DataReport, check_dataset
 from tinymed.medical.imaging.dataset import SPLITS, ImageDataset, Split, read_npz, write_npz
-from tinymed.medical.imaging.phantoms import draw_patches, draw_patient, synthesise
+from tinymed.medical.imaging.dicom import DicomSlice, read_slice
+from tinymed.medical.imaging.dicom_export import write_dicom_series
+from tinymed.medical.imaging.dicom_header import DicomError, DicomWarning, patient_key
+from tinymed.medical.imaging.dicom_series import Series, list_series, read_series
+from tinymed.medical.imaging.phantoms import draw_patient, synthesise, synthesise_malignancy
+from tinymed.medical.imaging.reading import read_dataset, read_samples
+from tinymed.medical.imaging.samples import Samples
+from tinymed.medical.imaging.synthetic_scan import (
+    ScanNodule,
+    SyntheticScan,
+    synthesise_slice,
+    synthesise_volume,
+)
+from tinymed.medical.imaging.volume import Volume
 from tinymed.medical.imaging.windowing import (
     BONE,
     LUNG,
@@ -24,19 +37,36 @@ __all__ = [
     "NODULE",
     "SPLITS",
     "DataReport",
+    "DicomError",
+    "DicomSlice",
+    "DicomWarning",
     "ImageDataset",
+    "Samples",
+    "ScanNodule",
+    "Series",
     "Split",
     "Statistics",
+    "SyntheticScan",
+    "Volume",
     "Window",
     "check_dataset",
-    "draw_patches",
     "draw_patient",
+    "list_series",
     "normalise",
+    "patient_key",
+    "read_dataset",
     "read_npz",
+    "read_samples",
+    "read_series",
+    "read_slice",
     "statistics",
     "synthesise",
+    "synthesise_malignancy",
+    "synthesise_slice",
+    "synthesise_volume",
     "to_hounsfield",
     "to_uint8",
     "window",
+    "write_dicom_series",
     "write_npz",
 ]

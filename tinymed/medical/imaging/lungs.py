@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinymed.medical.imaging.slabs import Array, Field, Points, Slab, blend, directions, unit
+from tinymed.medical.imaging.slabs import (
+    Array,
+    Field,
+    Integers,
+    Points,
+    Slab,
+    blend,
+    directions,
+    unit,
+)
 from tinymed.medical.imaging.thorax import Thorax
 from tinymed.medical.imaging.tubes import Tubes, bent, grow
 
@@ -14,7 +23,7 @@ __all__ = ["Lungs", "draw_lungs", "places_in_lung"]
 
 _LEAVES = 3000  # ends of arteries, and of veins, in each lung
 _FROM_PLEURA = 3.0  # mm at which vessels end
-_LEAF_RADIUS = 0.385  # mm, of the last vessel that is drawn
+_LEAF_RADIUS = 0.37  # mm, of the last vessel that is drawn
 _SMALLEST_BRONCHUS = 12  # ends that its artery serves; walls of smaller ones are not seen
 _BRONCHUS_WALL, _LUMEN = -80.0, -985.0  # HU
 
@@ -32,7 +41,7 @@ class Lungs:
     fissure: float  # how much denser the oblique fissures are
     blood: float
     vessels: Tubes  # arteries and veins
-    served: Points  # how many ends each of them serves (n,)
+    served: Integers  # how many ends each of them serves (n,)
     forks: Points  # where vessels fork: x, y, z, radius (k, 4)
     bronchi: Tubes  # their outside
     lumen: Tubes  # their inside
@@ -41,7 +50,7 @@ class Lungs:
     def hu(self, slab: Slab) -> Array:
         """Return Hounsfield units as if all were lung (P, H, W)."""
         grain = self.field(slab, self.grain, 17.0) + self.field(slab, 4 * self.grain, 5.0)
-        hu = self.air + 0.7 * self.texture * grain + self.gravity * (slab.y / 90)
+        hu: Array = self.air + 0.7 * self.texture * grain + self.gravity * (slab.y / 90)
         if self.emphysema:
             holes = 0.7 * (self.field(slab, 3.0, 23.0) + self.field(slab, 9.0, 13.0))
             hu = hu - self.emphysema * np.clip(holes - 0.3, 0, 1)
@@ -65,18 +74,20 @@ def draw_lungs(thorax: Thorax, field: Field, generator: np.random.Generator) -> 
     leaf = np.full(4, _LEAF_RADIUS * np.exp(rng.normal(0, 0.12)))
     pieces, facts = grow(ends, tree, rng.normal(roots, 2), leaf, rng)
     bronchi, lumen = _bronchi(pieces, facts, rng)
+    served = facts[:, 1]
+    twigs = served == 1
     return Lungs(
-        air=rng.normal(-886, 30),
-        texture=rng.uniform(8, 30),
+        air=rng.normal(-881, 38),
+        texture=rng.uniform(6, 22),
         grain=rng.uniform(1.0, 2.5),
         gravity=rng.uniform(10, 70),
         emphysema=rng.uniform(60, 160) if rng.random() < 0.12 else 0.0,
-        haze=rng.uniform(20, 110) if rng.random() < 0.45 else 0.0,
+        haze=rng.uniform(20, 110) if rng.random() < 0.4 else 0.0,
         fissure=rng.uniform(60, 260),
         blood=thorax.blood,
-        vessels=Tubes(bent(pieces, rng)),
-        served=np.repeat(facts[:, 1], 2),
-        forks=np.column_stack([pieces[:, 3:6], pieces[:, 7]])[facts[:, 1] > 1],
+        vessels=Tubes(np.concatenate([pieces[twigs], bent(pieces[~twigs], rng)])),
+        served=np.concatenate([served[twigs], np.repeat(served[~twigs], 2)]),
+        forks=np.column_stack([pieces[:, 3:6], pieces[:, 7]])[~twigs],
         bronchi=bronchi,
         lumen=lumen,
         field=field,
@@ -98,7 +109,7 @@ def places_in_lung(
 
 
 def _bronchi(
-    pieces: Points, facts: Points, generator: np.random.Generator
+    pieces: Points, facts: Integers, generator: np.random.Generator
 ) -> tuple[Tubes, Tubes]:
     """Return the outside and the inside of the bronchi, which run beside the arteries."""
     chosen = (facts[:, 0] < 2) & (facts[:, 1] >= _SMALLEST_BRONCHUS)

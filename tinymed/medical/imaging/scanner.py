@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +12,12 @@ from tinymed.medical.imaging.slabs import Array, Points, Slab
 __all__ = ["MARGIN", "Scanner", "draw_scanner"]
 
 MARGIN = 4  # pixels drawn beyond an image: the reach of the blur
+# Scans ranked by the sharpness of their kernel: the noise (HU) and its cutoff (cycles per pixel) at
+# some ranks, so that patches have the grain of real ones.
+_RANKS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_NOISE = (13.5, 16.5, 21.5, 31.0, 44.0, 80.0, 120.0)
+_CUTOFF = (0.24, 0.26, 0.28, 0.33, 0.44, 0.60, 0.75)
+_HIGHEST_CUTOFF = 0.9  # cycles per pixel
 
 
 @dataclass(frozen=True)
@@ -20,63 +26,69 @@ class Scanner:
 
     pixel: float  # mm
     thickness: float  # of a slice, mm
-    blur: float  # sigma of the point spread function, pixels
+    blur: float  # deviation of the point spread function, pixels
     edge: float  # how much a sharp kernel overshoots at edges
     noise: float  # standard deviation, HU
     cutoff: float  # of the noise, cycles per pixel: sharp kernels let high frequencies through
-    streaks: float  # how much longer the grain is along x than along y: 1 where it is round
+    streaks: float  # how much longer the grain is along x than along y
+
+    def at(self, pixel: float, thickness: float) -> Scanner:
+        """Return this scanner with other pixels: blur and grain keep their size in mm."""
+        ratio = self.pixel / pixel
+        cutoff = min(self.cutoff / ratio, _HIGHEST_CUTOFF)
+        return replace(
+            self, pixel=pixel, thickness=thickness, blur=self.blur * ratio, cutoff=cutoff
+        )
 
     def slab(self, centre: Points, shape: tuple[int, int]) -> Slab:
         """Return where an image of ``shape`` about ``centre`` is sampled, with its margin."""
-        height, width = shape
-        wider = (height + 2 * MARGIN, width + 2 * MARGIN)
+        wider = (shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN)
         return Slab.about(centre, wider, self.pixel, self.thickness)
 
     def image(self, scene: Array, generator: np.random.Generator) -> Array:
-        """Return the CT image in HU of what is there, scene (H + 8, W + 8) -> (H, W).
+        """Return the image in HU of what is there, (H + 8, W + 8) -> (H, W).
 
         Filtered back-projection colours its noise: the amplitude is sqrt(f) exp(-(f / cutoff)^2).
         """
-        down, across, frequency = _frequencies(*scene.shape)
-        smooth = np.exp(-2 * (np.pi * self.blur * frequency) ** 2)
-        transfer = smooth * (1 + self.edge * (1 - np.exp(-2 * (np.pi * 1.2 * frequency) ** 2)))
-        grain = np.sqrt(down**2 + (across * self.streaks) ** 2)
-        colour = np.sqrt(grain) * np.exp(-((grain / self.cutoff) ** 2))
-        # of white noise with deviation 1: Parseval
-        scale = self.noise / np.sqrt(_mean_square(colour, scene.shape[1]))
-        white = generator.standard_normal(scene.shape, dtype=np.float32)
-        spectrum = np.fft.rfft2(scene) * transfer + np.fft.rfft2(white) * (scale * colour)
-        image = np.fft.irfft2(spectrum, scene.shape)
+        down, across = _frequencies(*scene.shape)
+        squared = down**2 + across**2
+        blur = np.exp(-2 * (np.pi * self.blur) ** 2 * squared)
+        transfer = blur * (1 + self.edge * (1 - np.exp(-2 * (np.pi * 1.2) ** 2 * squared)))
+        grain = np.hypot(down, across * np.float32(self.streaks))
+        colour = np.sqrt(grain) * np.exp(-((grain / np.float32(self.cutoff)) ** 2))
+        noise = np.fft.rfft2(generator.standard_normal(scene.shape, dtype=np.float32)) * colour
+        scale = self.noise / _deviation(colour, scene.shape[1])
+        image = np.fft.irfft2(np.fft.rfft2(scene) * transfer + scale * noise, scene.shape)
         return image[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float32)
 
 
 def draw_scanner(generator: np.random.Generator) -> Scanner:
     """Draw the settings of a scan; the sharper its kernel, the more noise it lets through."""
     rng = generator
-    sharpness = rng.random() ** 1.6
+    rank = rng.random()  # of the kernel, from smooth to sharp
+    sharp = max(0.0, rank - 0.6)
     return Scanner(
         pixel=float(np.clip(rng.normal(0.695, 0.083), 0.5, 0.95)),
-        thickness=float(rng.choice([1.0, 1.25, 2.0, 2.5, 3.0], p=(0.1, 0.25, 0.2, 0.35, 0.1))),
-        blur=float(np.interp(sharpness, (0, 1), (0.92, 0.45)) + rng.uniform(-0.1, 0.1)),
-        edge=max(0.0, sharpness - 0.4) * rng.uniform(0, 1.5),
-        noise=float(16 * (112 / 16) ** sharpness * np.exp(rng.normal(0, 0.25))),
-        cutoff=float(np.interp(sharpness, (0, 1), (0.235, 0.52)) * np.exp(rng.normal(0, 0.12))),
-        streaks=float(np.exp(max(0.0, rng.normal(0.3, 0.3)))),
+        thickness=float(rng.choice((1.0, 1.25, 2.0, 2.5, 3.0), p=(0.1, 0.25, 0.2, 0.35, 0.1))),
+        blur=0.81 - 0.38 * rank + rng.uniform(-0.1, 0.1),
+        edge=sharp * rng.uniform(0, 3),
+        noise=float(np.interp(rank, _RANKS, _NOISE) * np.exp(rng.normal(0, 0.15))),
+        cutoff=float(np.interp(rank, _RANKS, _CUTOFF) * np.exp(rng.normal(0, 0.1))),
+        streaks=float(np.exp(max(0.0, rng.normal(0.4, 0.35)))),
     )
 
 
 @lru_cache(maxsize=8)
-def _frequencies(height: int, width: int) -> tuple[Array, Array, Array]:
-    """Return frequencies down, across and in all for `numpy.fft.rfft2`, in cycles per pixel."""
+def _frequencies(height: int, width: int) -> tuple[Array, Array]:
+    """Return the frequencies of `numpy.fft.rfft2` down and across, in cycles per pixel."""
     down = np.fft.fftfreq(height).astype(np.float32)[:, None]
-    across = np.fft.rfftfreq(width).astype(np.float32)[None]
-    return down, across, np.hypot(down, across)
+    return down, np.fft.rfftfreq(width).astype(np.float32)[None]
 
 
-def _mean_square(colour: Array, width: int) -> float:
-    """Return the mean of colour^2 over all frequencies, of which rfft2 keeps half."""
-    twice = np.full(colour.shape[1], 2.0)
+def _deviation(colour: Array, width: int) -> float:
+    """Return the deviation of white noise of deviation 1 once it is coloured (Parseval)."""
+    twice = np.full(colour.shape[1], 2.0)  # rfft2 keeps one of two conjugates
     twice[0] = 1
     if width % 2 == 0:
         twice[-1] = 1
-    return float((colour**2 * twice).sum() / (colour.shape[0] * width))
+    return float(np.sqrt((colour**2 * twice).sum() / (colour.shape[0] * width)))

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Field", "Points", "Slab", "blend", "directions", "random_field", "unit"]
+__all__ = [
+    "Array",
+    "Field",
+    "Integers",
+    "Points",
+    "Slab",
+    "blend",
+    "directions",
+    "random_field",
+    "unit",
+]
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 Points = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _TILE = 32  # lattice points along each side of a field, after which it repeats itself
 # E[value^2] of a sum of cubic B-splines with random coefficients: (151 / 315)^3, averaged over the
@@ -53,9 +65,14 @@ class Slab:
         thickness: float,
         planes: int = 3,
     ) -> Slab:
-        """Return the slice of ``shape`` (H, W) whose middle is ``centre`` (x, y, z)."""
+        """Return the slice of ``shape`` (H, W) whose middle is ``centre`` (x, y, z).
+
+        A slice is not cut sharply: its sensitivity is a triangle that is ``thickness`` wide at half
+        its height. The planes lie as far from the middle, in the mean square, as that triangle.
+        """
         height, width = shape
-        ticks = (np.arange(planes) - (planes - 1) / 2) * (thickness / planes)
+        apart = thickness * np.sqrt(2 / (planes**2 - 1)) if planes > 1 else 0.0
+        ticks = (np.arange(planes) - (planes - 1) / 2) * apart
         x = centre[0] + (np.arange(width) - (width - 1) / 2) * pixel
         y = centre[1] + (np.arange(height) - (height - 1) / 2) * pixel
         return cls(
@@ -113,20 +130,20 @@ class Field:
         Other shifts (in lattice points) and other spacings give fields that look unrelated. The
         axes are separable: three small matrix products, whatever the spacing.
         """
-        z, y, x = (
-            self._weights(axis.ravel() / spacing + shift) for axis in (slab.z, slab.y, slab.x)
-        )
-        across = np.tensordot(z, self.values, 1)  # (P, n)(n, n, n) -> (P, n, n)
-        field: Array = np.matmul(np.matmul(y, across), x.T)  # (H, n)(P, n, n)(n, W)
+        ticks = [axis.ravel() for axis in (slab.z, slab.y, slab.x)]
+        weights = self._weights(np.concatenate(ticks) / np.float32(spacing) + np.float32(shift))
+        z, y, x = np.split(weights, np.cumsum([len(axis) for axis in ticks[:2]]))
+        size = len(self.values)
+        across = (z @ self.values.reshape(size, -1)).reshape(-1, size, size)  # (P, n, n)
+        field: Array = y @ across @ x.T  # (H, n)(P, n, n)(n, W)
         return field
 
     def _weights(self, at: Array) -> Array:
         """Return what each of n lattice points contributes to each place (m, n)."""
         cell = np.floor(at)
-        t = (at - cell)[:, None]
-        taps = np.concatenate(
-            [(1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3], axis=1
-        )
+        t = at - cell
+        s = 1 - t
+        taps = np.stack([s**3, 4 - 3 * t * t * (1 + s), 4 - 3 * s * s * (1 + t), t**3], axis=1)
         weights = np.zeros((len(at), len(self.values)), np.float32)
         columns = (cell.astype(np.int64)[:, None] + np.arange(-1, 3)) % len(self.values)
         weights[np.arange(len(at))[:, None], columns] = taps / 6

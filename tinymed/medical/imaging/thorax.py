@@ -28,8 +28,8 @@ class Thorax:
     oval: tuple[float, float, float]  # half width, half depth and height of the tip of a lung
     apart: float  # of the middle of each lung from the midline
     middle: float  # half width of the mediastinum
-    heart: Points  # centre (3,)
-    heart_size: Points  # half axes (3,)
+    heart: tuple[float, ...]  # centre x, y, z
+    heart_size: tuple[float, ...]  # half axes
     diaphragm: tuple[float, float]  # height under the right and the left lung
     dome: float  # how much the diaphragm is vaulted
     fat: float  # thickness under the skin
@@ -80,12 +80,14 @@ class Thorax:
             (axis - middle) / half
             for axis, middle, half in zip((x, y, z), self.heart, self.heart_size, strict=True)
         )
-        return (1 - np.sqrt(u * u + v * v + w * w)) * self.heart_size.min()
+        return (1 - np.sqrt(u * u + v * v + w * w)) * min(self.heart_size)
 
     def _floor(self, x: Any, flat: Any) -> Any:
         """Return the height of the diaphragm; ``flat`` is 0 in the middle of a lung, 1 outside."""
         right, left = self.diaphragm
-        return np.where(x < 0, right, left) + self.dome * (1 - np.minimum(flat, 1.4))
+        return np.where(x < 0, right, left).astype(x.dtype) + self.dome * (
+            1 - np.minimum(flat, 1.4)
+        )
 
     # ----------------------------------------------------------------------------- what is there
 
@@ -127,10 +129,10 @@ class Thorax:
         turn = np.arctan2(np.abs(slab.x), slab.y - _FRONT) / np.pi  # 0 behind, 1 in front
         drop = self.rib_slope * (0.5 - 0.5 * np.cos(np.minimum(turn / 0.75, 1) * np.pi))
         rise = (slab.z + drop + self.rib_phase) % self.rib_spacing - self.rib_spacing / 2
-        inside = 4.2 * (1 - np.sqrt((rise / 7.5) ** 2 + ((depth - 5.5) / 4.2) ** 2))
-        bone = np.clip((0.8 - turn) * 8, 0.15, 1)  # cartilage in front
+        inside = 4.2 * (1 - np.sqrt((rise / 8.5) ** 2 + ((depth - 5.5) / 4.2) ** 2))
+        bone = np.clip((0.9 - turn) * 8, 0.15, 1)  # cartilage in front
         hu = blend(hu, 60 + (self.cortex - 60) * bone, _share(inside, slab))
-        return blend(hu, 40 + (self.marrow - 40) * bone, _share(inside - 1.5, slab))
+        return blend(hu, 40 + (self.marrow - 40) * bone, _share(inside - 1.0, slab))
 
     def _with_belly(self, slab: Slab, hu: Array, marbling: Array) -> Array:
         """Add what lies under the diaphragm: liver, and spleen among fat."""
@@ -162,20 +164,20 @@ def draw_thorax(generator: np.random.Generator, blood: float, field: Field) -> T
         oval=(72 * size, rng.normal(92, 6) * size, rng.normal(95, 8) * size),
         apart=62 * size,
         middle=middle,
-        heart=rng.normal((14, -22, -58), (4, 4, 6)),
-        heart_size=rng.normal((58, 46, 52), (5, 4, 4)),
+        heart=tuple(rng.normal((14, -22, -58), (4, 4, 6)).tolist()),
+        heart_size=tuple(rng.normal((58, 46, 52), (5, 4, 4)).tolist()),
         diaphragm=(right, right - rng.normal(10, 4)),
         dome=rng.uniform(22, 40),
         fat=3 + rng.gamma(4, 4),
         muscle=rng.uniform(14, 26),
-        rib_spacing=rng.normal(25, 1.5),
+        rib_spacing=rng.normal(22, 1.5),
         rib_phase=rng.uniform(0, 25),
         rib_slope=rng.normal(95, 10),
-        cortex=rng.normal(800, 120),
-        marrow=rng.normal(260, 70),
+        cortex=rng.normal(680, 120),
+        marrow=rng.normal(190, 60),
         muscle_hu=rng.normal(42, 12),
         grain=rng.uniform(6, 22),
-        lean=rng.uniform(-0.8, 1.6),
+        lean=rng.uniform(-0.9, 1.3),
         blood=blood,
         great_vessels=Tubes(_great_vessels(middle)),
         airways=Tubes(airways + np.repeat([0.0, 1.5], [6, 2])),

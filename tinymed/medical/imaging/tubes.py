@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tinymed.medical.imaging.slabs import Array, Points, Slab, directions, unit
+from tinymed.medical.imaging.slabs import Array, Integers, Points, Slab, directions, unit
 
 __all__ = ["Tubes", "bent", "grow"]
 
@@ -32,10 +32,11 @@ class Tubes:
     def near(self, slab: Slab) -> Points:
         """Return those whose box meets that of the slab; most of a tree is out of sight."""
         (low, high), (least, greatest) = self._box, slab.box
+        least, greatest = least - slab.pixel, greatest + slab.pixel
         seen = np.flatnonzero((low[2] <= greatest[2]) & (high[2] >= least[2]))
         for axis in (1, 0):
-            below, above = greatest[axis] + slab.pixel, least[axis] - slab.pixel
-            seen = seen[(low[axis, seen] <= below) & (high[axis, seen] >= above)]
+            within = (low[axis, seen] <= greatest[axis]) & (high[axis, seen] >= least[axis])
+            seen = seen[within]
         return self.pieces[seen]
 
     def coverage(self, slab: Slab) -> Array:
@@ -70,7 +71,7 @@ class Tubes:
         return total
 
 
-def _boxes(slab: Slab, pieces: Points) -> Points:
+def _boxes(slab: Slab, pieces: Points) -> Integers:
     """Return tube, plane, first row, rows, first column, columns of each box, all above 0."""
     heights = slab.z.ravel().astype(float)
     rise = (pieces[:, 5] - pieces[:, 2])[:, None]
@@ -95,7 +96,7 @@ def _boxes(slab: Slab, pieces: Points) -> Points:
     return boxes[(boxes[:, 3] > 0) & (boxes[:, 5] > 0)]
 
 
-def _pixels_of(boxes: Points) -> tuple[Points, Points, Points, Points]:
+def _pixels_of(boxes: Integers) -> tuple[Integers, Integers, Integers, Integers]:
     """Return tube, plane, row and column of every pixel in every box."""
     sizes = boxes[:, 3] * boxes[:, 5]
     box = np.repeat(np.arange(len(boxes)), sizes)
@@ -106,11 +107,11 @@ def _pixels_of(boxes: Points) -> tuple[Points, Points, Points, Points]:
 
 def grow(
     points: Points,
-    tree: Points,
+    tree: Integers,
     roots: Points,
     leaf: Points,
     generator: np.random.Generator,
-) -> tuple[Points, Points]:
+) -> tuple[Points, Integers]:
     """Grow one vessel from each root to all points of its tree, forking in two each time.
 
     A branch runs some way towards the centre of its points and splits them by a plane through that
@@ -142,24 +143,27 @@ def grow(
     starts, owner = roots.astype(float), np.arange(len(roots))
     parent, branch = np.arange(len(roots)), tree.astype(np.int64)
     normal = directions(generator, len(roots))
+    coordinates = np.ascontiguousarray(points.T)
     made: list[Points] = []
-    facts: list[Points] = []
+    facts: list[Integers] = []
     rows = 0
-    while len(starts):
+    while branch.size:
         count = np.bincount(branch, minlength=len(starts))
-        centre = np.stack([np.bincount(branch, points[:, i], len(starts)) for i in range(3)], 1)
-        centre /= count[:, None]
+        sums = [np.bincount(branch, axis, len(starts)) for axis in coordinates]
+        centre = np.stack(sums, 1) / count[:, None]
         share = generator.uniform(0.3, 0.5, (len(starts), 1))
-        ends = np.where(count[:, None] == 1, centre, starts + share * (centre - starts))
+        share[count == 1] = 1.0
+        ends = starts + share * (centre - starts)
         radius = leaf[owner] * np.cbrt(count)
         made.append(np.column_stack([starts, ends, radius, 0.94 * radius]))
         facts.append(np.stack([owner, count, parent], 1))
-        normal = unit(
-            np.cross(ends - starts, normal) + 0.3 * generator.normal(size=normal.shape) * share
-        )
-        side = ((points - centre[branch]) * normal[branch]).sum(1) > 0
-        going = count[branch] > 1
-        points, children = points[going], (2 * branch + side)[going]
+        wobble = 0.1 * generator.normal(size=normal.shape)
+        normal = unit(unit(np.cross(ends - starts, normal)) + wobble)
+        going = np.flatnonzero((count > 1)[branch])
+        coordinates, branch = coordinates[:, going], branch[going]
+        level = (normal * centre).sum(1)[branch]
+        above = sum(axis * n[branch] for axis, n in zip(coordinates, normal.T, strict=True)) > level
+        children = 2 * branch + above
         present = np.bincount(children, minlength=2 * len(count)) > 0
         branch = (np.cumsum(present) - 1)[children]
         up = np.flatnonzero(present) // 2
