@@ -30,7 +30,7 @@ _MARGIN = (4.95, 4.23, 3.99, 3.83, 3.47)  # 5 is sharp
 _GROUND_GLASS = (0.0, 0.036, 0.091, 0.060, 0.0)  # shares
 _PART_SOLID = (0.0, 0.069, 0.075, 0.073, 0.094)
 _CALCIFIED = (0.974, 0.111, 0.003, 0.003, 0.0)
-_RATING_SPREAD = 0.35
+_RATING_SPREAD = 0.3
 _Z90 = 1.2816  # standard normal quantile at 0.9
 _REACH = 45.0  # mm from its centre beyond which nothing of a nodule is found
 _NO_TUBES = Tubes(np.empty((0, 8)))
@@ -167,8 +167,8 @@ def draw_nodule(
         diameter / 2,
         rng,
         flat=0.4,
-        lobes=0.08 * max(0.0, lobulation - 1.0),
-        spikes=0.04 * spiky,
+        lobes=0.11 * max(0.0, lobulation - 1.0),
+        spikes=0.06 * spiky,
         margin=0.5 + 0.03 * diameter + max(0.0, 5 - sharpness) * rng.uniform(0.3, 1.0),
     )
     radius = float(body.radii.mean())
@@ -187,7 +187,7 @@ def draw_nodule(
         core = _body(centre + rng.normal(0, 0.18 * radius, 3), size, rng, lobes=0.08, margin=1.2)
         core_density = rng.normal(0, 30) if kind == "part-solid" else -950.0
         density = rng.normal(-350, 90) if kind == "part-solid" else density
-    spicules = _strands(centre, radius, rng.poisson(6 * spiky), 3 + 0.3 * radius, rng)
+    spicules = _strands(centre, radius, rng.poisson(9 * spiky), 3 + 0.3 * radius, rng)
     return Nodule(diameter, malignancy, kind, body, density, core, core_density, spicules)
 
 
