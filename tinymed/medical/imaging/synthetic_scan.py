@@ -152,8 +152,15 @@ def synthesise_slice(
     apart, pixel = _checked_spacing("synthesise_slice", (thickness, *[_CHEST / max(size, 1)] * 2))
     generator = default_generator() if generator is None else generator
     patient = draw_patient(generator)
-    largest = max(_true_nodules(patient), key=lambda nodule: nodule.diameter)
-    middle = np.array([0.0, 0.0, largest.centre[2]])
+    largest_first = sorted(_true_nodules(patient), key=lambda nodule: -nodule.diameter)
+    scanner = patient.scanner.at(pixel, apart)
+    middle = np.array([0.0, 0.0, largest_first[0].centre[2]])
+    for nodule in largest_first:  # a flat one may fill no pixel by half
+        through = np.array([0.0, 0.0, nodule.centre[2]])
+        slab = scanner.slab(through, (size, size))
+        if _filled(nodule, slab, patient.lung_share(slab)).any():
+            middle = through
+            break
     return _scan(patient, shape, apart, pixel, middle, generator)
 
 
