@@ -1,8 +1,8 @@
 """Which implementation of a hot operation runs: where the array lives restricts, an order decides.
 
 A kernel is a pure function of arrays and plain numbers with one implementation per backend, all
-with the same parameters: ``kernels/<operation>/<backend>.py`` holds ``<kernel>``, and variants
-``numba_cpu:direct`` are ``<kernel>_direct`` in the same file. Files are imported on first use.
+with the same parameters: ``kernels/<operation>/<backend>.py`` holds ``<kernel>``, and its variant
+``numba_cpu:winograd`` is in ``numba_cpu_winograd.py``. Files are imported on first use.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from tinymed.kernels.arrays import is_array, place
+from tinymed.kernels.rules import RULES, Rule, always
 
 __all__ = ["KERNELS", "PREFERENCE", "Kernel", "explain", "kernel", "use_backend"]
 
@@ -24,6 +25,8 @@ HOST = ("numba_cpu", "reference")  # backends that take NumPy arrays, fastest fi
 DEVICE = ("cuda", "numba_cuda", "reference")  # and CuPy arrays
 NEEDS = {"numba_cpu": "numba", "cuda": "cupy", "numba_cuda": "numba"}
 EXTRA = {"numba_cpu": "fast", "cuda": "cuda13", "numba_cuda": "cuda13"}
+
+IN_ORDER = "the first there is, in the order of its place"
 
 KERNELS: dict[str, Kernel] = {}
 # The names given to use_backend, for the code that runs inside; None is the default order.
@@ -37,77 +40,116 @@ class Kernel:
         self.name = name
         self.implementations = implementations  # backend or backend:variant -> "module:function"
         self.loaded: dict[str, Callable[..., Any]] = {}
+        self.ordered: dict[bool, tuple[Rule, ...]] = {}  # on the host or not -> what is tried
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}: {', '.join(self.implementations)}>"
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the chosen implementation on ``arguments``, the arrays first."""
-        preference = PREFERENCE.get() or from_environment()
-        return self.load(self.choose(arguments, preference))(*arguments)
+        chosen = self.choose(arguments, PREFERENCE.get() or from_environment())
+        return self.load(chosen.implementation)(*arguments)
 
-    def choose(self, arguments: tuple[Any, ...], preference: tuple[str, ...] | None) -> str:
-        """Return the backend that runs, or raise `LookupError` saying which ones there are."""
-        array = next(a for a in arguments if is_array(a))
-        where = place(array)
-        allowed = HOST if where == "cpu" else DEVICE
+    def add(self, name: str, target: str) -> None:
+        """Add the implementation ``name``, a backend or backend:variant, at "module:function"."""
+        self.implementations.setdefault(name, target)
+        self.ordered.clear()
+
+    def candidates(self, on_host: bool) -> tuple[Rule, ...]:
+        """Return the rules of what runs on the host, or on a GPU, in the order they are tried."""
+        if on_host not in self.ordered:
+            rules = [rule for rule in RULES.get(self.name, ()) if on_host]
+            named = {rule.implementation for rule in rules}
+            order = HOST if on_host else DEVICE
+            rules += [Rule(b, always, always, IN_ORDER) for b in order if b not in named]
+            self.ordered[on_host] = tuple(r for r in rules if r.implementation in self.implementations)
+        return self.ordered[on_host]
+
+    def choose(self, arguments: tuple[Any, ...], preference: tuple[str, ...] | None) -> Rule:
+        """Return the rule of the implementation that runs; `LookupError` says which there are."""
+        where = place(first_array(arguments))
         if preference is not None:
-            return self._demanded(preference, allowed, where)
-        for backend in allowed:
-            if backend in self.implementations and missing(backend) is None:
-                return backend
+            return self._demanded(preference, where, arguments)
+        for rule in self.candidates(where == "cpu"):
+            _, can, pays, _ = rule
+            if not missing(rule.implementation) and can(*arguments) and pays(*arguments):
+                return rule
         raise LookupError(f"{self.name} has no implementation for arrays on {where}")
 
-    def _demanded(self, preference: tuple[str, ...], allowed: tuple[str, ...], where: str) -> str:
-        """Return the first preferred backend that can run; never anything that was not named."""
+    def _demanded(
+        self, preference: tuple[str, ...], where: str, arguments: tuple[Any, ...]
+    ) -> Rule:
+        """Return the first preferred implementation that can run; nothing that was not named."""
         if not all(name in self.implementations for name in preference):
             add_plugged_in()
         refusal: Exception | None = None
         for name in preference:
-            backend = name.partition(":")[0]
-            if name not in self.implementations:
-                continue
-            if backend in HOST + DEVICE and backend not in allowed:
-                found: Exception = LookupError(
-                    f"{self.name} on {name!r} does not take arrays on {where}"
-                )
-            elif missing(backend):
-                found = ImportError(
-                    f"{self.name} on {name!r} needs {NEEDS[backend]}: "
-                    f"pip install tinymed[{EXTRA[backend]}]"
-                )
-            else:
-                return name
+            found = self._named(name, where, arguments)
+            if isinstance(found, Rule):
+                return found
             refusal = refusal or found
         raise refusal or LookupError(
             f"{self.name} has no {' or '.join(map(repr, preference))} implementation; "
             f"it has {', '.join(self.implementations)}"
         )
 
-    def load(self, backend: str) -> Callable[..., Any]:
-        """Import the implementation of ``backend``, once."""
-        if backend not in self.loaded:
-            module, _, function = self.implementations[backend].partition(":")
-            self.loaded[backend] = getattr(importlib.import_module(module), function)
-        return self.loaded[backend]
+    def _named(self, name: str, where: str, arguments: tuple[Any, ...]) -> Rule | Exception | None:
+        """Return the rule that a name stands for, why it cannot run, or None where it has none.
+
+        The name of a backend stands for its variants: the first that pays, else the first that can.
+        """
+        own = [one for one in self.implementations if name in (one, one.partition(":")[0])]
+        if not own:
+            return None
+        backend = name.partition(":")[0]
+        if backend in HOST + DEVICE and backend not in (HOST if where == "cpu" else DEVICE):
+            return LookupError(f"{self.name} on {name!r} does not take arrays on {where}")
+        if missing(name):
+            return ImportError(
+                f"{self.name} on {name!r} needs {NEEDS[backend]}: "
+                f"pip install tinymed[{EXTRA[backend]}]"
+            )
+        rules = [rule for rule in self.candidates(where == "cpu") if rule.implementation in own]
+        if not rules:  # one that was plugged in
+            return Rule(own[0], always, always, IN_ORDER)
+        able = [rule for rule in rules if rule.can(*arguments)]
+        paying = (rule for rule in able if rule.pays(*arguments))
+        if able:
+            return next(paying, able[0])
+        given = ", ".join(f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arguments)
+        return LookupError(f"{self.name} on {name!r} cannot do ({given})")
+
+    def load(self, implementation: str) -> Callable[..., Any]:
+        """Import an implementation, once."""
+        if implementation not in self.loaded:
+            module, _, function = self.implementations[implementation].partition(":")
+            self.loaded[implementation] = getattr(importlib.import_module(module), function)
+        return self.loaded[implementation]
 
 
 def kernel(operation: str, name: str, *backends: str) -> Kernel:
     """Declare a kernel of the package ``operation`` and the backends that implement it."""
     implementations = {}
     for backend in backends:
-        file, _, variant = backend.partition(":")
-        function = f"{name}_{variant}" if variant else name
-        implementations[backend] = f"{operation}.{file}:{function}"
+        implementations[backend] = f"{operation}.{backend.replace(':', '_')}:{name}"
     declared = Kernel(f"{operation.rpartition('.')[2]}.{name}", implementations)
     return KERNELS.setdefault(declared.name, declared)
 
 
 @functools.cache  # asked before every call of a kernel
-def missing(backend: str) -> str | None:
-    """Return the package that ``backend`` needs and that is not installed, if there is one."""
-    needed = NEEDS.get(backend)
+def missing(implementation: str) -> str | None:
+    """Return the package that an implementation needs and that is not installed, if any."""
+    needed = NEEDS.get(implementation.partition(":")[0])
     return needed if needed is not None and importlib.util.find_spec(needed) is None else None
+
+
+def first_array(arguments: tuple[Any, ...]) -> Any:
+    """Return the first array there is, in a list of arrays the first of these."""
+    for argument in arguments:
+        one = argument[0] if argument.__class__ is list else argument
+        if is_array(one):
+            return one
+    raise TypeError("a kernel is called with arrays, but there is none")
 
 
 def from_environment() -> tuple[str, ...] | None:
@@ -128,7 +170,7 @@ def add_plugged_in() -> None:
     for point in importlib.metadata.entry_points(group="tinymed.kernels"):
         name, _, backend = point.name.partition("@")
         if name in KERNELS and backend:
-            KERNELS[name].implementations.setdefault(backend, point.value)
+            KERNELS[name].add(backend, point.value)
 
 
 @contextlib.contextmanager
@@ -156,30 +198,43 @@ def use_backend(*names: str) -> Iterator[None]:
         PREFERENCE.reset(token)
 
 
-def explain(name: str, *arrays: Any) -> str:
-    """Say which implementation of the kernel ``name`` would run on ``arrays``, and why.
+def explain(name: str, *arguments: Any) -> str:
+    """Say which implementation of the kernel ``name`` would run, and why.
+
+    Parameters
+    ----------
+    name : str
+        A kernel of `KERNELS`, such as "conv.forward".
+    *arguments
+        What it is called with. With arrays alone, or nothing, all rules are listed as they are
+        tried, since what pays may depend on the other arguments.
 
     Examples
     --------
     >>> import numpy as np
     >>> from tinymed.kernels import explain
-    >>> print(explain("conv.forward", np.ones(1)))
-    conv.forward runs 'reference': the array is on cpu, where the order is numba_cpu, reference
+    >>> print(explain("embedding.bag_max", np.ones((2, 2)), np.array([0]), np.array([0, 1])))
+    embedding.bag_max runs 'reference': the first there is, in the order of its place
     """
+    import inspect  # 10 ms, for those who ask
+
     if name not in KERNELS:
         raise LookupError(f"explain: no kernel {name!r}; there are {', '.join(sorted(KERNELS))}")
-    if not any(map(is_array, arrays)):
-        raise TypeError("explain: no array given; what runs depends on where it lives")
-    named, preference = PREFERENCE.get(), PREFERENCE.get() or from_environment()
-    chosen = KERNELS[name].choose(arrays, preference)
-    if preference is not None:
+    kernel, named, preference = KERNELS[name], PREFERENCE.get(), from_environment()
+    needed = len(inspect.signature(kernel.load("reference")).parameters)
+    if len(arguments) != needed:
+        lines = [
+            f"  {rule.implementation}: {rule.why}" + (f" (needs {lacks})" if lacks else "")
+            for rule in kernel.candidates(on_host=True)
+            for lacks in (missing(rule.implementation),)
+        ]
+        return "\n".join([f"{name} runs the first of these that can and pays:", *lines])
+    chosen = kernel.choose(arguments, named or preference)
+    why = chosen.why
+    if named or preference:
         asks = "use_backend" if named else "TINYMED_BACKEND"
-        why = f"{asks} asks for {', '.join(preference)}"
-    else:
-        where = place(next(filter(is_array, arrays)))
-        order = HOST if where == "cpu" else DEVICE
-        why = f"the array is on {where}, where the order is {', '.join(order)}"
-    return f"{name} runs {chosen!r}: {why}"
+        why = f"{asks} asks for {', '.join(named or preference or ())}"
+    return f"{name} runs {chosen.implementation!r}: {why}"
 
 
 def table() -> list[tuple[str, str, str]]:

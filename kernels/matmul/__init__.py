@@ -1,9 +1,11 @@
-"""Matrix products with the rest of a layer fused in.
+"""Matrix products, plain and with the rest of a layer fused in.
 
+``product(a, b)``: a b, (..., M, K)(..., K, N) -> (..., M, N), the leading axes broadcast
 ``linear(x, weight, bias, activation)``: f(x weight^T + bias), x (M, D), weight (H, D), bias (H,)
 or None, activation None, "relu", "tanh" or "sigmoid".
 """
 
 from tinymed.kernels.registry import kernel
 
-linear = kernel(__name__, "linear", "reference")
+product = kernel(__name__, "product", "reference", "numba_cpu")
+linear = kernel(__name__, "linear", "reference", "numba_cpu")

@@ -29,3 +29,8 @@ def linear(x: Array, weight: Array, bias: Array | None, activation: str | None) 
     if bias is not None:
         y += bias
     return activate(y, activation)
+
+
+def product(a: Array, b: Array) -> Array:
+    """Return a b, (..., M, K)(..., K, N) -> (..., M, N)."""
+    return a @ b

@@ -100,7 +100,7 @@ def test_declaring() -> None:
     declared = kernel("tests.thing", "run", "reference", "numba_cpu:direct")
     assert declared.implementations == {
         "reference": "tests.thing.reference:run",
-        "numba_cpu:direct": "tests.thing.numba_cpu:run_direct",
+        "numba_cpu:direct": "tests.thing.numba_cpu_direct:run",
     }
     assert KERNELS["thing.run"] is declared
     assert kernel("tests.thing", "run", "reference") is declared

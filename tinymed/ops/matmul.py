@@ -37,7 +37,7 @@ class MatMul(Broadcasting):
             ) from None
 
     def forward(self, a: Array, b: Array) -> Array:
-        return a @ b  # (..., N, K)(..., K, M) -> (..., N, M)
+        return kernels.product(a, b)  # (..., N, K)(..., K, M) -> (..., N, M)
 
     def backward(self, grad_output: Array, a: Array, b: Array) -> tuple[Any, ...]:
         to_a, to_b = self.edges

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from tinymed.autograd import MODE, Function, Variable
 from tinymed.kernels import recurrent as kernels
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.matmul import product
 from tinymed.kernels.recurrent.reference import before, parts
 from tinymed.ops.broadcasting import Shape, total
 
@@ -105,9 +106,9 @@ class _Recurrent(Function):
         """Return the gradients of x, W, U and both biases, where wanted, from dL/ds."""
         to_x, _, to_weight_ih, to_weight_hh, to_bias_ih, to_bias_hh = self.edges[:6]
         return (
-            grad_sums @ weight_ih if to_x else None,  # (R, G)(G, D) -> (R, D)
-            grad_sums.T @ x if to_weight_ih else None,  # (G, R)(R, D) -> (G, D)
-            of_state.T @ h_before if to_weight_hh else None,  # (G, R)(R, P) -> (G, P)
+            product(grad_sums, weight_ih) if to_x else None,  # (R, G)(G, D) -> (R, D)
+            product(grad_sums.T, x) if to_weight_ih else None,  # (G, R)(R, D) -> (G, D)
+            product(of_state.T, h_before) if to_weight_hh else None,  # (G, R)(R, P) -> (G, P)
             total(grad_sums, (0,), keepdim=False) if to_bias_ih else None,
             total(of_state, (0,), keepdim=False) if to_bias_hh else None,
         )
@@ -246,7 +247,7 @@ class LSTM(_Recurrent):
         after, xp = f * cells + i * g, array_module(gates)  # the cells each step ended with
         grad_projection = grad_peepholes = None
         if to_projection and grad_hidden is not None:
-            grad_projection = grad_hidden.T @ (o * xp.tanh(after))  # (P, R)(R, H) -> (P, H)
+            grad_projection = product(grad_hidden.T, o * xp.tanh(after))  # (P, R)(R, H) -> (P, H)
         if to_peepholes:
             seen = di * cells, df * cells, do * after
             grad_peepholes = xp.stack([total(each, (0,), keepdim=False) for each in seen])
@@ -306,7 +307,7 @@ class GRU(_Recurrent):
         if not self.reset_after and to_weight_hh is not None:  # its rows of n have met r h
             r, _, _ = parts(gates, 3)
             _, _, of_new = parts(grad_sums, 3)
-            to_weight_hh[2 * r.shape[1] :] = of_new.T @ (r * h_before)
+            to_weight_hh[2 * r.shape[1] :] = product(of_new.T, r * h_before)
         return to_x, grad_h0, to_weight_ih, to_weight_hh, *to_biases
 
 

@@ -1,0 +1,80 @@
+"""Memory for the results of kernels, kept when they are done with.
+
+A fresh array of a megabyte costs more than filling it: the operating system hands out its pages one
+by one, at the first touch of each, and takes them back when the array is freed. Training makes the
+same arrays step after step, so their memory is kept here and handed out again.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from tinymed.kernels.arrays import Array
+
+__all__ = ["empty", "release_buffers"]
+
+LEAST = 1 << 17  # bytes: below, NumPy's own allocation costs less
+MOST = 1 << 28  # bytes that lie ready at most
+
+_ready: dict[int, list[Any]] = {}  # size in bytes -> memory that nobody uses
+_held = 0
+_lock = threading.Lock()
+
+
+class _Buffer:
+    """Memory that comes back when the last array on it is gone."""
+
+    __slots__ = ("__array_interface__", "memory")
+
+    def __init__(self, memory: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.memory = memory
+        self.__array_interface__ = {
+            "shape": shape,
+            "typestr": dtype.str,
+            "data": (memory.ctypes.data, False),
+            "version": 3,
+        }
+
+    def __del__(self) -> None:
+        global _held
+        size = self.memory.nbytes
+        if _held + size <= MOST and _lock.acquire(blocking=False):
+            _ready.setdefault(size, []).append(self.memory)
+            _held += size
+            _lock.release()
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return a new array (NumPy) with anything in it, on memory that was used before if it is large.
+
+    Raises
+    ------
+    MemoryError
+        If there is not that much, with the size asked for.
+    """
+    global _held
+    kind = np.dtype(dtype)
+    size = kind.itemsize
+    for length in shape:
+        size *= length
+    if size < LEAST:
+        return np.empty(shape, kind)
+    memory = None
+    with _lock:
+        if _ready.get(size):
+            memory = _ready[size].pop()
+            _held -= size
+    if memory is None:
+        memory = np.empty(size, np.uint8)
+    return np.asarray(_Buffer(memory, shape, kind))
+
+
+def release_buffers() -> None:
+    """Give back to the system all memory that lies ready."""
+    global _held
+    with _lock:
+        _ready.clear()
+        _held = 0

@@ -1,0 +1,71 @@
+"""What a kernel is proved and timed on: arguments, and what a call computes and moves.
+
+Each ``kernels/<operation>/cases.py`` holds two lists. ``PROOFS`` are small and awkward: odd sizes,
+one item, none, ties, every setting. ``BENCHES`` are what models are made of. The agreement test
+and ``tinymed verify`` run over the first, ``tinymed bench`` over the second, for every
+implementation there is.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinymed.kernels.registry import KERNELS
+
+__all__ = ["Case", "benches", "proofs"]
+
+Make = Callable[[np.random.Generator, np.dtype[Any]], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a kernel.
+
+    Parameters
+    ----------
+    kernel : str
+        Its name, "conv.forward".
+    name : str
+        What is special, or the sizes as the field writes them.
+    make : function
+        ``make(rng, dtype)`` returns the arguments: arrays of ``dtype`` (float32 or float64) and
+        the rest. Called again with the same seed it returns the same numbers.
+    terms : int
+        How many products a result adds up, which bounds its rounding error: sqrt(terms) eps scale.
+    flops, bytes : float
+        Of one call in float32: operations of the definition (2 per multiply-add), and memory that
+        must be read or written at least once. 0 if not asked for.
+    """
+
+    kernel: str
+    name: str
+    make: Make
+    terms: int = 1
+    flops: float = 0
+    bytes: float = 0
+
+    def __str__(self) -> str:
+        return f"{self.kernel}: {self.name}"
+
+
+def proofs(kernel: str) -> Iterator[Case]:
+    """Yield the cases that every implementation of ``kernel`` must get right."""
+    return _cases(kernel, "PROOFS")
+
+
+def benches(kernel: str) -> Iterator[Case]:
+    """Yield the cases that implementations of ``kernel`` are timed on."""
+    return _cases(kernel, "BENCHES")
+
+
+def _cases(kernel: str, which: str) -> Iterator[Case]:
+    if kernel not in KERNELS:
+        raise LookupError(f"no kernel {kernel!r}; there are {', '.join(sorted(KERNELS))}")
+    operation = kernel.partition(".")[0]
+    module = importlib.import_module(f"tinymed.kernels.{operation}.cases")
+    return (case for case in getattr(module, which) if case.kernel == kernel)

@@ -1,0 +1,62 @@
+"""Numba's compiler as the kernels use it: the GIL let go, the result kept on disk.
+
+What is compiled depends on more than Numba sees: vector code comes from functions of other modules
+and from the width of the host's registers. The key of the cache therefore holds both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+
+from tinymed.kernels.simd.vector import VECTOR_BYTES
+
+__all__ = ["announce", "compiled"]
+
+SOURCES = Path(__file__).parent
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+def announce(function: str) -> None:
+    """Be told that ``function`` is compiled now, not taken from the cache; replaced by programs."""
+
+
+def _fingerprint() -> str:
+    """Return a hash of all kernel sources' names, sizes and times, and of what else matters."""
+    digest = hashlib.sha256(repr((VECTOR_BYTES, numba.config.BOUNDSCHECK)).encode())
+    for path in sorted(SOURCES.rglob("*.py")):
+        status = path.stat()
+        digest.update(repr((path.name, status.st_size, status.st_mtime_ns)).encode())
+    return digest.hexdigest()
+
+
+FINGERPRINT = _fingerprint()
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache on disk, its keys completed by what it does not see."""
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(signature, codegen), FINGERPRINT)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        found = super().load_overload(signature, target_context)
+        if found is None:
+            announce(self._py_func.__qualname__)
+        return found
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile ``function`` for each kind of arguments it meets, once per machine.
+
+    It must not touch Python objects. Division by zero gives inf or nan, as in NumPy.
+    ``NUMBA_BOUNDSCHECK=1`` makes array accesses raise `IndexError` outside of their bounds.
+    """
+    dispatcher = numba.njit(**OPTIONS)(function)
+    dispatcher._cache = _Cache(function)
+    return dispatcher

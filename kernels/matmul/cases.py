@@ -1,0 +1,73 @@
+"""What matrix products are proved and timed on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinymed.kernels.case import Case
+
+
+def _product(rows: int, depth: int, columns: int, turned: str = "") -> Any:
+    """Make a (M, K) and b (K, N); ``turned`` names those that are transposed in memory."""
+
+    def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+        shapes = {"a": (rows, depth), "b": (depth, columns)}
+        made = []
+        for name, shape in shapes.items():
+            turn = name in turned
+            matrix = rng.standard_normal(shape[::-1] if turn else shape).astype(dtype)
+            made.append(matrix.T if turn else matrix)
+        return tuple(made)
+
+    return make
+
+
+def _linear(
+    rows: int, features: int, outputs: int, activation: str | None = None, bias: bool = True
+) -> Any:
+    def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+        x = rng.standard_normal((rows, features)).astype(dtype)
+        weight = (rng.standard_normal((outputs, features)) / features**0.5).astype(dtype)
+        given = rng.standard_normal(outputs).astype(dtype) if bias else None
+        return x, weight, given, activation
+
+    return make
+
+
+def _proofs() -> list[Case]:
+    sizes = [(1, 1, 1), (3, 5, 7), (8, 16, 48), (13, 31, 97), (97, 300, 50), (5, 600, 3), (0, 3, 4)]
+    sizes += [(4, 0, 3), (2, 3, 0), (33, 17, 16)]
+    products = [
+        Case("matmul.product", f"{m} x {k} by {k} x {n}, turned {turned or 'none'}", _product(m, k, n, turned), k)
+        for m, k, n in sizes
+        for turned in ("", "a", "b", "ab")
+    ]
+    layers = [
+        Case("matmul.linear", f"{m} x {k} to {n}, {f}", _linear(m, k, n, f, bias), k)
+        for m, k, n in sizes
+        for f, bias in ((None, True), ("relu", False), ("tanh", True), ("sigmoid", True))
+    ]
+    return products + layers
+
+
+PROOFS = _proofs()
+BENCHES = [
+    *(
+        Case(
+            "matmul.product", f"{m} x {k} by {k} x {n}", _product(m, k, n, turned), k,
+            flops=2 * m * k * n, bytes=4 * (m * k + k * n + m * n),
+        )  # fmt: skip
+        for m, k, n, turned in (
+            (256, 256, 256, ""), (1024, 1024, 1024, ""), (32, 128, 4096, ""), (128, 32, 4096, "a"),
+        )  # fmt: skip
+    ),
+    *(
+        Case(
+            "matmul.linear", f"{m} x {k} to {n}, relu", _linear(m, k, n, "relu"), k,
+            flops=2 * m * k * n, bytes=4 * (m * k + k * n + m * n),
+        )  # fmt: skip
+        for m, k, n in ((32, 30, 64), (32, 4096, 128), (128, 512, 512), (1024, 768, 3072), (1, 4096, 128))
+    ),
+]
