@@ -44,18 +44,25 @@ def alike(params: Any, *others: Any) -> bool:
     dtype = params[0].dtype
     if dtype.char not in "fd" or not dtype.isnative:
         return False
-    columns = [params, *(other for other in others if other.__class__ is list)]
+    lists = [params, *(other for other in others if other.__class__ is list)]
+    arrays = [array for one in lists for array in one]
     shapes = [array.shape for array in params]
-    return all([array.shape for array in column] == shapes for column in columns) and all(
-        [array.dtype == dtype for column in columns for array in column]
-    )
+    return [array.shape for array in arrays] == shapes * len(lists) and [
+        array.dtype for array in arrays
+    ].count(dtype) == len(arrays)
 
 
 ONE_PASS = (Rule("numba_cpu", alike, always, "one pass over memory, all parameters in one call"),)
 
+
 def matrices(a: Any, b: Any, *others: Any) -> bool:
     """Return whether both are matrices of the same dtype, float32 or float64."""
     return a.ndim == 2 == b.ndim and a.dtype == b.dtype and a.dtype.char in "fd"
+
+
+def some_thousands(x: Any, *others: Any) -> bool:
+    """Return whether there are 4096 elements: fewer are done before compiled code is called."""
+    return x.size >= 4096
 
 
 def long_linear(x: Any, weight: Any, *others: Any) -> bool:
@@ -68,11 +75,55 @@ def long_product(a: Any, b: Any) -> bool:
     return a.size * b.shape[-1] >= 1 << 18
 
 
+def one_dtype(*arguments: Any) -> bool:
+    """Return whether all arrays are float32, or all float64."""
+    dtypes = {argument.dtype for argument in arguments if hasattr(argument, "dtype")}
+    return len(dtypes) == 1 and dtypes.pop() in ("float32", "float64")
+
+
+def plain_lstm_forward(*arguments: Any) -> bool:
+    """Return whether an LSTM has neither a projection nor peepholes."""
+    return arguments[7] is None is arguments[8] and one_dtype(*arguments)
+
+
+def plain_lstm_backward(*arguments: Any) -> bool:
+    """Return the same of the gradient's arguments."""
+    return arguments[6] is None is arguments[7] and one_dtype(*arguments)
+
+
+def reset_after_forward(*arguments: Any) -> bool:
+    """Return whether the reset gate of a GRU comes after U h."""
+    return bool(arguments[8]) and one_dtype(*arguments)
+
+
+def reset_after_backward(*arguments: Any) -> bool:
+    """Return the same of the gradient's arguments: there are candidates then."""
+    return arguments[3] is not None and one_dtype(*arguments)
+
+
+EXACT = "sums of taps, any geometry; nothing is approximated"
+ALL_STEPS = "all time steps in one call; each thread takes some sequences"
+
+WINDOWS = (Rule("numba_cpu", floats, always, "a register of neighbouring windows at a time"),)
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.product": (Rule("numba_cpu", matrices, long_product, "2^18 multiply-adds or more"),),
+    "matmul.activation_grad": (
+        Rule("numba_cpu", floats, some_thousands, "4096 elements or more: one pass"),
+    ),
+    "matmul.bias_grad": (Rule("numba_cpu", floats, some_thousands, "4096 elements or more"),),
     "matmul.linear": (
         Rule("numba_cpu", matrices, long_linear, "2^18 multiply-adds or more; bias and f fused"),
     ),
+    "conv.forward": (Rule("numba_cpu:direct", one_dtype, always, EXACT),),
+    "conv.grad_input": (Rule("numba_cpu:direct", one_dtype, always, EXACT),),
+    "conv.grad_weight": (Rule("numba_cpu:direct", one_dtype, always, EXACT),),
+    "recurrent.rnn_forward": (Rule("numba_cpu", one_dtype, always, ALL_STEPS),),
+    "recurrent.rnn_backward": (Rule("numba_cpu", one_dtype, always, ALL_STEPS),),
+    "recurrent.lstm_forward": (Rule("numba_cpu", plain_lstm_forward, always, ALL_STEPS),),
+    "recurrent.lstm_backward": (Rule("numba_cpu", plain_lstm_backward, always, ALL_STEPS),),
+    "recurrent.gru_forward": (Rule("numba_cpu", reset_after_forward, always, ALL_STEPS),),
+    "recurrent.gru_backward": (Rule("numba_cpu", reset_after_backward, always, ALL_STEPS),),
     "optimizer.sgd": ONE_PASS,
     "optimizer.adam": ONE_PASS,
     "optimizer.adamax": ONE_PASS,
@@ -82,4 +133,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "optimizer.rmsprop": ONE_PASS,
     "optimizer.adagrad": ONE_PASS,
     "optimizer.adadelta": ONE_PASS,
+    "pooling.max_forward": WINDOWS,
+    "pooling.max_grad_input": WINDOWS,
+    "pooling.max_gather": WINDOWS,
+    "pooling.avg_forward": WINDOWS,
+    "pooling.avg_grad_input": WINDOWS,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,18 @@ from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
 from tinymed.kernels.matmul.few_rows import multiply_few
 from tinymed.kernels.matmul.gemm import ACTIVATIONS, HEIGHT, finish, multiply, pack, packed_size, panel_width
+from tinymed.kernels.matmul.layer_gradients import (
+    channel_sums,
+    column_sums,
+    through_relu,
+    through_sigmoid,
+    through_tanh,
+)
 from tinymed.kernels.parallel import parallel
 
 WORTH = 1 << 18  # multiply-adds that are worth a thread: some 5 us
+MANY = 1 << 14  # elements that are worth a thread
+THROUGH = {"relu": through_relu, "tanh": through_tanh, "sigmoid": through_sigmoid}
 FEW = 96  # rows: fewer do not pay for laying out the other matrix
 
 
@@ -24,6 +34,29 @@ def linear(x: Array, weight: Array, bias: Array | None, activation: str | None) 
 def product(a: Array, b: Array) -> Array:
     """Return a b, (M, K)(K, N) -> (M, N)."""
     return _product(a, b, None, None)
+
+
+def activation_grad(grad_output: Array, output: Array, activation: str) -> Array:
+    """Return dL/dx of y = f(x) from dL/dy and y, all of one shape."""
+    grad = empty(output.shape, output.dtype)
+    given = np.ascontiguousarray(grad_output).reshape(-1), np.ascontiguousarray(output).reshape(-1)
+    parallel(THROUGH[activation], grad.size, MANY, grad.reshape(-1), *given)
+    return grad
+
+
+def bias_grad(grad_output: Array) -> Array:
+    """Return dL/dbias (C,), the sum of dL/dy (N, C, *S) over all axes but the channels'."""
+    images, channels = grad_output.shape[:2]
+    size = math.prod(grad_output.shape[2:])
+    total, x = empty((channels,), grad_output.dtype), np.ascontiguousarray(grad_output).reshape(-1)
+    if size == 1:
+        part = empty((channels,), grad_output.dtype)
+        least = 16 + MANY // max(1, images)
+        parallel(column_sums, channels, least, total, x, part, images, channels)
+    else:
+        least = 1 + MANY // max(1, images * size)
+        parallel(channel_sums, channels, least, total, x, images, channels, size)
+    return total
 
 
 def _product(a: Array, b: Array, bias: Array | None, activation: str | None) -> Array:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tinymed.autograd import Variable
 from tinymed.errors import check_dim
+from tinymed.kernels import matmul as kernels
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.matmul.reference import activate
 from tinymed.ops.arithmetic import add, multiply, subtract
@@ -141,6 +143,8 @@ class LogSoftmax(Unary):
 
 def activation_gradient(grad_output: Any, output: Any, activation: str | None) -> Any:
     """Return dL/dx of y = f(x) from dL/dy and y: what a fused f needs to know of its input."""
+    if activation is not None and not isinstance(grad_output, Variable):
+        return kernels.activation_grad(grad_output, output, activation)
     if activation == "relu":
         return where(output != 0, grad_output, 0.0)
     if activation == "tanh":
@@ -148,6 +152,13 @@ def activation_gradient(grad_output: Any, output: Any, activation: str | None) -
     if activation == "sigmoid":
         return grad_output * (output * (1 - output))
     return grad_output
+
+
+def bias_gradient(grad_output: Any) -> Any:
+    """Return dL/dbias (C,) of a layer from dL/dy (N, C, *S): the sum over the other axes."""
+    if not isinstance(grad_output, Variable):
+        return kernels.bias_grad(grad_output)
+    return sum(grad_output, (0, *range(2, grad_output.ndim)))
 
 
 def check_activation(name: str, activation: str | None) -> None:

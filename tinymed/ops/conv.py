@@ -14,12 +14,11 @@ from tinymed.errors import TOO_MANY, check_size
 from tinymed.kernels import conv as kernels
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.conv.reference import output_size
-from tinymed.ops.activation import activation_gradient, check_activation
+from tinymed.ops.activation import activation_gradient, bias_gradient, check_activation
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.indexing import getitem
 from tinymed.ops.padding import pad
 from tinymed.ops.promotion import same_dtype
-from tinymed.ops.reduction import sum
 from tinymed.ops.shaping import squeeze, unsqueeze
 
 __all__ = ["conv1d", "conv2d", "conv3d", "per_axis", "same_padding"]
@@ -84,7 +83,7 @@ class Conv(Geometry):
         return (
             ConvGradInput(x.shape[2:], *self.settings)(grad_output, weight) if to_x else None,
             ConvGradWeight(weight.shape[2:], *self.settings)(grad_output, x) if to_weight else None,
-            sum(grad_output, (0, *range(2, grad_output.ndim))) if to_bias else None,
+            bias_gradient(grad_output) if to_bias else None,
         )
 
 

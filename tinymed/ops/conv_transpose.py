@@ -12,7 +12,7 @@ from tinymed.errors import check_size
 from tinymed.kernels import conv as kernels
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.matmul.reference import activate
-from tinymed.ops.activation import activation_gradient, check_activation
+from tinymed.ops.activation import activation_gradient, bias_gradient, check_activation
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.conv import (
     Conv,
@@ -24,7 +24,6 @@ from tinymed.ops.conv import (
     per_axis,
 )
 from tinymed.ops.promotion import same_dtype
-from tinymed.ops.reduction import sum
 from tinymed.ops.shaping import squeeze, unsqueeze
 
 __all__ = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "smallest_size"]
@@ -85,7 +84,7 @@ class ConvTranspose(Geometry):
         return (
             first(Conv(*self.settings)(grad_output, weight, None), x.shape) if to_x else None,
             ConvGradWeight(kernel, *self.settings)(x, grad_output) if to_weight else None,
-            sum(grad_output, (0, *range(2, grad_output.ndim))) if to_bias else None,
+            bias_gradient(grad_output) if to_bias else None,
         )
 
 

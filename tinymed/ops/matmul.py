@@ -10,10 +10,9 @@ import numpy as np
 from tinymed.autograd import Function
 from tinymed.kernels import matmul as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.ops.activation import activation_gradient, check_activation
+from tinymed.ops.activation import activation_gradient, bias_gradient, check_activation
 from tinymed.ops.broadcasting import Broadcasting, Shape
 from tinymed.ops.promotion import same_dtype
-from tinymed.ops.reduction import sum
 from tinymed.ops.shaping import reshape, squeeze, transpose, unsqueeze
 
 __all__ = ["linear", "matmul"]
@@ -79,7 +78,7 @@ class Linear(Function):
         if to_weight:
             grad_weight = matmul(transpose(rows, 0, 1), reshape(x, (count, features)))
         if to_bias:
-            grad_bias = sum(rows, 0)
+            grad_bias = bias_gradient(rows)
         return grad_x, grad_weight, grad_bias
 
 

@@ -1,0 +1,63 @@
+"""What goes back through the rest of a layer: the activation, and the sums for the bias."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinymed.kernels.compiled import compiled
+from tinymed.kernels.simd.loops import elementwise, reduction
+
+__all__ = ["channel_sums", "column_sums", "through_relu", "through_sigmoid", "through_tanh"]
+
+ROWS = 256  # rows added up before their sum joins the others: rounding errors stay small
+
+_add = elementwise(lambda code, total, x: total + x)
+_sum = reduction(lambda code, x: x, 0.0, lambda code, a, b: a + b)
+_relu = elementwise(lambda code, g, y: code.select(code.compare("==", y, 0), 0, g))
+_tanh = elementwise(lambda code, g, y: g * (1 - y * y))
+_sigmoid = elementwise(lambda code, g, y: g * (y * (1 - y)))
+
+
+@compiled
+def through_relu(first: int, last: int, grad: Any, grad_output: Any, output: Any) -> None:
+    """Elements ``first`` to ``last`` - 1 of dL/dx; 0 where y is 0."""
+    _relu(((grad, first),), ((grad_output, first), (output, first)), last - first, ())
+
+
+@compiled
+def through_tanh(first: int, last: int, grad: Any, grad_output: Any, output: Any) -> None:
+    """Elements ``first`` to ``last`` - 1 of dL/dx = dL/dy (1 - y^2)."""
+    _tanh(((grad, first),), ((grad_output, first), (output, first)), last - first, ())
+
+
+@compiled
+def through_sigmoid(first: int, last: int, grad: Any, grad_output: Any, output: Any) -> None:
+    """Elements ``first`` to ``last`` - 1 of dL/dx = dL/dy y (1 - y)."""
+    _sigmoid(((grad, first),), ((grad_output, first), (output, first)), last - first, ())
+
+
+@compiled
+def column_sums(
+    first: int, last: int, total: Any, x: Any, part: Any, rows: int, columns: int
+) -> None:
+    """Columns ``first`` to ``last`` - 1 of the sum over rows, x (rows, columns); ``part`` is scratch."""
+    count = last - first
+    total[first:last] = 0
+    for top in range(0, rows, ROWS):
+        part[first:last] = 0
+        for row in range(top, min(top + ROWS, rows)):
+            here = ((part, first),)
+            _add(here, ((part, first), (x, row * columns + first)), count, ())
+        _add(((total, first),), ((total, first), (part, first)), count, ())
+
+
+@compiled
+def channel_sums(
+    first: int, last: int, total: Any, x: Any, images: int, channels: int, size: int
+) -> None:
+    """Channels ``first`` to ``last`` - 1 of the sum over images and places, x (N, C, size)."""
+    for channel in range(first, last):
+        so_far = total.dtype.type(0)
+        for image in range(images):
+            so_far += _sum(((x, (image * channels + channel) * size),), size, ())
+        total[channel] = so_far
