@@ -28,6 +28,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from tinymed.kernels import recording
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.threads import get_num_threads
 
@@ -144,6 +145,7 @@ class _Helper:
             work, self.work = self.work, None
             if work is not None:  # None: what was handed over was given up, by Ctrl-C
                 work.do()
+            work = None  # its arrays are not kept alive
             self.finished[0] += 1
             if self.awaited:
                 self.awaited = False
@@ -176,6 +178,9 @@ def parallel(function: Callable[..., Any], count: int, least: int, *given: Any) 
     *given
         Further arguments.
     """
+    taken_down = recording.active()
+    if taken_down is not None:
+        taken_down.steps.append(recording.Call(function, count, least, given))
     team, threads = _team, get_num_threads()
     pieces = min(count // max(1, least), threads * PIECES)
     if threads == 1 or pieces < 2 or not team.free.acquire(blocking=False):

@@ -10,7 +10,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from tinymed.errors import AnomalyError
 
-__all__ = ["LAYERS", "WATCH", "Origin", "check_backward", "check_forward", "detect_anomaly"]
+__all__ = ["LAYERS", "WATCH", "Origin", "check_backward", "check_forward", "detect_anomaly", "observe_ops"]
 
 OURS = tuple(
     os.path.dirname(os.path.realpath(path)) + os.sep
@@ -27,10 +27,12 @@ OURS = tuple(
 
 
 class Watch(threading.local):
-    """Is this thread watched, and for infinities too?"""
+    """Is this thread watched: are values checked, infinities too, are its ops told to anyone?"""
 
-    on = False
+    on = False  # of what follows, is there anything?
+    values = False
     infinity = True
+    observer: Callable[[Any], None] | None = None  # told of each op that runs
 
 
 class Layers(threading.local):
@@ -82,13 +84,24 @@ def detect_anomaly(infinity: bool = True) -> Iterator[None]:
     Traceback (most recent call last):
     tinymed.errors.AnomalyError: Multiply: made nan ...
     """
-    before = WATCH.on, WATCH.infinity
-    WATCH.on, WATCH.infinity = True, infinity
+    before = WATCH.on, WATCH.values, WATCH.infinity
+    WATCH.on, WATCH.values, WATCH.infinity = True, True, infinity
     try:
         with np.errstate(all="ignore"):  # NumPy's warnings say less than what is raised here
             yield
     finally:
-        WATCH.on, WATCH.infinity = before
+        WATCH.on, WATCH.values, WATCH.infinity = before
+
+
+@contextlib.contextmanager
+def observe_ops(observer: Callable[[Any], None]) -> Iterator[None]:
+    """Call ``observer(node)`` for each op that this thread runs inside, recorded or not."""
+    before = WATCH.on, WATCH.observer
+    WATCH.on, WATCH.observer = True, observer
+    try:
+        yield
+    finally:
+        WATCH.on, WATCH.observer = before
 
 
 def users_line() -> str:
@@ -145,8 +158,12 @@ def array_of(value: Any) -> Any:
     return value.values if hasattr(value, "rows") else value
 
 
-def check_forward(node: Any, inputs: Sequence[Any], output: Any) -> Origin:
-    """Raise if ``output`` is not finite; return where the call was made."""
+def check_forward(node: Any, inputs: Sequence[Any], output: Any) -> Origin | None:
+    """Raise if ``output`` is not finite; return where the call was made. Tell the observer."""
+    if WATCH.observer is not None:
+        WATCH.observer(node)
+    if not WATCH.values:
+        return None
     origin = Origin(LAYERS.path(), users_line(), described(inputs))
     for array in as_arrays(output):
         found = offence(array)
@@ -160,6 +177,8 @@ def check_forward(node: Any, inputs: Sequence[Any], output: Any) -> Origin:
 
 def check_backward(node: Any, incoming: Any, outgoing: Any) -> None:
     """Raise if a gradient that ``node`` returned is not finite."""
+    if not WATCH.values:
+        return
     for array in as_arrays(outgoing):
         found = offence(array)
         if found:

@@ -15,6 +15,7 @@ import contextlib
 import inspect
 import itertools
 import operator
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -58,6 +59,13 @@ def owner(array: Array) -> Array:
     while isinstance(getattr(array, "base", None), type(array)):
         array = array.base
     return array
+
+
+def sole(array: Array) -> bool:
+    """Return whether the caller's caller alone has ``array``, and no other array its memory."""
+    base = getattr(array, "base", None)
+    # Four references: both callers' variables, the parameter, and the argument of getrefcount
+    return sys.getrefcount(array) == 4 and not isinstance(base, type(array))
 
 
 def wrote(array: Array) -> None:

@@ -22,6 +22,7 @@ from tinymed.autograd import (
     Writes,
     result_of,
     set_grad_enabled,
+    sole,
     wrote,
 )
 from tinymed.row_gradient import RowGradient
@@ -279,7 +280,7 @@ def wrong_gradient(node: Function, gradient: Any, made: tuple[Any, Any]) -> Runt
 
 
 def accumulate(leaf: Variable, gradient: Any) -> None:
-    """Add to ``leaf.grad``. A leaf owns its gradient: the first is copied, others are added in."""
+    """Add to ``leaf.grad``. A leaf owns its gradient: the first is copied if others have it too."""
     if isinstance(gradient, RowGradient) or isinstance(leaf.grad, RowGradient):
         leaf.grad = accumulated_rows(leaf.grad, gradient)
     elif isinstance(gradient, Variable):  # create_graph: the gradient is itself part of a graph
@@ -290,7 +291,9 @@ def accumulate(leaf: Variable, gradient: Any) -> None:
         else:
             leaf.grad = Variable.result_type(gradient.data.copy())
     elif leaf.grad is None:
-        leaf.grad = Variable.result_type(gradient.copy() if gradient.ndim else np.array(gradient))
+        if not (gradient.ndim and sole(gradient)):
+            gradient = gradient.copy() if gradient.ndim else np.array(gradient)
+        leaf.grad = Variable.result_type(gradient)
     elif leaf.grad.requires_grad:
         leaf.grad = leaf.grad + gradient
     else:
@@ -341,7 +344,8 @@ def backward(
     walk.start(roots, gradients)
     with set_grad_enabled(create_graph):
         walk.run()
-        for leaf, gradient in walk.leaves.values():
+        for name in list(walk.leaves):
+            leaf, gradient = walk.leaves.pop(name)
             if leaf.hooks:
                 gradient = run_hooks(leaf.hooks, gradient, leaf.made[0])
             accumulate(leaf, gradient)

@@ -1,0 +1,78 @@
+"""Take down the compiled calls that a piece of Python makes, in order to make them again.
+
+What costs a small network its time is Python: finding the kernel, checking shapes, allocating. All
+of it comes out the same for each batch of one shape. What remains is a list of calls of compiled
+functions with fixed arrays, and that is what a `Recording` holds: `parallel` notes each call here
+while one is active. `tinymed.compile` makes one function of the list.
+
+What must be done anew each time (random numbers, an optimizer's step count) is an *action*: a
+Python function noted among the calls, whose own compiled calls are not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+__all__ = ["Action", "Call", "Recording", "acting", "active", "record"]
+
+
+class Call(NamedTuple):
+    """One call ``parallel(function, count, least, *given)``."""
+
+    function: Callable[..., Any]
+    count: int
+    least: int
+    given: tuple[Any, ...]
+
+
+class Action(NamedTuple):
+    """A Python function of no arguments that is called at its place."""
+
+    function: Callable[[], Any]
+
+
+class Recording:
+    """The calls and actions of one thread, in order."""
+
+    def __init__(self) -> None:
+        self.steps: list[Call | Action] = []
+
+
+class _State(threading.local):
+    recording: Recording | None = None
+
+
+_state = _State()
+
+
+def active() -> Recording | None:
+    """Return the recording of this thread, if there is one."""
+    return _state.recording
+
+
+@contextlib.contextmanager
+def record() -> Iterator[Recording]:
+    """Take down what this thread calls inside."""
+    if _state.recording is not None:
+        raise RuntimeError("record: a recording is active already; they do not nest")
+    _state.recording = Recording()
+    try:
+        yield _state.recording
+    finally:
+        _state.recording = None
+
+
+@contextlib.contextmanager
+def acting(function: Callable[[], Any]) -> Iterator[None]:
+    """Note ``function`` as an action, and take down nothing inside, where it is done this time."""
+    recording = _state.recording
+    if recording is not None:
+        recording.steps.append(Action(function))
+    _state.recording = None
+    try:
+        yield
+    finally:
+        _state.recording = recording
