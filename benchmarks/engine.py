@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 
 import tinymed as tm
-from benchmarks.timing import Interval, alternate, cores, machine, median_interval, ratio
 from tinymed import nn
+from tinymed.bench.machine import cores, machine
+from tinymed.bench.timing import Interval, alternate, median_interval, ratio
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "benchmarks" / "record" / "engine.json"
@@ -197,7 +198,7 @@ def compared(
 ) -> Iterator[Row]:
     """Time candidates, and yield a row for each peer; ``per_call`` units of work are in a call."""
     found = alternate(candidates, repeats)
-    seconds = {name: [s / per_call for s in samples] for name, samples in found.items()}
+    seconds = {name: [s / per_call for s in samples.wall] for name, samples in found.items()}
     ours = median_interval(seconds["tinymed"])
     for peer in peers:
         if peer in seconds:

@@ -27,8 +27,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.patch_features import FEATURES, all_features, central_size
-from benchmarks.timing import machine
 from tinymed import manual_seed, nn, optim
+from tinymed.bench.machine import machine
 from tinymed.data import DataLoader, TensorDataset
 from tinymed.medical.imaging import ImageDataset, read_npz, synthesise, synthesise_malignancy
 from tinymed.medical.models import NoduleCNN

@@ -5,6 +5,7 @@ Shipped as ``tinymed.kernels``. ``python -m tinymed.kernels`` prints what there 
 
 from tinymed.kernels import (
     conv,
+    conv_pool,
     embedding,
     matmul,
     normalization,
@@ -19,6 +20,7 @@ __all__ = [
     "KERNELS",
     "Kernel",
     "conv",
+    "conv_pool",
     "embedding",
     "explain",
     "matmul",

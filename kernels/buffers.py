@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array
+from tinymed.kernels.recording import active
 
 __all__ = ["empty", "release_buffers"]
 
@@ -61,7 +62,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     for length in shape:
         size *= length
     if size < LEAST:
-        return np.empty(shape, kind)
+        return _noted(np.empty(shape, kind))
     memory = None
     with _lock:
         if _ready.get(size):
@@ -69,7 +70,16 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
             _held -= size
     if memory is None:
         memory = np.empty(size, np.uint8)
-    return np.asarray(_Buffer(memory, shape, kind))
+    return _noted(np.asarray(_Buffer(memory, shape, kind)))
+
+
+def _noted(array: Array) -> Array:
+    """Return ``array``; a recording is told that a kernel asked for its memory."""
+    recording = active()
+    if recording is not None:
+        start = array.ctypes.data
+        recording.made.append((start, start + array.nbytes))
+    return array
 
 
 def release_buffers() -> None:

@@ -12,11 +12,15 @@ Python function noted among the calls, whose own compiled calls are not.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-__all__ = ["Action", "Call", "Recording", "acting", "active", "record"]
+__all__ = ["Action", "Call", "Recording", "act", "action", "active", "record"]
+
+
+P, R = ParamSpec("P"), TypeVar("R")
 
 
 class Call(NamedTuple):
@@ -35,10 +39,11 @@ class Action(NamedTuple):
 
 
 class Recording:
-    """The calls and actions of one thread, in order."""
+    """The calls and actions of one thread, in order, and the memory that kernels asked for."""
 
     def __init__(self) -> None:
         self.steps: list[Call | Action] = []
+        self.made: list[tuple[int, int]] = []  # first and last address of each result
 
 
 class _State(threading.local):
@@ -65,14 +70,27 @@ def record() -> Iterator[Recording]:
         _state.recording = None
 
 
-@contextlib.contextmanager
-def acting(function: Callable[[], Any]) -> Iterator[None]:
-    """Note ``function`` as an action, and take down nothing inside, where it is done this time."""
+def act(function: Callable[[], Any]) -> Any:
+    """Call ``function``, note it as an action, and take down nothing of what it does."""
     recording = _state.recording
-    if recording is not None:
-        recording.steps.append(Action(function))
+    if recording is None:
+        return function()
+    recording.steps.append(Action(function))
     _state.recording = None
     try:
-        yield
+        return function()
     finally:
         _state.recording = recording
+
+
+def action(function: Callable[P, R]) -> Callable[P, R]:
+    """Make each call of a function or method an action, with the arguments it has now."""
+
+    @functools.wraps(function)
+    def noted(*arguments: P.args, **named: P.kwargs) -> R:
+        if _state.recording is None:
+            return function(*arguments, **named)
+        result: R = act(lambda: function(*arguments, **named))
+        return result
+
+    return noted

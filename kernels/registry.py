@@ -146,7 +146,7 @@ def missing(implementation: str) -> str | None:
 def first_array(arguments: tuple[Any, ...]) -> Any:
     """Return the first array there is, in a list of arrays the first of these."""
     for argument in arguments:
-        one = argument[0] if argument.__class__ is list else argument
+        one = argument[0] if argument.__class__ is list and argument else argument
         if is_array(one):
             return one
     raise TypeError("a kernel is called with arrays, but there is none")

@@ -9,6 +9,7 @@ of every kernel's rules without being listed. Conditions look at shapes, dtypes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -33,7 +34,28 @@ def always(*arguments: Any) -> bool:
 
 def floats(x: Any, *others: Any) -> bool:
     """Return whether the first array is float32 or float64, and so what the vector code is for."""
-    return x.dtype.char in "fd"
+    return x.dtype.char in "fd" and x.dtype.isnative
+
+
+def rows(x: Any, ids: Any, *others: Any) -> bool:
+    """Return whether the arrays are rows of float32 or float64 and their numbers, int64."""
+    return floats(x) and x.dtype.isnative and ids.dtype.kind == "i" and ids.dtype.itemsize == 8
+
+
+def many_rows(weight: Any, ids: Any) -> bool:
+    """Return whether more than one thread is worth it; one copies no faster than NumPy's take."""
+    elements: int = ids.size * weight.shape[-1] if weight.ndim > 1 else ids.size
+    return elements >= 1 << 20
+
+
+def rows_of_bags(weight: Any, ids: Any, *others: Any) -> bool:
+    """Return whether a place in a bag is also a whole float32, which maxima are tracked by."""
+    return rows(weight, ids) and ids.size <= 1 << 24
+
+
+def rows_in_place(weight: Any, ids: Any, max_norm: float, norm_type: float) -> bool:
+    """Return whether rows can be shortened where they are, by one of the common norms."""
+    return rows(weight, ids) and weight.flags.carray and norm_type in (1, 2, float("inf"))
 
 
 def alike(params: Any, *others: Any) -> bool:
@@ -50,6 +72,11 @@ def alike(params: Any, *others: Any) -> bool:
     return [array.shape for array in arrays] == shapes * len(lists) and [
         array.dtype for array in arrays
     ].count(dtype) == len(arrays)
+
+
+def all_floats(arrays: Any) -> bool:
+    """Return whether all arrays of a list are float32 or float64."""
+    return all(array.dtype.char in "fd" and array.dtype.isnative for array in arrays)
 
 
 ONE_PASS = (Rule("numba_cpu", alike, always, "one pass over memory, all parameters in one call"),)
@@ -101,10 +128,42 @@ def reset_after_backward(*arguments: Any) -> bool:
     return arguments[3] is not None and one_dtype(*arguments)
 
 
+def three_by_three(x: Any, weight: Any, *settings: Any) -> bool:
+    """Return whether a convolution is what Winograd's transforms are for, in float32."""
+    _, stride, _, dilation, groups, *_ = settings
+    plain = stride == dilation == (1, 1) and groups == 1
+    return plain and weight.shape[2:] == (3, 3) and x.dtype.char == "f" and one_dtype(x, weight)
+
+
+def many_tiles(x: Any, weight: Any, *settings: Any) -> bool:
+    """Return whether there are 8 channels on both sides, and 128 positions in all images."""
+    n, _, height, width = x.shape
+    return min(weight.shape[:2]) >= 8 and n * height * width >= 128
+
+
+def one_by_one(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a convolution is a matrix product for each image, of a register at least."""
+    stride, padding = settings[:2]
+    plain = max(*weight.shape[2:], *stride) == 1 and not any(padding)
+    return plain and math.prod(x.shape[2:]) >= 16 and one_dtype(x, weight, bias)
+
+
+def one_by_one_gradient(dy: Any, weight: Any, spatial: Any, *settings: Any) -> bool:
+    """Return the same of the gradient's arguments; dy may be smaller than x elsewhere."""
+    return tuple(spatial) == dy.shape[2:] and one_by_one(dy, weight, None, *settings)
+
+
+PRODUCT = "1x1: a matrix product for each image, nothing laid out"
+WINOGRAD = "3x3 in float32: a quarter of the products, ten times the rounding error"
 EXACT = "sums of taps, any geometry; nothing is approximated"
+NOT_STORED = "what is pooled is never written to memory"
 ALL_STEPS = "all time steps in one call; each thread takes some sequences"
 
 WINDOWS = (Rule("numba_cpu", floats, always, "a register of neighbouring windows at a time"),)
+
+NORMS = (Rule("numba_cpu", floats, always, "sums and result of a channel or sample in cache"),)
+
+LOGITS = (Rule("numba_cpu", floats, always, "exponentials in vector code, a row in cache"),)
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.product": (Rule("numba_cpu", matrices, long_product, "2^18 multiply-adds or more"),),
@@ -115,9 +174,19 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.linear": (
         Rule("numba_cpu", matrices, long_linear, "2^18 multiply-adds or more; bias and f fused"),
     ),
-    "conv.forward": (Rule("numba_cpu:direct", one_dtype, always, EXACT),),
-    "conv.grad_input": (Rule("numba_cpu:direct", one_dtype, always, EXACT),),
+    "conv.forward": (
+        Rule("numba_cpu:winograd", three_by_three, many_tiles, WINOGRAD),
+        Rule("numba_cpu:pointwise", one_by_one, always, PRODUCT),
+        Rule("numba_cpu:direct", one_dtype, always, EXACT),
+    ),
+    "conv.grad_input": (
+        Rule("numba_cpu:winograd", three_by_three, many_tiles, WINOGRAD),
+        Rule("numba_cpu:pointwise", one_by_one_gradient, always, PRODUCT),
+        Rule("numba_cpu:direct", one_dtype, always, EXACT),
+    ),
     "conv.grad_weight": (Rule("numba_cpu:direct", one_dtype, always, EXACT),),
+    "conv_pool.forward": (Rule("numba_cpu", one_dtype, always, NOT_STORED),),
+    "conv_pool.grad_weight": (Rule("numba_cpu", floats, always, NOT_STORED),),
     "recurrent.rnn_forward": (Rule("numba_cpu", one_dtype, always, ALL_STEPS),),
     "recurrent.rnn_backward": (Rule("numba_cpu", one_dtype, always, ALL_STEPS),),
     "recurrent.lstm_forward": (Rule("numba_cpu", plain_lstm_forward, always, ALL_STEPS),),
@@ -133,9 +202,31 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "optimizer.rmsprop": ONE_PASS,
     "optimizer.adagrad": ONE_PASS,
     "optimizer.adadelta": ONE_PASS,
+    "optimizer.squares": (Rule("numba_cpu", all_floats, always, "one pass over memory"),),
     "pooling.max_forward": WINDOWS,
     "pooling.max_grad_input": WINDOWS,
     "pooling.max_gather": WINDOWS,
     "pooling.avg_forward": WINDOWS,
     "pooling.avg_grad_input": WINDOWS,
+    "embedding.forward": (
+        Rule("numba_cpu", rows, many_rows, "a million elements: several threads copy them"),
+    ),
+    "embedding.sum_rows": (Rule("numba_cpu", rows, always, "ids sorted by their digits, O(n)"),),
+    "embedding.grad_weight": (Rule("numba_cpu", rows, always, "each row is written once"),),
+    "embedding.bag_sum": (Rule("numba_cpu", rows, always, "no copies of the rows"),),
+    "embedding.bag_max": (Rule("numba_cpu", rows_of_bags, always, "no copies of the rows"),),
+    "embedding.renormalize": (Rule("numba_cpu", rows_in_place, always, "no copies of the rows"),),
+    "normalization.batch_norm": NORMS,
+    "normalization.batch_norm_grad": NORMS,
+    "normalization.affine": (Rule("numba_cpu", one_dtype, always, "one pass over memory"),),
+    "normalization.group_norm": NORMS,
+    "normalization.group_norm_grad": NORMS,
+    "softmax.softmax": LOGITS,
+    "softmax.softmax_grad": LOGITS,
+    "softmax.log_softmax": LOGITS,
+    "softmax.log_softmax_grad": LOGITS,
+    "softmax.cross_entropy": LOGITS,
+    "softmax.cross_entropy_grad": LOGITS,
+    "softmax.mean_cross_entropy": LOGITS,
+    "softmax.mean_cross_entropy_grad": LOGITS,
 }

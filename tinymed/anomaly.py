@@ -32,7 +32,7 @@ class Watch(threading.local):
     on = False  # of what follows, is there anything?
     values = False
     infinity = True
-    observer: Callable[[Any], None] | None = None  # told of each op that runs
+    observer: Callable[[Any, Any], None] | None = None  # told of each op and its inputs
 
 
 class Layers(threading.local):
@@ -94,8 +94,12 @@ def detect_anomaly(infinity: bool = True) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def observe_ops(observer: Callable[[Any], None]) -> Iterator[None]:
-    """Call ``observer(node)`` for each op that this thread runs inside, recorded or not."""
+def observe_ops(observer: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Call ``observer(node, inputs)`` for each op that this thread runs inside.
+
+    A write in place is told as ``observer(None, array)``, the first gradient of a leaf as
+    ``observer(leaf, gradient)``.
+    """
     before = WATCH.on, WATCH.observer
     WATCH.on, WATCH.observer = True, observer
     try:
@@ -161,7 +165,7 @@ def array_of(value: Any) -> Any:
 def check_forward(node: Any, inputs: Sequence[Any], output: Any) -> Origin | None:
     """Raise if ``output`` is not finite; return where the call was made. Tell the observer."""
     if WATCH.observer is not None:
-        WATCH.observer(node)
+        WATCH.observer(node, inputs)
     if not WATCH.values:
         return None
     origin = Origin(LAYERS.path(), users_line(), described(inputs))

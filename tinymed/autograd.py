@@ -71,6 +71,8 @@ def sole(array: Array) -> bool:
 def wrote(array: Array) -> None:
     """Tell the engine that ``array`` was changed in place; every tinymed call that writes does."""
     Writes.latest = Writes.at[id(owner(array))] = next(CLOCK)
+    if WATCH.observer is not None:
+        WATCH.observer(None, array)
 
 
 @contextlib.contextmanager
@@ -240,7 +242,7 @@ class Function:
         if output.__class__ is not np.ndarray and isinstance(output, np.generic):
             output = np.asarray(output)  # NumPy makes scalars of arrays without axes
         if WATCH.on:
-            self.origin = anomaly.check_forward(self, arrays, output)
+            self.origin = anomaly.check_forward(self, inputs, output)
         if not variables:
             return output
         kind = Variable.result_type

@@ -291,6 +291,8 @@ def accumulate(leaf: Variable, gradient: Any) -> None:
         else:
             leaf.grad = Variable.result_type(gradient.data.copy())
     elif leaf.grad is None:
+        if WATCH.observer is not None:
+            WATCH.observer(leaf, gradient)
         if not (gradient.ndim and sole(gradient)):
             gradient = gradient.copy() if gradient.ndim else np.array(gradient)
         leaf.grad = Variable.result_type(gradient)

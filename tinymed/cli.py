@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinymed import __version__, serialization
+from tinymed.bench import command as bench
 from tinymed.kernels.registry import table
 from tinymed.medical.tasks.task import TASKS, load_model, task_of
 
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for an error, 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
+        if getattr(options, "compiles", False):
+            say_when_compiling()
         options.run(options)
     except EXPECTED as error:
         if os.environ.get("TINYMED_DEBUG"):
@@ -54,12 +57,16 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=task.help, description=task.help)
         task.add_arguments(command)
         command.set_defaults(
-            run=lambda options, task=task: report(task.train(options), options.json)
+            run=lambda options, task=task: report(task.train(options), options.json),
+            compiles=True,
         )
     _add_evaluate(commands.add_parser("evaluate", help="measure a trained model on a file"))
     _add_predict(commands.add_parser("predict", help="apply a trained model to images"))
     info = commands.add_parser("info", help="versions, backends, and why a GPU is not used")
     info.set_defaults(run=lambda options: print(installation()))
+    bench.add_bench(commands.add_parser("bench", help="time kernels side by side, and peers"))
+    bench.add_verify(commands.add_parser("verify", help="prove kernels against the reference"))
+    bench.add_kernels(commands.add_parser("kernels", help="list the kernels, or compile them all"))
     return top
 
 
@@ -70,7 +77,7 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--split", help="train, val or test (default: test, or all there is)")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here")
-    command.set_defaults(run=evaluate)
+    command.set_defaults(run=evaluate, compiles=True)
 
 
 def _add_predict(command: argparse.ArgumentParser) -> None:
@@ -83,7 +90,20 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
         help="npz, npy, picture, DICOM slice, or folder with a CSV",
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the predictions here")
-    command.set_defaults(run=predict)
+    command.set_defaults(run=predict, compiles=True)
+
+
+def say_when_compiling() -> None:
+    """Let the first kernel that is compiled, not taken from the cache, say so on a line."""
+    if find_spec("numba") is None:
+        return
+    from tinymed.kernels import compiled
+
+    def once(function: str) -> None:
+        compiled.announce = before
+        print("compiling kernels, once on this machine: it can take a minute", file=sys.stderr)
+
+    before, compiled.announce = compiled.announce, once
 
 
 def evaluate(options: argparse.Namespace) -> None:

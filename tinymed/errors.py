@@ -26,6 +26,10 @@ class AnomalyError(RuntimeError):
     """The first NaN or infinity found under `tinymed.detect_anomaly`."""
 
 
+class CompileError(RuntimeError):
+    """A step that cannot be compiled, and why."""
+
+
 class CheckpointError(ValueError):
     """A file of saved tensors that is truncated, altered, or made for something else."""
 

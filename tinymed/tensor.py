@@ -15,8 +15,9 @@ import numpy as np
 from tinymed import autograd, backpropagation, ops
 from tinymed.autograd import Variable
 from tinymed.backpropagation import Handle
-from tinymed.errors import check_dim
+from tinymed.errors import CompileError, check_dim
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
+from tinymed.kernels.recording import active
 from tinymed.ops.indexing import plain_index
 from tinymed.ops.shaping import shape_argument
 from tinymed.random import default_generator
@@ -131,6 +132,7 @@ class Tensor(Methods):
         return (self[i] for i in range(self.shape[0]))
 
     def __bool__(self) -> _bool:
+        self._is_read("bool")
         if self.numel() != 1:
             raise ValueError(
                 f"bool: the truth of a tensor {self.shape} is ambiguous; "
@@ -173,18 +175,29 @@ class Tensor(Methods):
 
     # ------------------------------------------------------------------------- to other forms
 
+    def _is_read(self, how: str) -> None:
+        """Refuse to give values to Python while `compile` records: they will be others next time."""
+        if active() is not None:
+            raise CompileError(
+                f"compile: {how}() reads the values of a tensor {self.shape} inside the step; return "
+                "the tensor and read it outside"
+            )
+
     def item(self) -> Any:
         """Return the only element as a Python number."""
+        self._is_read("item")
         if self.numel() != 1:
             raise ValueError(f"item: a tensor {self.shape} has {self.numel()} elements, expected 1")
         return self.data.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers."""
+        self._is_read("tolist")
         return self.data.tolist()
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return a NumPy array, sharing memory where it can; refused where gradients are wanted."""
+        self._is_read("numpy")
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires a gradient; use detach().numpy()")
         return to_host(self.data)

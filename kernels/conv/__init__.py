@@ -12,6 +12,20 @@ be less than S has room for, as in a transposed convolution with an output_paddi
 
 from tinymed.kernels.registry import kernel
 
-forward = kernel(__name__, "forward", "reference")
-grad_input = kernel(__name__, "grad_input", "reference")
-grad_weight = kernel(__name__, "grad_weight", "reference")
+forward = kernel(
+    __name__,
+    "forward",
+    "reference",
+    "numba_cpu:winograd",
+    "numba_cpu:pointwise",
+    "numba_cpu:direct",
+)
+grad_input = kernel(
+    __name__,
+    "grad_input",
+    "reference",
+    "numba_cpu:winograd",
+    "numba_cpu:pointwise",
+    "numba_cpu:direct",
+)
+grad_weight = kernel(__name__, "grad_weight", "reference", "numba_cpu:direct")

@@ -72,7 +72,7 @@ def _product(a: Array, b: Array, bias: Array | None, activation: str | None) -> 
         least = 1 + WORTH // (rows * depth)
         parallel(multiply_few, columns, least, flat, columns, rows, a, a_row, b, b_column, depth)
         if kind or bias.size:
-            finish(0, rows, flat, columns, bias, kind)
+            parallel(finish, rows, 1 + MANY // columns, flat, columns, bias, kind)
         return y
     width = panel_width(a.dtype)
     count = -(-columns // width)

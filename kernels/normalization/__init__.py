@@ -3,6 +3,8 @@
 ``batch_norm(x, weight, bias, eps)`` -> y, mean (C,), variance (C,): statistics of this batch
 ``batch_norm_grad(grad_output, x, weight, mean, variance, eps)`` -> dL/dx, dL/dweight, dL/dbias
 
+``affine(x, mean, scale, bias)`` -> (x - mean) * scale + bias, with each channel's (C,) numbers
+
 ``group_norm(x, weight, bias, groups, eps)`` -> y, mean (N, G), variance (N, G); x is (N, C, L)
 ``group_norm_grad(grad_output, x, weight, mean, variance, eps)`` -> dL/dx, dL/dweight, dL/dbias
 
@@ -11,7 +13,8 @@ Layer norm is group norm of one group with L = 1; instance norm has as many grou
 
 from tinymed.kernels.registry import kernel
 
-batch_norm = kernel(__name__, "batch_norm", "reference")
-batch_norm_grad = kernel(__name__, "batch_norm_grad", "reference")
-group_norm = kernel(__name__, "group_norm", "reference")
-group_norm_grad = kernel(__name__, "group_norm_grad", "reference")
+batch_norm = kernel(__name__, "batch_norm", "reference", "numba_cpu")
+batch_norm_grad = kernel(__name__, "batch_norm_grad", "reference", "numba_cpu")
+affine = kernel(__name__, "affine", "reference", "numba_cpu")
+group_norm = kernel(__name__, "group_norm", "reference", "numba_cpu")
+group_norm_grad = kernel(__name__, "group_norm_grad", "reference", "numba_cpu")

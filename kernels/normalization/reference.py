@@ -61,6 +61,12 @@ def batch_norm_grad(
     return grad_x, grad_weight, grad_bias
 
 
+def affine(x: Array, mean: Array, scale: Array, bias: Array | None) -> Array:
+    """Return (x - mean) scale + bias with each channel's numbers: batch norm in evaluation mode."""
+    y = (x - per_channel(mean, x.ndim)) * per_channel(scale, x.ndim)
+    return y if bias is None else y + per_channel(bias, x.ndim)
+
+
 def group_norm(
     x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float
 ) -> tuple[Array, Array, Array]:

@@ -1,12 +1,45 @@
-"""The update rules, written as in their papers, changing the parameters in place."""
+"""The update rules, written as in their papers for one array each, changing it in place."""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 from tinymed.kernels.arrays import Array, array_module
 
 
+def for_each(rule: Callable[..., None]) -> Callable[..., None]:
+    """Return ``rule`` for lists of arrays: it is used on the first of each, then on the second."""
+
+    @functools.wraps(rule)
+    def step(*given: Any) -> None:
+        for i in range(len(given[0])):
+            rule(*(one[i] if isinstance(one, list) else one for one in given))
+
+    return step
+
+
+def with_decay(param: Array, grad: Array, weight_decay: float) -> Array:
+    """Return the gradient of the loss and of weight_decay |param|^2 / 2."""
+    return grad + weight_decay * param if weight_decay else grad
+
+
+def after_decay(
+    param: Array, grad: Array, lr: float, weight_decay: float, decoupled: bool
+) -> Array:
+    """Return the gradient `with_decay`; if ``decoupled``, let ``param`` shrink, grad as it is.
+
+    Source: Loshchilov, Hutter (2019), "Decoupled weight decay regularization", algorithm 2.
+    """
+    if not decoupled:
+        return with_decay(param, grad, weight_decay)
+    param *= 1 - lr * weight_decay
+    return grad
+
+
+@for_each
 def sgd(
     param: Array,
     grad: Array,
@@ -16,11 +49,13 @@ def sgd(
     dampening: float,
     nesterov: bool,
     first: bool,
+    weight_decay: float,
 ) -> None:
     """Step: v = momentum v + (1 - dampening) g;  param -= lr v, Nesterov: lr (g + momentum v).
 
     ``first``: the buffer is empty and takes g as it is, as PyTorch does.
     """
+    grad = with_decay(param, grad, weight_decay)
     direction = grad
     if momentum_buffer is not None:
         if first:
@@ -32,6 +67,7 @@ def sgd(
     param -= lr * direction
 
 
+@for_each
 def adam(
     param: Array,
     grad: Array,
@@ -43,6 +79,8 @@ def adam(
     beta2: float,
     eps: float,
     max_exp_avg_sq: Array | None,
+    weight_decay: float,
+    decoupled: bool,
 ) -> None:
     """Step: m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  param -= lr m^ / (sqrt(v^) + eps).
 
@@ -51,6 +89,7 @@ def adam(
 
     Source: Kingma, Ba (2015), algorithm 1; Reddi, Kale, Kumar (2018), algorithm 2.
     """
+    grad = after_decay(param, grad, lr, weight_decay, decoupled)
     xp = array_module(param)
     exp_avg *= beta1
     exp_avg += (1 - beta1) * grad
@@ -66,6 +105,7 @@ def adam(
     param -= (lr / (1 - beta1**step)) * exp_avg / denominator
 
 
+@for_each
 def adamax(
     param: Array,
     grad: Array,
@@ -76,11 +116,13 @@ def adamax(
     beta1: float,
     beta2: float,
     eps: float,
+    weight_decay: float,
 ) -> None:
     """Step: m = b1 m + (1 - b1) g;  u = max(b2 u, |g| + eps);  param -= lr m^ / u.
 
     Source: Kingma, Ba (2015), algorithm 2.
     """
+    grad = with_decay(param, grad, weight_decay)
     exp_avg *= beta1
     exp_avg += (1 - beta1) * grad
     exp_inf *= beta2
@@ -88,6 +130,7 @@ def adamax(
     param -= (lr / (1 - beta1**step)) * exp_avg / exp_inf
 
 
+@for_each
 def nadam(
     param: Array,
     grad: Array,
@@ -101,6 +144,8 @@ def nadam(
     mu: float,
     mu_next: float,
     mu_product: float,
+    weight_decay: float,
+    decoupled: bool,
 ) -> None:
     """Step: Adam with Nesterov's momentum, the next one already taken along with the gradient.
 
@@ -109,6 +154,7 @@ def nadam(
 
     Source: Dozat (2016), "Incorporating Nesterov momentum into Adam", algorithm 2.
     """
+    grad = after_decay(param, grad, lr, weight_decay, decoupled)
     exp_avg *= beta1
     exp_avg += (1 - beta1) * grad
     exp_avg_sq *= beta2
@@ -120,6 +166,7 @@ def nadam(
     param -= ahead / denominator
 
 
+@for_each
 def radam(
     param: Array,
     grad: Array,
@@ -130,6 +177,8 @@ def radam(
     beta1: float,
     beta2: float,
     eps: float,
+    weight_decay: float,
+    decoupled: bool,
 ) -> None:
     """Step: Adam's, times r where v is of enough gradients to be trusted; else param -= lr m^.
 
@@ -139,6 +188,7 @@ def radam(
     Source: Liu, Jiang, He, Chen, Liu, Gao, Han (2020), "On the variance of the adaptive learning
     rate and beyond", algorithm 2; trusted above 5, and eps inside, as PyTorch has it.
     """
+    grad = after_decay(param, grad, lr, weight_decay, decoupled)
     exp_avg *= beta1
     exp_avg += (1 - beta1) * grad
     exp_avg_sq *= beta2
@@ -156,6 +206,7 @@ def radam(
     param -= (size * r * math.sqrt(correction)) * exp_avg / denominator
 
 
+@for_each
 def sparse_adam(
     param: Array,
     grad: Array,
@@ -179,6 +230,7 @@ def sparse_adam(
     param -= (lr * math.sqrt(1 - beta2**step) / (1 - beta1**step)) * exp_avg / denominator
 
 
+@for_each
 def rmsprop(
     param: Array,
     grad: Array,
@@ -189,6 +241,7 @@ def rmsprop(
     alpha: float,
     eps: float,
     momentum: float,
+    weight_decay: float,
 ) -> None:
     """Step: v = a v + (1 - a) g^2;  b = momentum b + g / (sqrt(v) + eps);  param -= lr b.
 
@@ -197,6 +250,7 @@ def rmsprop(
     Source: Tieleman, Hinton (2012), "Lecture 6.5: rmsprop"; Graves (2013), "Generating sequences
     with recurrent neural networks", eq. 38-45, for the centered one.
     """
+    grad = with_decay(param, grad, weight_decay)
     xp = array_module(param)
     square_avg *= alpha
     square_avg += (1 - alpha) * grad * grad
@@ -214,18 +268,23 @@ def rmsprop(
     param -= lr * direction
 
 
-def adagrad(param: Array, grad: Array, total: Array, lr: float, eps: float) -> None:
+@for_each
+def adagrad(
+    param: Array, grad: Array, total: Array, lr: float, eps: float, weight_decay: float
+) -> None:
     """Step: G = G + g^2;  param -= lr g / (sqrt(G) + eps).
 
     Source: Duchi, Hazan, Singer (2011), "Adaptive subgradient methods for online learning and
     stochastic optimization", eq. 1 with the diagonal of G.
     """
+    grad = with_decay(param, grad, weight_decay)
     total += grad * grad
     denominator = array_module(param).sqrt(total)
     denominator += eps
     param -= lr * grad / denominator
 
 
+@for_each
 def adadelta(
     param: Array,
     grad: Array,
@@ -234,6 +293,7 @@ def adadelta(
     lr: float,
     rho: float,
     eps: float,
+    weight_decay: float,
 ) -> None:
     """Step: v = r v + (1 - r) g^2;  d = sqrt(D + eps) / sqrt(v + eps) g;  param -= lr d.
 
@@ -242,6 +302,7 @@ def adadelta(
 
     Source: Zeiler (2012), "ADADELTA: an adaptive learning rate method", algorithm 1.
     """
+    grad = with_decay(param, grad, weight_decay)
     xp = array_module(param)
     square_avg *= rho
     square_avg += (1 - rho) * grad * grad
@@ -251,3 +312,11 @@ def adadelta(
     acc_delta *= rho
     acc_delta += (1 - rho) * delta * delta
     param -= lr * delta
+
+
+def squares(grad: list[Array]) -> float:
+    """Return the sum of the squares of all elements, added up in float64.
+
+    The squares of 11 million float32 gradients are beyond float32's precision, if not its range.
+    """
+    return float(sum((array.astype("float64") ** 2).sum() for array in grad))

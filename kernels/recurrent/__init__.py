@@ -35,9 +35,9 @@ where only the final state is used; ``before`` (R, H) is the state that each ste
 
 from tinymed.kernels.registry import kernel
 
-rnn_forward = kernel(__name__, "rnn_forward", "reference")
-rnn_backward = kernel(__name__, "rnn_backward", "reference")
-lstm_forward = kernel(__name__, "lstm_forward", "reference")
-lstm_backward = kernel(__name__, "lstm_backward", "reference")
-gru_forward = kernel(__name__, "gru_forward", "reference")
-gru_backward = kernel(__name__, "gru_backward", "reference")
+rnn_forward = kernel(__name__, "rnn_forward", "reference", "numba_cpu")
+rnn_backward = kernel(__name__, "rnn_backward", "reference", "numba_cpu")
+lstm_forward = kernel(__name__, "lstm_forward", "reference", "numba_cpu")
+lstm_backward = kernel(__name__, "lstm_backward", "reference", "numba_cpu")
+gru_forward = kernel(__name__, "gru_forward", "reference", "numba_cpu")
+gru_backward = kernel(__name__, "gru_backward", "reference", "numba_cpu")

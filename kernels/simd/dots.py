@@ -1,8 +1,8 @@
 """The micro-kernel for sums along lines: scalar products of a few rows with a few others.
 
-Where `tile` needs as many numbers side by side as a register has lanes, this one serves results that
-are few: the weights of a first layer, of a depthwise one. The lanes run along the sum, each adds
-up its share, and they are added to each other once, at the end.
+Where `tile` needs as many numbers side by side as a register has lanes, this one serves results
+that are few: the weights of a first layer, of a depthwise one. The lanes run along the sum, each
+adds up its share, and they are added to each other once, at the end.
 
     y[r, c] += sum over l, i of a[r, l, i] * b[c, l, i]
 """
@@ -26,8 +26,8 @@ def dots(rows: int, columns: int) -> Callable[..., None]:
     """Return ``rows`` x ``columns`` scalar products as a function for compiled code.
 
     ``f(y, y_at, y_row, a, a_at, a_row, a_line, b, b_at, b_column, b_line, lines, width)``: flat
-    arrays and element offsets. a[r, l, i] is at ``a_at + r * a_row + l * a_line + i``, b[c, l, i] at
-    ``b_at + b_column[c] + l * b_line + i``, y[r, c] at ``y_at + r * y_row + c``; i < width.
+    arrays and element offsets. a[r, l, i] is at ``a_at + r * a_row + l * a_line + i``, b[c, l, i]
+    at ``b_at + b_column[c] + l * b_line + i``, y[r, c] at ``y_at + r * y_row + c``; i < width.
     """
 
     @intrinsic

@@ -57,7 +57,11 @@ def tile(rows: int, vectors: int) -> Callable[..., None]:
         whole, table = types.intp, types.Array
         signature = types.void(
             *(y, whole, whole),
-            *(a, whole, *(given if isinstance(given, table) else whole for given in (a_row, a_step))),
+            *(
+                a,
+                whole,
+                *(given if isinstance(given, table) else whole for given in (a_row, a_step)),
+            ),
             *(b, whole, b_step if isinstance(b_step, table) else whole),
             *(whole, types.boolean),
         )

@@ -1,7 +1,7 @@
 """Turning a square of numbers in registers: rows become columns.
 
-A column of a matrix lies one number here, one there, each in another cache line. Loading a square of
-lanes x lanes numbers row by row and exchanging halves, quarters, eighths ... between pairs of
+A column of a matrix lies one number here, one there, each in another cache line. Loading a square
+of lanes x lanes numbers row by row and exchanging halves, quarters, eighths ... between pairs of
 registers turns it with lanes * log2(lanes) shuffles and no access to single numbers.
 
 Source: Eklundh (1972), "A fast computer method for matrix transposing".

@@ -219,7 +219,7 @@ def test_sgd_with_momentum(nesterov: bool, dampening: float) -> None:
     buffer, v64 = np.zeros(20, np.float32), np.zeros(20)
     for step in range(5):
         g, g64 = both(normal(20, seed=step))
-        optimizer.sgd(p, g, buffer, 0.1, 0.9, dampening, nesterov, step == 0)
+        optimizer.sgd([p], [g], [buffer], 0.1, 0.9, dampening, nesterov, step == 0, 0.0)
         v64 = g64 if step == 0 else 0.9 * v64 + (1 - dampening) * g64
         p64 -= 0.1 * (g64 + 0.9 * v64 if nesterov else v64)
     assert_rounded(p, p64, terms=15, scale=np.ones(20))
@@ -229,7 +229,7 @@ def test_sgd_with_momentum(nesterov: bool, dampening: float) -> None:
 def test_plain_sgd() -> None:
     p, p64 = both(normal(20))
     g, g64 = both(normal(20, seed=1))
-    optimizer.sgd(p, g, None, 0.5, 0.0, 0.0, False, True)
+    optimizer.sgd([p], [g], None, 0.5, 0.0, 0.0, False, True, 0.0)
     assert_rounded(p, p64 - 0.5 * g64, terms=2, scale=abs(p64) + abs(g64))
 
 
@@ -237,10 +237,10 @@ def test_plain_sgd() -> None:
 def test_adam(amsgrad: bool) -> None:
     p, p64 = both(normal(20))
     m, v, m64, v64, most = (np.zeros(20, dtype) for dtype in ("f4", "f4", "f8", "f8", "f8"))
-    largest = np.zeros(20, np.float32) if amsgrad else None
+    largest = [np.zeros(20, np.float32)] if amsgrad else None
     for step in range(1, 6):
         g, g64 = both(normal(20, seed=step) / step**2)
-        optimizer.adam(p, g, m, v, step, 0.1, 0.9, 0.99, 1e-8, largest)
+        optimizer.adam([p], [g], [m], [v], step, 0.1, 0.9, 0.99, 1e-8, largest, 0.0, False)
         m64 = 0.9 * m64 + 0.1 * g64
         v64 = 0.99 * v64 + 0.01 * g64**2
         most = np.maximum(most, v64)

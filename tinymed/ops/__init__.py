@@ -68,6 +68,7 @@ from tinymed.ops.comparison import (
     ne,
 )
 from tinymed.ops.conv import conv1d, conv2d, conv3d
+from tinymed.ops.conv_pool import conv_pool2d
 from tinymed.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from tinymed.ops.counting import (
     bincount,
@@ -408,6 +409,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_pool2d",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",

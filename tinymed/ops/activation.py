@@ -11,6 +11,7 @@ from typing import Any
 from tinymed.autograd import Variable
 from tinymed.errors import check_dim
 from tinymed.kernels import matmul as kernels
+from tinymed.kernels import softmax as softmax_kernels
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.matmul.reference import activate
 from tinymed.ops.arithmetic import add, multiply, subtract
@@ -106,39 +107,48 @@ class LogSigmoid(Unary):
         return (grad_output * sigmoid(-x),)
 
 
-class Softmax(Unary):
+class AlongClasses(Unary):
+    """The family of softmax ops: the kernels have the classes in the middle, (M, C, L)."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def in_the_middle(self, x: Array) -> Array:
+        """Return ``x`` as (M, C, L)."""
+        shape = x.shape or (1,)
+        inner = math.prod(shape[self.dim + 1 :])
+        return x.reshape(math.prod(shape[: self.dim]), shape[self.dim], inner)
+
+
+class Softmax(AlongClasses):
     """y_i = exp(x_i) / sum_j exp(x_j) along an axis;  dL/dx = y (dL/dy - sum_j y_j dL/dy_j)."""
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
     def forward(self, x: Array) -> Array:
         if x.size == 0:
             return x.copy()
-        y = array_module(x).exp(x - x.max(axis=self.dim, keepdims=True))
-        y /= y.sum(axis=self.dim, keepdims=True)
-        return y
+        return softmax_kernels.softmax(self.in_the_middle(x)).reshape(x.shape)
 
     def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
-        share = grad_output * output
-        return (share - output * sum(share, self.dim, keepdim=True),)
+        if isinstance(grad_output, Variable) or output.size == 0:
+            share = grad_output * output
+            return (share - output * sum(share, self.dim, keepdim=True),)
+        given = self.in_the_middle(grad_output), self.in_the_middle(output)
+        return (softmax_kernels.softmax_grad(*given).reshape(output.shape),)
 
 
-class LogSoftmax(Unary):
+class LogSoftmax(AlongClasses):
     """y_i = x_i - log sum_j exp(x_j) along an axis;  dL/dx = dL/dy - exp(y) sum_j dL/dy_j."""
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
     def forward(self, x: Array) -> Array:
         if x.size == 0:
             return x.copy()
-        xp = array_module(x)
-        shifted = x - x.max(axis=self.dim, keepdims=True)
-        return shifted - xp.log(xp.exp(shifted).sum(axis=self.dim, keepdims=True))
+        return softmax_kernels.log_softmax(self.in_the_middle(x)).reshape(x.shape)
 
     def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
-        return (grad_output - exp(output) * sum(grad_output, self.dim, keepdim=True),)
+        if isinstance(grad_output, Variable) or output.size == 0:
+            return (grad_output - exp(output) * sum(grad_output, self.dim, keepdim=True),)
+        given = self.in_the_middle(grad_output), self.in_the_middle(output)
+        return (softmax_kernels.log_softmax_grad(*given).reshape(output.shape),)
 
 
 def activation_gradient(grad_output: Any, output: Any, activation: str | None) -> Any:

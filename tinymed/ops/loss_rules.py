@@ -59,7 +59,7 @@ def checked_classes(name: str, target: Any, classes: int, ignore_index: int | No
         raise TypeError(f"{name}: target holds {what}, expected class indices (integers)")
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: target is {array.dtype}, expected integers")
-    indices = array.reshape(-1).astype(np.int64)
+    indices = array.reshape(-1).astype(np.int64, copy=False)
     wrong = (indices < 0) | (indices >= classes)
     if ignore_index is not None:
         wrong &= indices != ignore_index

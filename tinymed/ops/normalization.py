@@ -70,6 +70,32 @@ class BatchNorm(Function):
         )
 
 
+class ChannelAffine(Function):
+    """y = (x - mean) scale + bias, with each channel's own numbers.
+
+    With g = dL/dy:  dL/dx = scale g,  dL/dmean = -scale sum g,  dL/dscale = sum g (x - mean),
+    dL/dbias = sum g.
+    """
+
+    def output_shape(self, x: Shape, mean: Shape, scale: Shape, bias: Shape | None = None) -> Shape:
+        return x
+
+    def forward(self, x: Array, mean: Array, scale: Array, bias: Array | None) -> Array:
+        return kernels.affine(x, mean, scale, bias)
+
+    def backward(self, grad_output: Any, x: Any, mean: Any, scale: Any) -> tuple[Any, ...]:
+        to_x, to_mean, to_scale, to_bias = self.edges
+        axes = (0, *range(2, x.ndim))
+        total = sum(grad_output, axes) if to_mean or to_bias else None
+        deviation = x - per_channel(mean, x.ndim) if to_scale else None
+        return (
+            grad_output * per_channel(scale, x.ndim) if to_x else None,
+            -(total * scale) if to_mean else None,
+            sum(grad_output * deviation, axes) if to_scale else None,
+            total if to_bias else None,
+        )
+
+
 def per_channel(values: Any, ndim: int) -> Any:
     """Return (C,) as (1, C, 1, ...)."""
     return reshape(values, (1, -1, *[1] * (ndim - 2)))
@@ -108,11 +134,8 @@ def batch_norm(
         if running_mean is None:
             raise ValueError("batch_norm: without training it needs running_mean and running_var")
         BatchNorm(eps).output_shape(x.shape, *(p if p is None else p.shape for p in (weight, bias)))
-        scale = 1 / sqrt(per_channel(running_var, x.ndim) + eps)
-        if weight is not None:
-            scale = scale * per_channel(weight, x.ndim)
-        y = (x - per_channel(running_mean, x.ndim)) * scale
-        return y if bias is None else y + per_channel(bias, x.ndim)
+        scale = 1 / sqrt(running_var + eps)
+        return ChannelAffine()(x, running_mean, scale if weight is None else scale * weight, bias)
     count = x.shape[0] * math.prod(x.shape[2:])
     if count <= 1:
         raise ValueError(f"batch_norm: x {x.shape} has {count} value per channel; training needs 2")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.optim.optimizer import Group, Optimizer, check_not_negative, slot, with_decay
+from tinymed.optim.optimizer import Group, Optimizer, State, check_not_negative, slots
 
 __all__ = ["Adadelta"]
 
@@ -58,14 +58,17 @@ class Adadelta(Optimizer):
         if group["rho"] > 1:
             raise ValueError(f"Adadelta: rho={group['rho']} is above 1")
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
-        """Change ``param`` in place."""
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Change ``params`` in place."""
         kernels.adadelta(
-            param,
-            with_decay(param, grad, group),
-            slot(state, "square_avg", param),
-            slot(state, "acc_delta", param),
+            params,
+            grads,
+            slots(states, "square_avg", params),
+            slots(states, "acc_delta", params),
             group["lr"],
             group["rho"],
             group["eps"],
+            group["weight_decay"],
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.optim.optimizer import Group, Optimizer, check_not_negative, slot, with_decay
+from tinymed.optim.optimizer import Group, Optimizer, State, check_not_negative, slots
 from tinymed.row_gradient import RowGradient
 
 __all__ = ["Adagrad"]
@@ -62,31 +62,23 @@ class Adagrad(Optimizer):
         super().check(group)
         check_not_negative("Adagrad", group, "lr_decay", "initial_accumulator_value")
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
-        """Change ``param`` in place."""
-        total = accumulated(state, param, group)
-        kernels.adagrad(
-            param, with_decay(param, grad, group), total, rate(state, group), group["eps"]
-        )
-
-    def update_rows(
-        self, param: Array, grad: RowGradient, state: dict[str, Any], group: Group
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
     ) -> None:
+        """Change ``params`` in place."""
+        totals = slots(states, "sum", params, group["initial_accumulator_value"])
+        lr = rate(states[0], group)
+        kernels.adagrad(params, grads, totals, lr, group["eps"], group["weight_decay"])
+
+    def update_rows(self, param: Array, grad: RowGradient, state: State, group: Group) -> None:
         """Change the rows that have a gradient; the others have one of 0, which changes nothing."""
-        total = accumulated(state, param, group)
+        (total,) = slots([state], "sum", [param], group["initial_accumulator_value"])
         rows, sums = param[grad.rows], total[grad.rows]
-        kernels.adagrad(rows, grad.values, sums, rate(state, group), group["eps"])
+        kernels.adagrad([rows], [grad.values], [sums], rate(state, group), group["eps"], 0.0)
         param[grad.rows], total[grad.rows] = rows, sums
 
 
-def accumulated(state: dict[str, Any], param: Array, group: Group) -> Array:
-    """Return G of a parameter, at the first step as it starts."""
-    if "sum" not in state:
-        slot(state, "sum", param).fill(group["initial_accumulator_value"])
-    return state["sum"]
-
-
-def rate(state: dict[str, Any], group: Group) -> float:
+def rate(state: State, group: Group) -> float:
     """Return the learning rate of this step of a parameter."""
     slowed: float = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
     return slowed

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.optim.optimizer import Group, Optimizer, check_betas, slot, with_decay
+from tinymed.optim.optimizer import Group, Optimizer, State, check_betas, slots
 
 __all__ = ["Adam", "AdamW"]
 
@@ -64,18 +64,22 @@ class Adam(Optimizer):
         super().check(group)
         check_betas(type(self).__name__, group)
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
-        """Change ``param`` in place."""
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Change ``params`` in place."""
         kernels.adam(
-            param,
-            with_decay(param, grad, group),
-            slot(state, "exp_avg", param),
-            slot(state, "exp_avg_sq", param),
-            state["step"],
+            params,
+            grads,
+            slots(states, "exp_avg", params),
+            slots(states, "exp_avg_sq", params),
+            states[0]["step"],
             group["lr"],
             *group["betas"],
             group["eps"],
-            slot(state, "max_exp_avg_sq", param) if group["amsgrad"] else None,
+            slots(states, "max_exp_avg_sq", params) if group["amsgrad"] else None,
+            group["weight_decay"],
+            group["decoupled_weight_decay"],
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.optim.optimizer import Group, Optimizer, check_betas, slot, with_decay
+from tinymed.optim.optimizer import Group, Optimizer, State, check_betas, slots
 
 __all__ = ["Adamax"]
 
@@ -57,15 +57,18 @@ class Adamax(Optimizer):
         super().check(group)
         check_betas("Adamax", group)
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
-        """Change ``param`` in place."""
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Change ``params`` in place."""
         kernels.adamax(
-            param,
-            with_decay(param, grad, group),
-            slot(state, "exp_avg", param),
-            slot(state, "exp_inf", param),
-            state["step"],
+            params,
+            grads,
+            slots(states, "exp_avg", params),
+            slots(states, "exp_inf", params),
+            states[0]["step"],
             group["lr"],
             *group["betas"],
             group["eps"],
+            group["weight_decay"],
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinymed.autograd import no_grad, wrote
 from tinymed.kernels.arrays import Array
+from tinymed.kernels.recording import action
 from tinymed.tensor import Tensor
 
 __all__ = ["AveragedModel", "get_ema_avg_fn", "get_swa_avg_fn"]
@@ -97,6 +98,7 @@ class AveragedModel:
         """Run the averaged model."""
         return self.module(*inputs, **named)
 
+    @action
     def update_parameters(self, model: Any) -> None:
         """Take the weights that ``model`` has now into the average."""
         device = next((t.device for t in self.module.parameters()), "cpu")

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinymed.autograd import wrote
+from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array, is_array
+from tinymed.kernels.recording import action
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
@@ -42,6 +44,14 @@ def clip_grad_norm_(
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm={max_norm} is not >= 0")
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return _clip_norm(given, max_norm, norm_type, error_if_nonfinite)
+
+
+@action
+def _clip_norm(
+    parameters: list[Tensor], max_norm: float, norm_type: float, error_if_nonfinite: bool
+) -> float:
     gradients = gradients_of(parameters)
     total = norm_of("clip_grad_norm_", gradients, norm_type, error_if_nonfinite)
     factor = max_norm / (total + 1e-6)
@@ -63,6 +73,12 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     """
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: clip_value={clip_value} is not >= 0")
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    _clip_values(given, clip_value)
+
+
+@action
+def _clip_values(parameters: list[Tensor], clip_value: float) -> None:
     for gradient in gradients_of(parameters):
         values = values_of(gradient)
         values.clip(-clip_value, clip_value, out=values)
@@ -95,12 +111,14 @@ def norm_of(name: str, given: list[Any], norm_type: float, error_if_nonfinite: b
     """Return the norm of tensors together; a RowGradient's other rows are 0 and add nothing."""
     if not norm_type > 0:
         raise ValueError(f"{name}: norm_type={norm_type} is not positive")
-    sizes = [abs(values_of(one)) for one in given]
-    if norm_type == math.inf:
+    arrays = [values_of(one) for one in given]
+    sizes = (abs(array) for array in arrays)
+    if norm_type == 2 and arrays:
+        total = math.sqrt(kernels.squares(arrays))
+    elif norm_type == math.inf:
         largest = [float(size.max(initial=0.0)) for size in sizes]
         total = math.nan if any(map(math.isnan, largest)) else max(largest, default=0.0)
     else:
-        # In float64: the squares of 11 million float32 gradients do not fit float32's precision.
         sums = (float((size.astype("float64") ** norm_type).sum()) for size in sizes)
         total = sum(sums) ** (1 / norm_type)
     if error_if_nonfinite and not math.isfinite(total):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from tinymed.kernels import optimizer as kernels
@@ -10,10 +10,10 @@ from tinymed.kernels.arrays import Array
 from tinymed.optim.optimizer import (
     Group,
     Optimizer,
+    State,
     check_betas,
     check_not_negative,
-    slot,
-    with_decay,
+    slots,
 )
 
 __all__ = ["NAdam"]
@@ -78,16 +78,24 @@ class NAdam(Optimizer):
         check_betas("NAdam", group)
         check_not_negative("NAdam", group, "momentum_decay")
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
-        """Change ``param`` in place."""
-        step, decay, (beta1, beta2) = state["step"], group["momentum_decay"], group["betas"]
+    def alike(self, state: State) -> Hashable:
+        """Return what must be equal in the states of parameters that are changed together."""
+        return state["step"], state.get("mu_product", 1.0)
+
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Change ``params`` in place."""
+        step, decay, (beta1, beta2) = states[0]["step"], group["momentum_decay"], group["betas"]
         mu, mu_next = (beta1 * (1 - WARM_UP ** (t * decay) / 2) for t in (step, step + 1))
-        state["mu_product"] = state.get("mu_product", 1.0) * mu
+        mu_product = states[0].get("mu_product", 1.0) * mu
+        for state in states:
+            state["mu_product"] = mu_product
         kernels.nadam(
-            param,
-            with_decay(param, grad, group),
-            slot(state, "exp_avg", param),
-            slot(state, "exp_avg_sq", param),
+            params,
+            grads,
+            slots(states, "exp_avg", params),
+            slots(states, "exp_avg_sq", params),
             step,
             group["lr"],
             beta1,
@@ -95,5 +103,7 @@ class NAdam(Optimizer):
             group["eps"],
             mu,
             mu_next,
-            state["mu_product"],
+            mu_product,
+            group["weight_decay"],
+            group["decoupled_weight_decay"],
         )

@@ -11,28 +11,32 @@ tensor([0.], requires_grad=True)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from numbers import Real
 from typing import Any
 
 from tinymed.autograd import wrote
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import action
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
-__all__ = ["Group", "Optimizer", "check_betas", "check_not_negative", "slot", "with_decay"]
+__all__ = ["Group", "Optimizer", "State", "check_betas", "check_not_negative", "slots"]
 
 Group = dict[str, Any]
+State = dict[str, Any]
 
 BESIDE = {"params", "initial_lr"}  # what a group has that is no setting: a scheduler's first rate
 ROWS = "SGD, Adagrad and SparseAdam"  # the optimizers that take a RowGradient
 
 
 class Optimizer:
-    """Changes parameters by their gradients; a subclass says how in `update`.
+    """Changes parameters by their gradients; a subclass says how in `update`, for one of them.
 
-    One that takes a `RowGradient` as well, as embeddings with ``sparse=True`` have it, says how in
-    `update_rows`.
+    A network has dozens of small parameters, and what a step costs is mostly Python. Those of one
+    group that are alike are therefore changed together: a subclass that writes `update_all` instead
+    gets them in lists, for one call of a kernel. One that takes a `RowGradient` as well, as
+    embeddings with ``sparse=True`` have it, says how in `update_rows`.
 
     Parameters
     ----------
@@ -99,27 +103,44 @@ class Optimizer:
             elif param.grad is not None:
                 param.grad = Tensor(array_module(param.data).zeros_like(param.data))
 
+    @action
     def step(self) -> None:
         """Change every parameter that has a gradient."""
         for group in self.param_groups:
             for param in group["params"]:
                 self.check_gradient(param, group)  # all of them before one is changed
-        number = 0
+        first = 0
         for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    state = self.state.setdefault(number, {"step": 0})
-                    state["step"] += 1
-                    self._step_along(param, state, group)
-                number += 1
+            together: dict[Hashable, tuple[list[Array], list[Array], list[State]]] = {}
+            for number, param in enumerate(group["params"], first):
+                if param.grad is None:
+                    continue
+                state = self.state.setdefault(number, {"step": 0})
+                state["step"] += 1
+                if isinstance(param.grad, RowGradient):
+                    self._step_along_rows(param, state, group)
+                    continue
+                array = param.data
+                kind = array.__class__, array.dtype, self.alike(state)
+                params, grads, states = together.setdefault(kind, ([], [], []))
+                params.append(array)
+                grads.append(-param.grad.data if group["maximize"] else param.grad.data)
+                states.append(state)
+            first += len(group["params"])
+            for params, grads, states in together.values():
+                self.update_all(params, grads, states, group)
+                for array in params:
+                    wrote(array)
 
-    def _step_along(self, param: Tensor, state: dict[str, Any], group: Group) -> None:
-        """Change one parameter by its gradient, of either kind."""
-        sparse = isinstance(param.grad, RowGradient)
-        grad = param.grad if sparse else param.grad.data
-        update = self.update_rows if sparse else self.update
-        update(param.data, -grad if group["maximize"] else grad, state, group)
+    def _step_along_rows(self, param: Tensor, state: State, group: Group) -> None:
+        """Change one parameter by the gradient of some of its rows."""
+        grad = -param.grad if group["maximize"] else param.grad
+        self.update_rows(param.data, grad, state, group)
         wrote(param.data)
+
+    def alike(self, state: State) -> Hashable:
+        """Return what must be equal in the states of parameters that are changed together."""
+        return state["step"]
 
     def check_gradient(self, param: Tensor, group: Group) -> None:
         """Raise `RuntimeError` for a gradient of a kind that this optimizer cannot use."""
@@ -137,13 +158,18 @@ class Optimizer:
                 f"{param.shape}, its RowGradient only {len(param.grad.rows)}; use weight_decay=0"
             )
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Change ``params`` in place: arrays of one dtype whose states are `alike`."""
+        for param, grad, state in zip(params, grads, states, strict=True):
+            self.update(param, grad, state, group)
+
+    def update(self, param: Array, grad: Array, state: State, group: Group) -> None:
         """Change ``param`` in place."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
-    def update_rows(
-        self, param: Array, grad: RowGradient, state: dict[str, Any], group: Group
-    ) -> None:
+    def update_rows(self, param: Array, grad: RowGradient, state: State, group: Group) -> None:
         """Change the rows of ``param`` that have a gradient, in place."""
         raise NotImplementedError(f"{type(self).__name__} has no update_rows")
 
@@ -214,21 +240,12 @@ def check_betas(name: str, group: Group) -> None:
         raise ValueError(f"{name}: {betas=} are not two numbers in [0, 1)")
 
 
-def slot(state: dict[str, Any], name: str, param: Array) -> Array:
-    """Return the array ``name`` of a parameter's state, made of zeros when first asked for."""
-    if name not in state:
-        state[name] = array_module(param).zeros_like(param)
-    return state[name]
-
-
-def with_decay(param: Array, grad: Array, group: Group) -> Array:
-    """Return ``grad + weight_decay param``; if decay is decoupled, shrink ``param`` in place."""
-    if not group["weight_decay"]:
-        return grad
-    if group.get("decoupled_weight_decay"):
-        param *= 1 - group["lr"] * group["weight_decay"]
-        return grad
-    return grad + group["weight_decay"] * param
+def slots(states: list[State], name: str, params: list[Array], value: float = 0) -> list[Array]:
+    """Return the array ``name`` of each state, full of ``value`` when first asked for."""
+    for state, param in zip(states, params, strict=True):
+        if name not in state:
+            state[name] = array_module(param).full_like(param, value)
+    return [state[name] for state in states]
 
 
 def _settings(group: Group) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.optim.optimizer import Group, Optimizer, check_not_negative, slot, with_decay
+from tinymed.optim.optimizer import Group, Optimizer, State, check_not_negative, slots
 
 __all__ = ["RMSprop"]
 
@@ -65,16 +65,19 @@ class RMSprop(Optimizer):
         if group["alpha"] > 1:
             raise ValueError(f"RMSprop: alpha={group['alpha']} is above 1")
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
-        """Change ``param`` in place."""
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Change ``params`` in place."""
         kernels.rmsprop(
-            param,
-            with_decay(param, grad, group),
-            slot(state, "square_avg", param),
-            slot(state, "momentum_buffer", param) if group["momentum"] else None,
-            slot(state, "grad_avg", param) if group["centered"] else None,
+            params,
+            grads,
+            slots(states, "square_avg", params),
+            slots(states, "momentum_buffer", params) if group["momentum"] else None,
+            slots(states, "grad_avg", params) if group["centered"] else None,
             group["lr"],
             group["alpha"],
             group["eps"],
             group["momentum"],
+            group["weight_decay"],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tinymed.kernels.recording import action
 from tinymed.optim.optimizer import Group, Optimizer
 
 __all__ = ["LRScheduler", "check_optimizer", "check_positive", "for_each_group"]
@@ -73,6 +74,7 @@ class LRScheduler:
 
     # ------------------------------------------------------------------------------- going on
 
+    @action
     def step(self) -> None:
         """Go to the next step."""
         self._check_groups(len(self.base_lrs))

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from tinymed.kernels.recording import action
 from tinymed.optim.optimizer import Optimizer
 from tinymed.optim.scheduler import LRScheduler
 from tinymed.optim.schedulers_plateau import ReduceLROnPlateau
@@ -87,6 +88,7 @@ class SequentialLR(Combined):
         number = bisect_right(self.milestones, step)
         return self.schedulers[number], self.milestones[number - 1] if number else 0
 
+    @action
     def step(self) -> None:
         """Go to the next step."""
         scheduler, start = self._place(self.last_epoch + 1)
@@ -140,6 +142,7 @@ class ChainedScheduler(Combined):
         super().__init__("ChainedScheduler", schedulers, optimizer)
         self.last_epoch = self.schedulers[0].last_epoch
 
+    @action
     def step(self) -> None:
         """Go to the next step."""
         for scheduler in self.schedulers:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tinymed.kernels.recording import action
 from tinymed.optim.optimizer import Optimizer
 from tinymed.optim.scheduler import LRScheduler, check_positive, for_each_group
 
@@ -257,6 +258,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         """Return the learning rates at a step."""
         return [self.rate(step + self.within, base_lr) for base_lr in self.base_lrs]
 
+    @action
     def step(self, epoch: float | None = None) -> None:
         """Go to the next step, or to ``epoch``, which may lie between two: batch / batches."""
         if epoch is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from tinymed.kernels import optimizer as kernels
-from tinymed.kernels.arrays import Array, array_module
-from tinymed.optim.optimizer import Group, Optimizer, with_decay
+from tinymed.kernels.arrays import Array
+from tinymed.optim.optimizer import Group, Optimizer, State, slots
 from tinymed.row_gradient import RowGradient
 
 __all__ = ["SGD"]
@@ -57,29 +57,32 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0")
 
-    def update(self, param: Array, grad: Array, state: dict[str, Any], group: Group) -> None:
-        """Change ``param`` in place."""
-        first = "momentum_buffer" not in state
-        if group["momentum"] and first:
-            state["momentum_buffer"] = array_module(param).empty_like(param)
+    def alike(self, state: State) -> Hashable:
+        """Return what must be equal in the states of parameters that are changed together."""
+        return "momentum_buffer" in state
+
+    def update_all(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Change ``params`` in place."""
+        first = "momentum_buffer" not in states[0]
         kernels.sgd(
-            param,
-            with_decay(param, grad, group),
-            state.get("momentum_buffer") if group["momentum"] else None,
+            params,
+            grads,
+            slots(states, "momentum_buffer", params) if group["momentum"] else None,
             group["lr"],
             group["momentum"],
             group["dampening"],
             group["nesterov"],
             first,
+            group["weight_decay"],
         )
 
-    def update_rows(
-        self, param: Array, grad: RowGradient, state: dict[str, Any], group: Group
-    ) -> None:
+    def update_rows(self, param: Array, grad: RowGradient, state: State, group: Group) -> None:
         """Change the rows that have a gradient; with momentum, all that v still moves."""
         if group["momentum"]:
-            self.update(param, grad.to_dense(), state, group)
+            self.update_all([param], [grad.to_dense()], [state], group)
             return
         rows = param[grad.rows]
-        kernels.sgd(rows, grad.values, None, group["lr"], 0.0, 0.0, False, True)
+        kernels.sgd([rows], [grad.values], None, group["lr"], 0.0, 0.0, False, True, 0.0)
         param[grad.rows] = rows

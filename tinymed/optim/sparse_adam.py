@@ -7,7 +7,7 @@ from typing import Any
 
 from tinymed.kernels import optimizer as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.optim.optimizer import Group, Optimizer, check_betas, slot
+from tinymed.optim.optimizer import Group, Optimizer, State, check_betas, slots
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
@@ -59,15 +59,14 @@ class SparseAdam(Optimizer):
                 "embedding with sparse=True"
             )
 
-    def update_rows(
-        self, param: Array, grad: RowGradient, state: dict[str, Any], group: Group
-    ) -> None:
+    def update_rows(self, param: Array, grad: RowGradient, state: State, group: Group) -> None:
         """Change the rows that have a gradient, in place."""
-        whole = param, slot(state, "exp_avg", param), slot(state, "exp_avg_sq", param)
-        rows, mean, square = (array[grad.rows] for array in whole)
+        means = (slots([state], name, [param])[0] for name in ("exp_avg", "exp_avg_sq"))
+        whole = param, *means
+        rows, mean, square = ([array[grad.rows]] for array in whole)
         kernels.sparse_adam(
             rows,
-            grad.values,
+            [grad.values],
             mean,
             square,
             state["step"],
@@ -75,5 +74,5 @@ class SparseAdam(Optimizer):
             *group["betas"],
             group["eps"],
         )
-        for array, part in zip(whole, (rows, mean, square), strict=True):
+        for array, (part,) in zip(whole, (rows, mean, square), strict=True):
             array[grad.rows] = part

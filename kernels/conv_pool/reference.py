@@ -1,0 +1,29 @@
+"""The three layers one after the other."""
+
+from __future__ import annotations
+
+from tinymed.kernels.arrays import Array
+from tinymed.kernels.conv import reference as conv
+from tinymed.kernels.pooling import reference as pooling
+
+Ints = tuple[int, ...]
+ONE, NONE = (1, 1), (0, 0)
+POOL = ((2, 2), (2, 2), NONE, ONE)  # kernel, stride, padding, dilation
+DEAD = 4
+
+
+def forward(x: Array, weight: Array, bias: Array, padding: Ints) -> tuple[Array, Array]:
+    """Return the pooled outputs and which of four each of them is."""
+    rectified = conv.forward(x, weight, bias, ONE, padding, ONE, 1, "relu")
+    out = tuple(n // 2 for n in rectified.shape[2:])
+    y, winner = pooling.max_forward(rectified, *POOL, out)
+    winner[y == 0] = DEAD
+    return y, winner
+
+
+def grad_weight(grad_output: Array, winner: Array, x: Array, padding: Ints) -> tuple[Array, Array]:
+    """Return the gradients of weight and bias."""
+    out = tuple(s + 2 * p - 2 for s, p in zip(x.shape[2:], padding, strict=True))
+    gradient = pooling.max_grad_input(grad_output, winner, out, *POOL)
+    to_weight = conv.grad_weight(gradient, x, (3, 3), ONE, padding, ONE, 1)
+    return to_weight, gradient.sum(axis=(0, 2, 3))

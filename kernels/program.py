@@ -1,0 +1,144 @@
+"""Recorded calls as one compiled function.
+
+Each call has been compiled already, for arguments of these types; all that is left to write is code
+that calls one machine function after the other, with addresses and numbers as constants in it. LLVM
+does that in a moment, since it looks into none of them, and running it costs a microsecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+from tinymed.kernels.parallel import parallel
+from tinymed.kernels.recording import Action, Call, Recording
+from tinymed.kernels.threads import get_num_threads
+
+__all__ = ["Program"]
+
+NUMBERS = {bool: types.boolean, int: types.intp, float: types.float64}
+
+
+class Program:
+    """What a recording did, as a list of functions without arguments; calling it does it again.
+
+    Calls that are worth several threads stay calls of `parallel`. The others between them become one
+    compiled function each: one for the whole step, if it is small.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording  # keeps all arrays alive where they are
+        self.parts: list[tuple[Callable[[], Any], bool]] = []  # and whether it is an action
+        together: list[Call] = []
+        for step in recording.steps:
+            if isinstance(step, Call) and not _worth_threads(step):
+                together.append(step)
+                continue
+            self._add(together)
+            together = []
+            action = isinstance(step, Action)
+            self.parts.append((step.function if action else _on_threads(step), action))
+        self._add(together)
+
+    def __call__(self) -> None:
+        """Make all calls and actions."""
+        for part, _ in self.parts:
+            part()
+
+    def without_actions(self) -> None:
+        """Make the calls alone."""
+        for part, action in self.parts:
+            if not action:
+                part()
+
+    def _add(self, calls: Sequence[Call]) -> None:
+        calls = [call for call in calls if call.count]
+        if calls:
+            self.parts.append((_in_turn(calls), False))
+
+
+def _worth_threads(call: Call) -> bool:
+    return get_num_threads() > 1 and call.count >= 2 * max(1, call.least)
+
+
+def _on_threads(call: Call) -> Callable[[], None]:
+    return lambda: parallel(call.function, call.count, call.least, *call.given)
+
+
+def _in_turn(calls: Sequence[Call]) -> Callable[[], None]:
+    """Return a compiled function that makes the calls one after the other."""
+    written = []
+    for call in calls:
+        values = (0, call.count, *call.given)
+        kinds = tuple(map(_type_of, values))
+        call.function.compile(kinds)  # type: ignore[attr-defined]  # there since it was recorded
+        made = call.function.overloads[kinds]  # type: ignore[attr-defined]
+        entry = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
+        written.append((entry, kinds, values))
+
+    @intrinsic
+    def run_all(typing: Any) -> Any:
+        def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+            for entry, kinds, values in written:
+                convention = context.call_conv
+                kind = convention.get_function_type(types.none, kinds)
+                address = context.get_constant(types.intp, entry)
+                function = build.inttoptr(address, kind.as_pointer())
+                constants = [_constant(context, build, *pair) for pair in zip(kinds, values)]  # noqa: B905
+                status, _ = convention.call_function(build, function, types.none, kinds, constants)
+                with build.if_then(status.is_error):
+                    convention.return_status_propagate(build, status)
+            return context.get_dummy_value()
+
+        return types.void(), generate
+
+    @numba.njit(nogil=True)
+    def run() -> None:
+        run_all()
+
+    return run
+
+
+def _type_of(value: Any) -> Any:
+    """Return Numba's type of a recorded value; all arrays are contiguous and can be written."""
+    if isinstance(value, np.ndarray):
+        if not value.flags.c_contiguous:
+            raise ValueError(f"an array {value.shape} {value.dtype} is not contiguous")
+        return types.Array(numba.from_dtype(value.dtype), value.ndim, "C")
+    if isinstance(value, tuple):
+        return types.Tuple(tuple(map(_type_of, value)))
+    if value is None:
+        return types.none
+    if type(value) in NUMBERS:
+        return NUMBERS[type(value)]
+    if isinstance(value, np.generic):
+        return numba.from_dtype(value.dtype)
+    raise ValueError(f"a {type(value).__name__} cannot be part of a program")
+
+
+def _constant(context: Any, build: Any, kind: Any, value: Any) -> Any:
+    """Append what makes a recorded value."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, build)
+        start = context.get_constant(types.intp, value.ctypes.data)
+        populate_array(
+            array,
+            data=build.inttoptr(start, array.data.type),
+            shape=[context.get_constant(types.intp, n) for n in value.shape],
+            strides=[context.get_constant(types.intp, n) for n in value.strides],
+            itemsize=context.get_constant(types.intp, value.itemsize),
+            meminfo=None,
+        )
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        parts = [_constant(context, build, *pair) for pair in zip(kind.types, value, strict=True)]
+        return context.make_tuple(build, kind, parts)
+    if kind is types.none:
+        return context.get_dummy_value()
+    return context.get_constant(kind, value)

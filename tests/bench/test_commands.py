@@ -1,0 +1,245 @@
+"""``tinymed bench``, ``verify`` and ``kernels``, as they are typed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tinymed.bench import command, roofline, worker
+from tinymed.bench.added import load_added
+from tinymed.bench.record import Record
+from tinymed.bench.worker import Request, findings, measure
+from tinymed.cli import main
+from tinymed.errors import DataError
+from tinymed.kernels import KERNELS
+
+from .kernels import NAME
+
+RIGHT = "def double(x, factor):\n    return x * x.dtype.type(factor)\n"
+
+
+@pytest.fixture
+def inside(monkeypatch, fake):
+    """Measure in this process, where the fake kernel is; its roofline is known."""
+    limit = roofline.Roofline(1e9, 1e9)
+    monkeypatch.setattr(roofline, "measured", lambda: limit)
+    monkeypatch.setattr(command, "measure", findings)
+    return fake
+
+
+def test_bench_writes_all_that_is_asked_for(inside, tmp_path, capsys):
+    pytest.importorskip("jinja2")
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- bench -->\n<!-- /bench -->\n")
+    record, page = tmp_path / "record.json", tmp_path / "page.html"
+    options = ["--repeats", "6", "--threads", "1", "--json", record, "--html", page]
+    assert main(["bench", NAME, *map(str, options), "--readme", str(readme)]) == 0
+    out = capsys.readouterr().out
+    assert "fake.double: 64, 1 thread" in out
+    assert "numba_cpu:wrong   disagrees: result 0" in out
+    written = Record.read(record)
+    assert {row.candidate for row in written.rows} == {*KERNELS[NAME].implementations}
+    assert written.rooflines == {"1": {"flops": 1e9, "bytes": 1e9}}
+    assert written.repeats == 6
+    assert "fake.double: 128" in page.read_text()
+    assert "| work | sizes |" in readme.read_text()
+
+    assert main(["bench", "--from", str(record), "--compare", str(record)]) == 0
+    assert "no row is slower" in capsys.readouterr().out
+    faster = json.loads(record.read_text())
+    for row in faster["rows"]:
+        if row["wall"]:
+            row["wall"] = {name: value / 1000 for name, value in row["wall"].items()}
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps(faster))
+    assert main(["bench", "--from", str(record), "--compare", str(before)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out.count("slower: fake.double") == 4
+    assert f"4 rows are slower than in {before}" in shown.err
+
+
+def test_bench_on_words(inside, tmp_path):
+    (first, *others) = findings(Request((NAME,), only="DOUBLE 128", repeats=1))
+    assert first.rows == []
+    assert [one.rows[0].case for one in others] == ["128"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["nothing.here"], "bench: no kernel 'nothing.here'; there are"),
+        (["--peers", "tensorflow"], "no peer 'tensorflow'"),
+        (["--threads", "0"], "--threads 0 are not numbers from 1 to"),
+        (["--threads", "x"], "--threads x are not"),
+        (["--repeats", "0"], "--repeats 0 is not positive"),
+        (["--from", "missing.json"], "missing.json"),
+        (["--add", "missing.py"], "no file missing.py"),
+    ],
+)
+def test_bad_options_are_named(options, message, capsys):
+    assert main(["bench", *options]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_users_kernel_joins_the_table(inside, tmp_path, capsys):
+    mine = tmp_path / "mine.py"
+    mine.write_text(f'KERNEL = "{NAME}"\n{RIGHT}')
+    assert main(["bench", "--add", str(mine), "--repeats", "1", "--threads", "1"]) == 0
+    out = capsys.readouterr().out
+    assert len([line for line in out.splitlines() if line.split()[:1] == ["mine"]]) == 2
+    assert main(["verify", "--add", str(mine)]) == 1  # the fake's own wrong one
+    assert f"{NAME} on mine: agrees on 4 cases" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (RIGHT, DataError, "does not say which kernel it is; write KERNEL ="),
+        ("KERNEL = 'a.b'\n" + RIGHT, LookupError, r"has KERNEL = 'a\.b'; there are conv\.forward"),
+        ("KERNEL = 'fake.double'\n", DataError, r"has no function double\(x, factor\) for fake"),
+        ("KERNEL = 'fake.double'\ndouble = 3\n", DataError, r"has no function double\(x, factor\)"),
+        (
+            "KERNEL = 'fake.double'\ndef double(x): ...\n",
+            TypeError,
+            r"has double\(x\), fake.double is double\(x, factor\)",
+        ),
+        ("1 / 0\n", DataError, "raises ZeroDivisionError: division by zero"),
+        ("def (\n", DataError, "raises SyntaxError"),
+    ],
+)
+def test_each_way_a_users_file_can_be_wrong(content, error, message, fake, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(content)
+    with pytest.raises(error, match=message):
+        load_added(path, [])
+
+
+def test_a_users_file_is_a_file_of_python(tmp_path, fake):
+    with pytest.raises(FileNotFoundError, match="no file"):
+        load_added(tmp_path, [])
+    text = tmp_path / "mine.txt"
+    text.write_text(RIGHT)
+    with pytest.raises(DataError, match=r"must end in \.py"):
+        load_added(text, [])
+
+
+def test_the_kernel_may_be_named_on_the_command_line(fake, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(RIGHT)
+    found = load_added(path, [NAME])
+    assert (found.kernel, found.name) == (NAME, "mine")
+    path.write_text(f"KERNEL = {NAME!r}\n{RIGHT}")
+    with pytest.raises(LookupError, match="not among the kernels asked for: conv"):
+        load_added(path, ["conv.forward", "conv.grad_input"])
+
+
+def test_verify_says_what_disagrees(fake, capsys):
+    assert main(["verify", "fake"]) == 1
+    shown = capsys.readouterr()
+    assert f"{NAME} on numba_cpu:right: agrees on 4 cases" in shown.out
+    assert "1 implementations disagree with the reference" in shown.err
+    del fake.implementations["numba_cpu:wrong"]
+    assert main(["verify", NAME]) == 0
+
+
+def test_kernels_are_listed_with_their_rules(fake, capsys):
+    assert main(["kernels", "list", NAME]) == 0
+    assert "numba_cpu:right: a test" in capsys.readouterr().out
+    assert main(["kernels"]) == 0
+    assert "conv.forward" in capsys.readouterr().out
+
+
+def test_kernels_are_warmed(fake, capsys, monkeypatch):
+    pytest.importorskip("numba")
+    from tinymed.kernels import compiled
+
+    seen = []
+    for name in ("right", "wrong", "absent"):
+
+        def run(x, factor, name=name):
+            seen.append((name, x.dtype.name, len(x)))
+            if len(seen) == 1:
+                compiled.announce("double")
+
+        fake.loaded[f"numba_cpu:{name}"] = run
+    before = compiled.announce
+    assert main(["kernels", "warm", NAME, "--float64"]) == 0
+    assert "compiled 1 functions in" in capsys.readouterr().out
+    assert compiled.announce is before
+    sizes = (3, 5, 64, 128)
+    assert [s for s in seen if s[0] == "right"] == [
+        ("right", dtype, n) for n in sizes for dtype in ("float32", "float64")
+    ]
+
+
+def test_warm_says_what_it_needs(monkeypatch, capsys):
+    monkeypatch.setattr("tinymed.bench.warm.find_spec", lambda name: None)
+    assert main(["kernels", "warm"]) == 1
+    assert "pip install tinymed[fast]" in capsys.readouterr().err
+
+
+def test_the_first_compilation_is_said_once(capsys, monkeypatch):
+    pytest.importorskip("numba")
+    from tinymed import cli
+    from tinymed.kernels import compiled
+
+    before = compiled.announce
+    try:
+        cli.say_when_compiling()
+        assert capsys.readouterr().err == ""
+        compiled.announce("one")
+        compiled.announce("two")
+        assert capsys.readouterr().err.count("compiling kernels, once") == 1
+    finally:
+        compiled.announce = before
+
+
+def test_a_process_of_its_own_measures():
+    request = Request(workloads=True, only="mlp", repeats=1, threads=1)
+    first, second = measure(request)
+    assert first.rows == []
+    (row,) = second.rows
+    assert (row.work, row.candidate, row.threads) == ("MLP 30-64-32-2 step", "tinymed", 1)
+    assert (row.state, row.wall.samples) == ("timed", 1)
+
+
+def test_a_process_that_fails_is_said():
+    request = Request(kernels=("nothing.here",), threads=1)
+    with pytest.raises(RuntimeError, match="the process that measures ended with 1"):
+        list(measure(request))
+
+
+def test_first_calls_are_timed_once_for_each_implementation(inside, monkeypatch):
+    asked = []
+
+    def seconds(*given):
+        asked.append(given)
+        return 2.5
+
+    monkeypatch.setattr("tinymed.bench.cold.cold_seconds", seconds)
+    found = list(findings(Request((NAME,), cold=True, repeats=1)))
+    assert asked == [(NAME, "64", "numba_cpu:right")]
+    assert [row.cold for one in found for row in one.rows if row.cold] == [2.5]
+
+
+def test_scaling_gives_curves(inside, monkeypatch):
+    from tinymed.bench import scaling
+    from tinymed.bench.workloads import Adam
+
+    curve = scaling.Curve("adam by size", (10, 20), Adam)
+    monkeypatch.setattr(scaling, "points", lambda: ((curve.workload(v), v) for v in curve.values))
+    monkeypatch.setattr(worker, "CURVE_REPEATS", 1)
+    _, *found = findings(Request(scaling=True))
+    assert [(one.curve, one.rows[0].case, one.rows[0].wall.samples) for one in found] == [
+        (True, "10", 1),
+        (True, "20", 1),
+    ]
+
+
+def test_a_name_stands_for_a_kernel_or_an_operation():
+    assert command.selected(["conv.forward"], "bench") == ["conv.forward"]
+    assert set(command.selected(["conv"], "bench")) == {n for n in KERNELS if n[:5] == "conv."}
+    assert command.selected([], "bench") == sorted(KERNELS)
+    with pytest.raises(LookupError, match="verify: no kernel 'convolution'"):
+        command.selected(["convolution"], "verify")

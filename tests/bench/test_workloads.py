@@ -1,0 +1,171 @@
+"""tinymed and the libraries that are installed compute the same on small workloads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinymed.bench import proof
+from tinymed.bench.contest import CannotError
+from tinymed.bench.ours import attempt
+from tinymed.bench.peers import PEERS, Peer, chosen, kernel_entries, workload_entries
+from tinymed.bench.proof import compare
+from tinymed.bench.workloads import Adam, Conv, Embedding, MaxPool, Network, Recurrent, size_of
+from tinymed.kernels import registry, use_backend
+
+SMALL = (
+    Conv(2, 4, 8, 6),
+    Conv(2, 4, 8, 8, groups=4, stride=2),
+    Conv(2, 1, 8, 6, backward=False, pool=True),
+    MaxPool(2, 3, 9, 3, 2, 1),
+    MaxPool(2, 3, 8, 2, 2),
+    Recurrent("rnn", 5, 3, 4, 6),
+    Recurrent("gru", 5, 3, 4, 6),
+    Recurrent("lstm", 5, 3, 4, 6),
+    Embedding(50, 4, 20, True),
+    Embedding(50, 4, 20, False),
+    Adam(100),
+    Network("mlp", 4, (30,)),
+    Network("cnn", 2, (1, 16, 16)),
+    Network("cnn", 1, (1, 16, 16), training=False),
+)
+
+
+def expected(spec, arrays):
+    with use_backend("reference"):
+        made = attempt(spec, arrays)
+        return made.results(made.call())
+
+
+@pytest.mark.parametrize("spec", SMALL, ids=lambda s: f"{type(s).__name__} {s}")
+@pytest.mark.parametrize("peer", ["torch", "torch-channels-last"])
+def test_pytorch_computes_the_same(spec, peer):
+    pytest.importorskip("torch")
+    arrays = spec.inputs(np.random.default_rng(0))
+    before = size_of(arrays), [a.copy() for a in arrays.values() if not isinstance(a, list)]
+    try:
+        made = workload_entries((peer,), spec, arrays)[peer].make()
+    except CannotError:
+        assert peer == "torch-channels-last"
+        return
+    exact = expected(spec, arrays)
+    for one in made.values() if isinstance(made, dict) else [made]:
+        found = one.results(one.call())
+        assert compare(found, exact, 1e-3, np.float32) < 1
+    after = [a for a in arrays.values() if not isinstance(a, list)]
+    for a, b in zip(before[1], after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_resnet_18_has_its_parameters():
+    spec = Network("resnet18", 1, (3, 28, 28))
+    arrays = spec.inputs(np.random.default_rng(0))
+    assert sum(p.size for p in arrays["parameters"]) == 11_169_858  # He et al., two classes
+    assert len(arrays["parameters"]) == 62
+
+
+@pytest.mark.parametrize(
+    ("spec", "flops"),
+    [
+        (Conv(1, 1, 3, 1, padding=0, backward=False), 18),  # one position, nine products
+        (Conv(1, 2, 3, 4, padding=0), 3 * 4 * 2 * 18),
+        (Conv(1, 2, 3, 2, padding=0, groups=2), 3 * 2 * 18),
+        (Recurrent("lstm", 1, 1, 1, 1), 3 * 2 * 8),
+    ],
+)
+def test_operations_are_counted(spec, flops):
+    assert spec.flops == flops
+
+
+def test_inputs_are_the_same_each_time():
+    spec = Network("mlp", 2, (30,))
+    first, again = (spec.inputs(np.random.default_rng(3)) for _ in range(2))
+    for a, b in zip(first["parameters"], again["parameters"], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert size_of(first) > 4 * (30 * 64 + 64 * 32)
+
+
+KERNELS = {
+    "matmul.product": lambda x: (x(3, 4), x(4, 5)),
+    "matmul.linear": lambda x: (x(3, 4), x(5, 4), x(5), "relu"),
+    "matmul.activation_grad": lambda x: (x(3, 4), x(3, 4).clip(0), "relu"),
+    "matmul.bias_grad": lambda x: (x(3, 4, 5, 5),),
+    "conv_pool.forward": lambda x: (x(2, 1, 8, 8), x(6, 1, 3, 3), x(6), (1, 1)),
+    "softmax.softmax": lambda x: (x(3, 4, 5),),
+    "softmax.softmax_grad": lambda x: (x(3, 4, 5), x(3, 4, 5)),
+    "softmax.log_softmax": lambda x: (x(3, 4, 5),),
+    "softmax.log_softmax_grad": lambda x: (x(3, 4, 5), x(3, 4, 5)),
+    "softmax.mean_cross_entropy": lambda x: (x(4, 5), np.array([0, 4, 2, 2])),
+    "conv.forward": lambda x: (x(2, 4, 7, 7), x(6, 2, 3, 3), x(6), (2, 1), (1, 0), (1, 1), 2, None),
+    "conv.grad_input": lambda x: (
+        *(x(2, 6, 5, 5), x(6, 4, 3, 3), (7, 7)),
+        *((1, 1), (0, 0), (1, 1), 1),
+    ),
+    "conv.grad_weight": lambda x: (
+        *(x(2, 6, 5, 5), x(2, 4, 7, 7), (3, 3)),
+        *((1, 1), (0, 0), (1, 1), 1),
+    ),
+    "pooling.max_forward": lambda x: (x(2, 3, 7, 7), (3, 3), (2, 2), (1, 1), (1, 1), (4, 4)),
+    "pooling.avg_forward": lambda x: (x(2, 3, 8, 8), (2, 2), (2, 2), (0, 0), (4, 4), 4),
+    "pooling.avg_grad_input": lambda x: (x(2, 3, 4, 4), (8, 8), (2, 2), (2, 2), (0, 0), 4),
+    "normalization.batch_norm": lambda x: (x(4, 3, 5, 5), x(3), x(3), 1e-5),
+    "normalization.group_norm": lambda x: (x(4, 6, 5), x(6), x(6), 2, 1e-5),
+    "softmax.cross_entropy": lambda x: (x(4, 5), np.array([0, 4, 2, 2])),
+    "softmax.cross_entropy_grad": lambda x: (x(4), x(4, 5), np.array([0, 4, 2, 2])),
+    "embedding.forward": lambda x: (x(9, 4), np.array([0, 8, 8])),
+    "embedding.grad_weight": lambda x: (x(3, 4), np.array([0, 8, 8]), 9),
+    "embedding.sum_rows": lambda x: (x(3, 4), np.array([8, 0, 8])),
+    "embedding.bag_sum": lambda x: (x(9, 4), np.array([0, 8, 8]), np.array([0, 1, 3]), x(3)),
+    "embedding.bag_max": lambda x: (x(9, 4), np.array([0, 8, 2]), np.array([0, 1, 3])),
+}
+
+
+def made_arguments(name):
+    rng = np.random.default_rng(2)
+    return KERNELS[name](lambda *shape: rng.standard_normal(shape).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("peer", ["torch", "torch-channels-last"])
+def test_pytorch_has_the_kernels(name, peer):
+    pytest.importorskip("torch")
+    try:
+        made = kernel_entries((peer,), name, lambda: made_arguments(name))[peer].make()
+    except CannotError:
+        assert peer == "torch-channels-last"
+        return
+    exact = proof.outcome(registry.KERNELS[name].load("reference"), made_arguments(name))
+    pairs = [p for p in zip(made.results(made.call()), exact, strict=False) if p[0] is not None]
+    assert compare(*map(list, zip(*pairs, strict=True)), 1e-4, np.float32) < 1
+
+
+def test_max_pooling_backward_from_winners_is_pytorchs():
+    pytest.importorskip("torch")
+    from tinymed.kernels.pooling import reference
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 9, 7)).astype(np.float32)
+    settings = ((3, 2), (2, 2), (1, 1), (1, 1))
+    y, winner = reference.max_forward(x, *settings, (5, 4))
+    given = (np.ones_like(y), winner, (9, 7), *settings)
+    for peer in ("torch", "torch-channels-last"):
+        entries = kernel_entries((peer,), "pooling.max_grad_input", lambda: given)
+        made = entries[peer].make()
+        np.testing.assert_array_equal(
+            made.results(made.call())[0], reference.max_grad_input(*given)
+        )
+
+
+def test_peers_are_chosen_by_name():
+    assert chosen("torch, jax") == ("torch", "jax")
+    assert chosen("") == ()
+    with pytest.raises(LookupError, match="no peer 'tensorflow'; there are torch"):
+        chosen("tensorflow")
+
+
+def test_a_peer_that_is_not_installed_says_how_it_is(monkeypatch):
+    from tinymed.bench.contest import InstallError
+
+    monkeypatch.setitem(PEERS, "none", Peer(("no_such_package",), "with_none", "with_none"))
+    with pytest.raises(InstallError, match="pip install no_such_package"):
+        workload_entries(("none",), None, None)["none"].make()

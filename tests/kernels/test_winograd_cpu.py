@@ -1,0 +1,86 @@
+"""What the agreement test does not see of Winograd's convolution: its matrices, its borders."""
+
+import ctypes
+import mmap
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from tinymed.kernels import conv, explain, use_backend
+from tinymed.kernels.conv import numba_cpu_winograd as winograd
+from tinymed.kernels.conv import reference
+from tinymed.kernels.conv.winograd import TRANSFORMS
+from tinymed.kernels.conv_pool import numba_cpu as conv_pool
+
+ONE = (1, 1)
+
+
+@pytest.mark.parametrize("m", TRANSFORMS)
+def test_the_matrices_compute_a_correlation_exactly(m):
+    b, g, a = (
+        [[Fraction(value).limit_denominator(24) for value in row] for row in matrix]
+        for matrix in TRANSFORMS[m]
+    )
+    rng = np.random.default_rng(m)
+    d, w = (list(map(Fraction, rng.integers(-9, 9, n).tolist())) for n in (m + 2, 3))
+
+    def times(matrix, x):
+        return [sum(p * q for p, q in zip(row, x, strict=True)) for row in matrix]
+
+    product = [p * q for p, q in zip(times(b, d), times(g, w), strict=True)]
+    assert times(a, product) == [sum(w[t] * d[i + t] for t in range(3)) for i in range(m)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
+def test_where_2x2_tiles_take_no_more_products_the_error_is_that_of_the_direct_sum(size):
+    rng = np.random.default_rng(size)
+    x, w = (rng.standard_normal(s) for s in ((9, 64, size, size), (16, 64, 3, 3)))
+    given = (ONE, ONE, ONE, 1, None)
+    expected = reference.forward(x.astype("f").astype("d"), w.astype("f").astype("d"), None, *given)
+    found = winograd.forward(x.astype("f"), w.astype("f"), None, *given)
+    assert abs(found - expected).max() < 1e-6 * abs(expected).max()
+
+
+@pytest.mark.skipif(not hasattr(mmap, "PROT_READ"), reason="needs mprotect")
+def test_nothing_beside_the_arrays_is_touched():
+    """Arrays that begin or end where memory does: any access beyond kills the process."""
+    libc, page, kept = ctypes.CDLL(None), mmap.PAGESIZE, []
+
+    def guarded(array, at_end):
+        size = -(-array.nbytes // page) * page
+        memory = mmap.mmap(-1, size + 2 * page)
+        kept.append(memory)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        for wall in (start, start + page + size):
+            assert libc.mprotect(ctypes.c_void_p(wall), page, 0) == 0
+        offset = page + (size - array.nbytes if at_end else 0)
+        copy = np.frombuffer(memory, array.dtype, array.size, offset).reshape(array.shape)
+        copy[...] = array
+        return copy
+
+    rng = np.random.default_rng(0)
+    for n, c, k, h, w in ((1, 3, 5, 7, 9), (2, 17, 9, 4, 34)):
+        shapes = (n, c, h, w), (k, c, 3, 3), (k,), (n, k, h, w), (n, k, h // 2, w // 2)
+        arrays = [rng.standard_normal(s).astype("f") for s in shapes]
+        for at_end in (False, True):
+            x, weight, bias, g, pooled = (guarded(a, at_end) for a in arrays)
+            winograd.forward(x, weight, bias, ONE, ONE, ONE, 1, "relu")
+            winograd.grad_input(g, weight, (h, w), ONE, ONE, ONE, 1)
+            _, winner = conv_pool.forward(x, weight, bias, ONE)
+            conv_pool.grad_weight(pooled, guarded(winner, at_end), x, ONE)
+
+
+def test_it_is_chosen_by_measured_rules():
+    x, w = np.ones((4, 16, 12, 12), "f"), np.ones((16, 16, 3, 3), "f")
+    given = (ONE, ONE, ONE, 1, None)
+    assert "numba_cpu:winograd" in explain("conv.forward", x, w, None, *given)
+    for small in ((x[:, :4], w[:, :4]), (x[:1, :, :6, :6], w), (x.astype("d"), w.astype("d"))):
+        assert "winograd" not in explain("conv.forward", *small, None, *given)
+    with (
+        use_backend("numba_cpu:winograd"),
+        pytest.raises(LookupError, match="numba_cpu:winograd' cannot do"),
+    ):
+        conv.forward(x, w, None, (2, 2), ONE, ONE, 1, None)

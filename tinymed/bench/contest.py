@@ -1,0 +1,152 @@
+"""Candidates for the same work, proved on the very numbers they are then timed on.
+
+Whoever does not agree is not timed: a wrong result has no speed.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tinymed.bench import timing
+from tinymed.bench.proof import DisagreementError, compare
+from tinymed.bench.record import TIMED, Row
+from tinymed.bench.roofline import Roofline
+from tinymed.bench.timing import Samples, alternate, median_interval, ratio
+
+__all__ = ["Attempt", "CannotError", "Contest", "Entry", "InstallError"]
+
+
+class CannotError(Exception):
+    """A candidate has no code for this case."""
+
+
+class InstallError(Exception):
+    """A candidate needs a package that is not installed."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A call that is timed, and its results as they are compared.
+
+    Parameters
+    ----------
+    call : function
+        Does the work; results of peers stay in their own arrays.
+    results : function
+        ``results(call())`` are arrays in the order of the expected ones; None where a library has
+        nothing like it, and fewer than expected if the rest is like that.
+    """
+
+    call: Callable[[], Any]
+    results: Callable[[Any], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A candidate: how it is made, and what it is.
+
+    ``make`` returns one attempt, or several by what sets them apart ({"": .., "fused": ..}). It
+    raises `CannotError` or `InstallError` where there is nothing to time.
+    """
+
+    make: Callable[[], Attempt | Mapping[str, Attempt]]
+    peer: bool = False
+    ours: bool = False
+    larger: float = 1  # than the contest's bound may this one's errors be
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One case of a kernel or a workload, and who takes part."""
+
+    work: str
+    case: str
+    expected: Callable[[], list[Any]]
+    bound: float
+    entries: Mapping[str, Entry]
+    dtype: Any = "float32"
+    flops: float = 0
+    bytes: float = 0
+    goal: float | None = None
+
+    def run(self, repeats: int, threads: int, roofline: Roofline | None) -> list[Row]:
+        """Prove, then time who agrees; return a row for each."""
+        draft = Row(self.work, self.case, "", threads, TIMED, flops=self.flops, bytes=self.bytes)
+        if roofline is not None and (self.flops or self.bytes):
+            draft = replace(draft, limit=roofline.seconds(self.flops, self.bytes))
+        rows: dict[str, Row] = {}
+        agreed: dict[str, Attempt] = {}
+        peers: list[str] = []
+        expected = self.expected()
+        for name, entry in self.entries.items():
+            made, refusal = self._made(entry)
+            if refusal is not None:
+                rows[name] = replace(draft, candidate=name, state=refusal[0], note=refusal[1])
+            for suffix, attempt in made.items():
+                full = f"{name} {suffix}".strip()
+                state, note = self._proved(attempt, expected, self.bound * entry.larger)
+                goal = self.goal if entry.ours else None
+                rows[full] = replace(
+                    draft, candidate=full, state=state, note=note, ours=entry.ours, goal=goal
+                )
+                if state == TIMED:
+                    agreed[full] = attempt
+                    peers += [full] * entry.peer
+        calls = {name: attempt.call for name, attempt in agreed.items()}
+        # Alone on one core, nobody's threads spin in the time of the others.
+        samples = alternate(calls, repeats, pause=0.0 if threads == 1 else timing.PAUSE)
+        rows |= {name: _timed(rows[name], name, samples, peers) for name in agreed}
+        return list(rows.values())
+
+    @staticmethod
+    def _made(entry: Entry) -> tuple[Mapping[str, Attempt], tuple[str, str] | None]:
+        """Return the attempts of an entry, or why there are none: (state, note)."""
+        try:
+            made = entry.make()
+        except CannotError as error:
+            return {}, ("cannot", str(error))
+        except InstallError as error:
+            return {}, ("not installed", str(error))
+        except Exception as error:  # of a peer or of a user's file: its row says so, others go on
+            return {}, ("failed", _said(error))
+        return (made if isinstance(made, Mapping) else {"": made}), None
+
+    def _proved(self, attempt: Attempt, expected: list[Any], bound: float) -> tuple[str, str]:
+        """Return the state and the note of an attempt's row."""
+        try:
+            found = attempt.results(attempt.call())
+            pairs = zip(found, expected, strict=False)
+            given = [(a, b) for a, b in pairs if a is not None or b is None]
+            if not given:
+                return "disagrees", "nothing of it can be compared"
+            compare([a for a, _ in given], [b for _, b in given], bound, self.dtype)
+        except DisagreementError as error:
+            return "disagrees", str(error)
+        except Exception as error:  # as above
+            return "failed", _said(error)
+        return TIMED, ""
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first}"
+
+
+def _timed(row: Row, name: str, samples: Mapping[str, Samples], peers: list[str]) -> Row:
+    """Return the row with its times, and against the fastest peer."""
+    own = samples[name]
+    row = replace(row, wall=median_interval(own.wall), cpu=median_interval(own.cpu))
+    if name in peers or not peers:
+        return row
+    fastest = min(peers, key=lambda peer: median_interval(samples[peer].wall).median)
+    theirs = samples[fastest]
+    return replace(
+        row,
+        peer=fastest,
+        ratio=ratio(own.wall, theirs.wall),
+        cpu_ratio=statistics.median(own.cpu) / max(statistics.median(theirs.cpu), 1e-9),
+    )

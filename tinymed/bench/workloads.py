@@ -1,0 +1,283 @@
+"""What models are made of: layers forward and backward, and whole steps, with goals.
+
+A workload is a description and its inputs; who can do it says so in a table by the description's
+class: `ours` for tinymed, ``peers/`` for other libraries. All take the same arrays, as arguments,
+and give results in the same order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "Adam",
+    "Conv",
+    "Embedding",
+    "MaxPool",
+    "Network",
+    "Recurrent",
+    "Spec",
+    "Workload",
+    "workloads",
+]
+
+Arrays = dict[str, Any]
+
+
+def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Any:
+    return rng.standard_normal(shape, np.float32) * np.float32(scale)
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A square convolution of images; results: y, and backward dL/dx, dL/dweight, dL/dbias."""
+
+    n: int
+    c: int
+    size: int
+    filters: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 1
+    groups: int = 1
+    backward: bool = True
+    pool: bool = False  # followed by ReLU and the maximum of 2 x 2
+
+    def __str__(self) -> str:
+        stride = f" stride {self.stride}" * (self.stride > 1)
+        kernel = f"{self.kernel}x{self.kernel}{stride}"
+        return f"{self.n}x{self.c}x{self.size}x{self.size}, {self.filters} of {kernel}"
+
+    @property
+    def out(self) -> int:
+        """Rows and columns of the result, before pooling."""
+        return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
+
+    @property
+    def flops(self) -> float:
+        """Of the definition; the two gradients are as much work as the layer, each."""
+        taps = self.c // self.groups * self.kernel**2
+        return 2.0 * self.n * self.filters * self.out**2 * taps * (3 if self.backward else 1)
+
+    def inputs(self, rng: np.random.Generator) -> Arrays:
+        """Return x, weight, bias and the gradient of y."""
+        fan_in = self.c // self.groups * self.kernel**2
+        shape = (self.filters, self.c // self.groups, self.kernel, self.kernel)
+        return {
+            "x": _normal(rng, self.n, self.c, self.size, self.size),
+            "weight": _normal(rng, *shape, scale=fan_in**-0.5),
+            "bias": _normal(rng, self.filters),
+            "grad": _normal(rng, self.n, self.filters, self.out, self.out),
+        }
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest under each window; results: y, dL/dx."""
+
+    n: int
+    c: int
+    size: int
+    kernel: int
+    stride: int
+    padding: int = 0
+    flops = 0.0
+
+    def __str__(self) -> str:
+        window = f"{self.kernel}x{self.kernel} stride {self.stride}"
+        return f"{self.n}x{self.c}x{self.size}x{self.size}, {window}"
+
+    def inputs(self, rng: np.random.Generator) -> Arrays:
+        """Return x and the gradient of y."""
+        out = (self.size + 2 * self.padding - self.kernel) // self.stride + 1
+        shape = (self.n, self.c, self.size, self.size)
+        return {"x": _normal(rng, *shape), "grad": _normal(rng, self.n, self.c, out, out)}
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A layer "rnn", "gru" or "lstm"; results: output, dL/dx, dL/dparameter in PyTorch's order."""
+
+    kind: str
+    steps: int
+    n: int
+    features: int
+    hidden: int
+
+    def __str__(self) -> str:
+        return f"T {self.steps}, N {self.n}, D {self.features}, H {self.hidden}"
+
+    @property
+    def gates(self) -> int:
+        """Blocks of rows of the weights."""
+        return {"rnn": 1, "gru": 3, "lstm": 4}[self.kind]
+
+    @property
+    def flops(self) -> float:
+        """Of the products with weights, forward and both gradients."""
+        rows = self.gates * self.hidden
+        return 6.0 * self.steps * self.n * rows * (self.features + self.hidden)
+
+    def inputs(self, rng: np.random.Generator) -> Arrays:
+        """Return x (T, N, D), the gradient of the output, and four parameters."""
+        rows, scale = self.gates * self.hidden, self.hidden**-0.5
+        return {
+            "x": _normal(rng, self.steps, self.n, self.features),
+            "grad": _normal(rng, self.steps, self.n, self.hidden),
+            "parameters": [
+                _normal(rng, rows, self.features, scale=scale),
+                _normal(rng, rows, self.hidden, scale=scale),
+                _normal(rng, rows, scale=scale),
+                _normal(rng, rows, scale=scale),
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Rows of a table and its gradient, dense or of these rows; results: y, dL/dtable."""
+
+    rows: int
+    features: int
+    ids: int
+    sparse: bool
+    flops = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.ids} of {self.rows} rows of {self.features}"
+
+    def inputs(self, rng: np.random.Generator) -> Arrays:
+        """Return the table, ids that are rare or frequent as words are, the gradient of y."""
+        return {
+            "weight": _normal(rng, self.rows, self.features),
+            "ids": (self.rows ** rng.random(self.ids)).astype(np.int64) - 1,
+            "grad": _normal(rng, self.ids, self.features),
+        }
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Steps of the optimizer on one array; results: the parameters."""
+
+    parameters: int
+    flops = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.parameters / 1e6:.1f} M parameters"
+
+    def inputs(self, rng: np.random.Generator) -> Arrays:
+        """Return parameters and gradients."""
+        return {name: _normal(rng, self.parameters) for name in ("param", "grad")}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model of `networks`, a step of training with Adam or a prediction.
+
+    Results: the losses of the first three steps, or the logits.
+    """
+
+    model: str
+    n: int
+    shape: tuple[int, ...]
+    classes: int = 2
+    training: bool = True
+    flops = 0.0
+
+    def __str__(self) -> str:
+        return "x".join(map(str, (self.n, *self.shape)))
+
+    def inputs(self, rng: np.random.Generator) -> Arrays:
+        """Return a batch and the values that the parameters begin with."""
+        from tinymed.bench.networks import start
+
+        return {
+            "x": _normal(rng, self.n, *self.shape),
+            "labels": rng.integers(0, self.classes, self.n),
+            "parameters": start(self.model, self.shape, self.classes),
+        }
+
+
+Spec = Conv | MaxPool | Recurrent | Embedding | Adam | Network
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A description with its name, the goal, and how much rounding may change.
+
+    ``goal`` is the time over that of the fastest peer, a number or one for each number of threads.
+    """
+
+    name: str
+    spec: Spec
+    goal: float | Mapping[int, float]
+    bound: float = 1e-4
+
+    def goal_with(self, threads: int) -> float | None:
+        """Return the goal for a number of threads, None if there is none."""
+        return self.goal.get(threads) if isinstance(self.goal, Mapping) else self.goal
+
+
+def _convolutions() -> Iterator[Workload]:
+    for c, size in ((16, 64), (32, 32), (64, 28), (128, 14)):
+        yield Workload("conv 3x3 forward", Conv(32, c, size, c, backward=False), 0.55)
+        yield Workload("conv 3x3 forward + backward", Conv(32, c, size, c), 0.65)
+    for name, spec in (
+        ("conv 3x3 wide", Conv(32, 256, 14, 256)),
+        ("conv 1x1", Conv(32, 64, 28, 256, kernel=1, padding=0)),
+        ("conv 3x3 stride 2", Conv(32, 64, 56, 128, stride=2)),
+        ("conv 7x7 stride 2", Conv(8, 3, 112, 64, kernel=7, stride=2, padding=3)),
+    ):
+        yield Workload(f"{name} forward + backward", spec, 1.0)
+    yield Workload(
+        "first layer: conv, ReLU, pool", Conv(32, 1, 64, 16, backward=False, pool=True), 0.5
+    )
+    yield Workload(
+        "depthwise 3x3 forward + backward", Conv(32, 64, 28, 64, groups=64), 0.5
+    )  # fmt: skip
+
+
+def _layers() -> Iterator[Workload]:
+    yield Workload("max-pool forward + backward", MaxPool(32, 32, 64, 2, 2), 0.8)
+    yield Workload("max-pool forward + backward", MaxPool(32, 64, 56, 3, 2, 1), 0.8)
+    small, wide = {"rnn": 0.35, "gru": 0.3, "lstm": 0.45}, {"rnn": 0.35, "gru": 0.6, "lstm": 0.85}
+    for kind in ("rnn", "gru", "lstm"):
+        for sizes, goals in (
+            ((100, 32, 64, 128), small),
+            ((50, 64, 128, 256), small),
+            ((35, 20, 512, 512), wide),
+        ):
+            name = f"{'tanh-RNN' if kind == 'rnn' else kind.upper()} forward + backward"
+            yield Workload(name, Recurrent(kind, *sizes), goals[kind], 1e-3)
+    yield Workload("embedding, dense gradient", Embedding(50_000, 128, 16_384, False), 0.7)
+    yield Workload("embedding, sparse rows", Embedding(50_000, 128, 16_384, True), 1.0)
+    yield Workload("Adam", Adam(11_200_000), 0.95)
+
+
+def _networks() -> Iterator[Workload]:
+    yield Workload("MLP 30-64-32-2 step", Network("mlp", 32, (30,)), 0.8, 1e-3)
+    lung = (1, 64, 64)
+    yield Workload("lung CNN step", Network("cnn", 32, lung), 0.45, 1e-3)
+    inference = Network("cnn", 1, lung, training=False)
+    yield Workload("lung CNN inference", inference, {1: 0.6, 2: 0.9}, 1e-3)
+    yield Workload("ResNet-18 step", Network("resnet18", 32, (3, 28, 28)), 0.8, 1e-2)
+
+
+def workloads(words: str = "") -> list[Workload]:
+    """Return the workloads whose name and sizes contain all of ``words``; all for none."""
+    every = [*_convolutions(), *_layers(), *_networks()]
+    return [w for w in every if all(word in f"{w.name} {w.spec}".lower() for word in words.split())]
+
+
+def size_of(arrays: Any) -> int:
+    """Return the bytes of all arrays in nested lists and dicts."""
+    if isinstance(arrays, dict):
+        return sum(map(size_of, arrays.values()))
+    if isinstance(arrays, list):
+        return sum(map(size_of, arrays))
+    return int(math.prod(arrays.shape)) * int(arrays.dtype.itemsize)
