@@ -62,7 +62,9 @@ class Kernel:
             named = {rule.implementation for rule in rules}
             order = HOST if on_host else DEVICE
             rules += [Rule(b, always, always, IN_ORDER) for b in order if b not in named]
-            self.ordered[on_host] = tuple(r for r in rules if r.implementation in self.implementations)
+            self.ordered[on_host] = tuple(
+                r for r in rules if r.implementation in self.implementations
+            )
         return self.ordered[on_host]
 
     def choose(self, arguments: tuple[Any, ...], preference: tuple[str, ...] | None) -> Rule:
@@ -116,7 +118,9 @@ class Kernel:
         paying = (rule for rule in able if rule.pays(*arguments))
         if able:
             return next(paying, able[0])
-        given = ", ".join(f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arguments)
+        given = ", ".join(
+            f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arguments
+        )
         return LookupError(f"{self.name} on {name!r} cannot do ({given})")
 
     def load(self, implementation: str) -> Callable[..., Any]:
@@ -213,28 +217,26 @@ def explain(name: str, *arguments: Any) -> str:
     --------
     >>> import numpy as np
     >>> from tinymed.kernels import explain
-    >>> print(explain("embedding.bag_max", np.ones((2, 2)), np.array([0]), np.array([0, 1])))
-    embedding.bag_max runs 'reference': the first there is, in the order of its place
+    >>> print(explain("embedding.forward", np.ones((2, 2)), np.array([0])))
+    embedding.forward runs 'reference': the first there is, in the order of its place
     """
     import inspect  # 10 ms, for those who ask
 
     if name not in KERNELS:
         raise LookupError(f"explain: no kernel {name!r}; there are {', '.join(sorted(KERNELS))}")
-    kernel, named, preference = KERNELS[name], PREFERENCE.get(), from_environment()
-    needed = len(inspect.signature(kernel.load("reference")).parameters)
-    if len(arguments) != needed:
-        lines = [
-            f"  {rule.implementation}: {rule.why}" + (f" (needs {lacks})" if lacks else "")
-            for rule in kernel.candidates(on_host=True)
-            for lacks in (missing(rule.implementation),)
-        ]
-        return "\n".join([f"{name} runs the first of these that can and pays:", *lines])
-    chosen = kernel.choose(arguments, named or preference)
-    why = chosen.why
-    if named or preference:
-        asks = "use_backend" if named else "TINYMED_BACKEND"
-        why = f"{asks} asks for {', '.join(named or preference or ())}"
-    return f"{name} runs {chosen.implementation!r}: {why}"
+    kernel, named = KERNELS[name], PREFERENCE.get()
+    preference = named or from_environment()
+    asks = f"{'use_backend' if named else 'TINYMED_BACKEND'} asks for {', '.join(preference or ())}"
+    if len(arguments) == len(inspect.signature(kernel.load("reference")).parameters):
+        chosen = kernel.choose(arguments, preference)
+        return f"{name} runs {chosen.implementation!r}: {asks if preference else chosen.why}"
+    lines = [
+        f"  {rule.implementation}: {rule.why}" + (f" (needs {lacks})" if lacks else "")
+        for rule in kernel.candidates(on_host=True)
+        for lacks in (missing(rule.implementation),)
+    ]
+    head = f"{name} runs the first of these that can and pays" + (f"; {asks}" if preference else "")
+    return "\n".join([head + ":", *lines])
 
 
 def table() -> list[tuple[str, str, str]]:

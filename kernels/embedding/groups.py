@@ -22,6 +22,23 @@ PILES = 1 << BITS
 
 
 @compiled
+def deal(ids: Any, source: Any, target: Any, shift: int, piles: Any) -> None:
+    """Put places from ``source`` into ``target``, ordered by the digit of their ids at a bit."""
+    for pile in range(PILES):
+        piles[pile] = 0
+    for i in range(ids.size):
+        piles[(ids[i] >> shift) & (PILES - 1)] += 1
+    start = 0
+    for pile in range(PILES):
+        start += piles[pile]
+        piles[pile] = start - piles[pile]  # where it begins
+    for i in range(ids.size):
+        pile = (ids[source[i]] >> shift) & (PILES - 1)
+        target[piles[pile]] = source[i]
+        piles[pile] += 1
+
+
+@compiled
 def group(ids: Any, order: Any, different: Any, starts: Any) -> int:
     """Sort places by their ids, and return how many different ids there are.
 
@@ -39,27 +56,16 @@ def group(ids: Any, order: Any, different: Any, starts: Any) -> int:
     for i in range(n):
         order[i] = i
         highest = max(highest, ids[i])
-    counts, other = np.empty(PILES, np.int64), np.empty(n, np.int64)
-    source, target, shift = order, other, 0
-    while highest >> shift:
-        counts[:] = 0
-        for i in range(n):
-            counts[(ids[i] >> shift) & (PILES - 1)] += 1
-        start = 0
-        for pile in range(PILES):
-            counts[pile], start = start, start + counts[pile]
-        for i in range(n):
-            place = source[i]
-            pile = (ids[place] >> shift) & (PILES - 1)
-            target[counts[pile]] = place
-            counts[pile] += 1
-        source, target, shift = target, source, shift + BITS
-    if (shift // BITS) % 2:
-        order[:] = other
+    piles, other = np.empty(PILES, np.int64), np.empty(n, np.int64)
+    for shift in range(0, 63, 2 * BITS):
+        if highest >> shift:  # two digits: back in ``order``
+            deal(ids, order, other, shift, piles)
+            deal(ids, other, order, shift + BITS, piles)
     found = 0
     for i in range(n):
         if i == 0 or ids[order[i]] != ids[order[i - 1]]:
-            different[found], starts[found] = ids[order[i]], i
+            different[found] = ids[order[i]]
+            starts[found] = i
             found += 1
     starts[found] = n
     return found

@@ -40,7 +40,12 @@ def _proofs() -> list[Case]:
     sizes = [(1, 1, 1), (3, 5, 7), (8, 16, 48), (13, 31, 97), (97, 300, 50), (5, 600, 3), (0, 3, 4)]
     sizes += [(4, 0, 3), (2, 3, 0), (33, 17, 16)]
     products = [
-        Case("matmul.product", f"{m} x {k} by {k} x {n}, turned {turned or 'none'}", _product(m, k, n, turned), k)
+        Case(
+            "matmul.product",
+            f"{m} x {k} by {k} x {n}, turned {turned or 'none'}",
+            _product(m, k, n, turned),
+            k,
+        )
         for m, k, n in sizes
         for turned in ("", "a", "b", "ab")
     ]
@@ -79,19 +84,36 @@ PROOFS += [
 BENCHES = [
     *(
         Case(
-            "matmul.product", f"{m} x {k} by {k} x {n}", _product(m, k, n, turned), k,
-            flops=2 * m * k * n, bytes=4 * (m * k + k * n + m * n),
+            "matmul.product",
+            f"{m} x {k} by {k} x {n}",
+            _product(m, k, n, turned),
+            k,
+            flops=2 * m * k * n,
+            bytes=4 * (m * k + k * n + m * n),
         )  # fmt: skip
         for m, k, n, turned in (
-            (256, 256, 256, ""), (1024, 1024, 1024, ""), (32, 128, 4096, ""), (128, 32, 4096, "a"),
+            (256, 256, 256, ""),
+            (1024, 1024, 1024, ""),
+            (32, 128, 4096, ""),
+            (128, 32, 4096, "a"),
         )  # fmt: skip
     ),
     *(
         Case(
-            "matmul.linear", f"{m} x {k} to {n}, relu", _linear(m, k, n, "relu"), k,
-            flops=2 * m * k * n, bytes=4 * (m * k + k * n + m * n),
+            "matmul.linear",
+            f"{m} x {k} to {n}, relu",
+            _linear(m, k, n, "relu"),
+            k,
+            flops=2 * m * k * n,
+            bytes=4 * (m * k + k * n + m * n),
         )  # fmt: skip
-        for m, k, n in ((32, 30, 64), (32, 4096, 128), (128, 512, 512), (1024, 768, 3072), (1, 4096, 128))
+        for m, k, n in (
+            (32, 30, 64),
+            (32, 4096, 128),
+            (128, 512, 512),
+            (1024, 768, 3072),
+            (1, 4096, 128),
+        )
     ),
     *(
         Case("matmul.activation_grad", f"relu {shape}", _through("relu", *shape), bytes=12 * size)

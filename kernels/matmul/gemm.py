@@ -32,7 +32,10 @@ ROWS = 12 * HEIGHT  # of a, in a block
 DEPTH = 256  # steps in a block
 ACTIVATIONS = {None: 0, "relu": 1, "tanh": 2, "sigmoid": 3}
 
-_tile, _half, _single = tile(HEIGHT, VECTORS), tile(HEIGHT // 2, VECTORS), tile(1, VECTORS)
+# Tiles by width: a panel that is not full takes those that are only as wide as it needs.
+_full, _full_half, _full_row = (tile(rows, VECTORS) for rows in (HEIGHT, HEIGHT // 2, 1))
+_one, _one_half, _one_row = (tile(rows, 1) for rows in (HEIGHT, HEIGHT // 2, 1))
+_two, _two_half, _two_row = (tile(rows, 2) for rows in (HEIGHT, HEIGHT // 2, 1))
 _add = elementwise(lambda code, x, b: x + b)
 _relu = elementwise(lambda code, x: code.maximum(x, 0))
 _tanh, _sigmoid = elementwise(tanh), elementwise(sigmoid)
@@ -113,13 +116,31 @@ def multiply(
         rows = min(ROWS, last - top)
         for start in range(0, columns, width):
             there, out = min(width, columns - start), top * y_row + start
-            to, to_at, to_row = (y, out, y_row) if there == width else (strip, 0, width)
+            vectors = -(-there // lanes)
+            to, to_at, to_row = (y, out, y_row)
+            if there < vectors * lanes:
+                to, to_at, to_row = (strip, 0, width)
             for k in range(0, max(1, depth), DEPTH):  # no steps at all still make zeros
                 steps = min(DEPTH, depth - k)
                 base, at = start * panel_rows + k * width, top * a_row + k * a_column
-                _block(to, to_at, to_row, a, at, a_row, a_column, panels, base, width, steps, rows, k > 0)
+                _block(
+                    to,
+                    to_at,
+                    to_row,
+                    a,
+                    at,
+                    a_row,
+                    a_column,
+                    panels,
+                    base,
+                    width,
+                    steps,
+                    rows,
+                    k > 0,
+                    vectors,
+                )
             for r in range(rows):
-                if there < width:
+                if there < vectors * lanes:
                     _copy(((y, out + r * y_row),), ((strip, r * width),), there, ())
                 _finish(y, out + r * y_row, bias, start, there, activation)
 
@@ -127,20 +148,35 @@ def multiply(
 @compiled
 def _block(
     y: Any, y_at: int, y_row: int, a: Any, a_at: int, a_row: int, a_column: int,
-    panels: Any, base: int, width: int, steps: int, rows: int, add: bool,
+    panels: Any, base: int, width: int, steps: int, rows: int, add: bool, vectors: int,
 ) -> None:  # fmt: skip
-    """Begin ``rows`` rows of sums with a block of steps, or add it to them."""
+    """Begin ``rows`` rows of sums with a block of steps, or add it; ``vectors`` wide."""
     r = 0
     while r < rows:
         to, at = y_at + r * y_row, a_at + r * a_row
         if rows - r >= HEIGHT:
-            _tile(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            if vectors == 1:
+                _one(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            elif vectors == 2:
+                _two(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            else:
+                _full(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
             r += HEIGHT
         elif rows - r >= HEIGHT // 2:
-            _half(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            if vectors == 1:
+                _one_half(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            elif vectors == 2:
+                _two_half(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            else:
+                _full_half(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
             r += HEIGHT // 2
         else:
-            _single(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            if vectors == 1:
+                _one_row(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            elif vectors == 2:
+                _two_row(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
+            else:
+                _full_row(y, to, y_row, a, at, a_row, a_column, panels, base, width, steps, add)
             r += 1
 
 

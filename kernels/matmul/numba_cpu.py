@@ -10,7 +10,15 @@ import numpy as np
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
 from tinymed.kernels.matmul.few_rows import multiply_few
-from tinymed.kernels.matmul.gemm import ACTIVATIONS, HEIGHT, finish, multiply, pack, packed_size, panel_width
+from tinymed.kernels.matmul.gemm import (
+    ACTIVATIONS,
+    HEIGHT,
+    finish,
+    multiply,
+    pack,
+    packed_size,
+    panel_width,
+)
 from tinymed.kernels.matmul.layer_gradients import (
     channel_sums,
     column_sums,

@@ -15,7 +15,16 @@ from tinymed.kernels.compiled import compiled
 from tinymed.kernels.simd.functions import exp, log
 from tinymed.kernels.simd.loops import elementwise, reduction
 
-__all__ = ["loss", "loss_grad", "mean", "mean_grad", "spread", "spread_grad", "spread_log", "spread_log_grad"]
+__all__ = [
+    "loss",
+    "loss_grad",
+    "mean",
+    "mean_grad",
+    "spread",
+    "spread_grad",
+    "spread_log",
+    "spread_log_grad",
+]
 
 
 def _larger(code: Any, a: Any, b: Any) -> Any:

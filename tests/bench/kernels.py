@@ -57,8 +57,12 @@ def install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tinymed.kernels.fake", ModuleType("tinymed.kernels.fake"))
     monkeypatch.setitem(sys.modules, cases.__name__, cases)
 
+    real = registry.missing
+
     def missing(implementation):
-        return "a package" if implementation == "numba_cpu:absent" else None
+        if implementation == "numba_cpu:absent":
+            return "a package"
+        return None if implementation in kernel.implementations else real(implementation)
 
     for module in ("tinymed.bench.contests", "tinymed.bench.verify"):
         monkeypatch.setattr(sys.modules[module], "missing", missing)

@@ -76,14 +76,15 @@ def test_every_kernel_is_described_where_it_is_declared() -> None:
 def test_the_default_is_the_first_of_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry_module.NEEDS, "numba_cpu", "numpy")  # something installed
     declared = Kernel("a.b", {"reference": "math:sqrt", "numba_cpu": "math:exp"})
-    assert declared.choose((X,), None) == "numba_cpu"
-    assert Kernel("a.b", {"reference": "math:sqrt"}).choose((X,), None) == "reference"
+    assert declared.choose((X,), None).implementation == "numba_cpu"
+    only = Kernel("a.b", {"reference": "math:sqrt"})
+    assert only.choose((X,), None).implementation == "reference"
 
 
 def test_a_missing_package_is_passed_over_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry_module.NEEDS, "numba_cpu", "no_such_package")
     declared = Kernel("a.b", {"numba_cpu": "math:exp", "reference": "math:sqrt"})
-    assert declared.choose((X,), None) == "reference"
+    assert declared.choose((X,), None).implementation == "reference"
     only = Kernel("a.b", {"cuda": "math:exp"})
     with pytest.raises(LookupError, match=r"a\.b has no implementation for arrays on cpu"):
         only.choose((X,), None)
@@ -239,7 +240,7 @@ def test_the_environment_speaks_for_scripts(
 ) -> None:
     monkeypatch.setenv("TINYMED_BACKEND", "nothing, mine")
     ops.conv1d(X, WEIGHT)
-    assert "TINYMED_BACKEND asks for nothing, mine" in explain("conv.forward", X)
+    assert "TINYMED_BACKEND asks for nothing, mine" in explain("conv.forward")
     with use_backend("yours"):
         ops.conv1d(X, WEIGHT)
     monkeypatch.setenv("TINYMED_BACKEND", "nothing")
@@ -248,22 +249,39 @@ def test_the_environment_speaks_for_scripts(
     assert calls == [("forward", "mine"), ("forward", "yours")]
 
 
+SETTINGS = (None, (1,), (0,), (1,), 1, None)  # bias, stride, padding, dilation, groups, activation
+
+
 def test_explain(calls: list[Any]) -> None:
-    assert explain("conv.forward", X, WEIGHT).startswith("conv.forward runs '")
-    assert "the array is on cpu, where the order is numba_cpu, reference" in explain(
-        "conv.forward", X
-    )
+    assert explain("conv.forward", X, WEIGHT, *SETTINGS).startswith("conv.forward runs '")
     with use_backend("mine", "reference"):
-        assert explain("conv.forward", X) == (
+        assert explain("conv.forward", X, WEIGHT, *SETTINGS) == (
             "conv.forward runs 'mine': use_backend asks for mine, reference"
         )
+        assert "use_backend asks for mine, reference" in explain("conv.forward")
     with pytest.raises(
         LookupError, match=r"explain: no kernel 'conv'; there are conv\.forward, conv"
     ):
         explain("conv", X)
-    with pytest.raises(TypeError, match="explain: no array given"):
-        explain("conv.forward")
     assert calls == []  # nothing runs
+
+
+def test_explain_lists_the_rules_in_the_order_in_which_they_are_tried() -> None:
+    lines = explain("conv.forward", X).splitlines()
+    assert lines[0] == "conv.forward runs the first of these that can and pays:"
+    named = [line.split(":")[0].strip() for line in lines[1:]]
+    assert named[-1] == "reference"
+    assert named[0].startswith("numba_cpu")
+
+
+def test_a_backend_stands_for_its_variants_and_a_demand_says_what_it_cannot_do() -> None:
+    half = X.astype(np.float16), WEIGHT.astype(np.float16)
+    with use_backend("numba_cpu"):
+        if registry_module.missing("numba_cpu"):
+            pytest.skip("needs numba")
+        assert "'numba_cpu:" in explain("conv.forward", X, WEIGHT, *SETTINGS)
+        with pytest.raises(LookupError, match=r"conv\.forward on 'numba_cpu' cannot do \(float16"):
+            KERNELS["conv.forward"](*half, *SETTINGS)
 
 
 @pytest.fixture

@@ -131,6 +131,7 @@ def _run(record: Record, request: Request) -> None:
             print("\n".join(text.blocks(finding.rows)), flush=True)
         else:
             record.rooflines[str(request.threads)] = finding.roofline
+            print(text.limit_line(str(request.threads), finding.roofline))
 
 
 def _threads(given: str | None) -> list[int]:

@@ -16,6 +16,7 @@ __all__ = [
     "curve_lines",
     "goal_table",
     "header",
+    "limit_line",
     "means",
     "seconds",
     "update_readme",
@@ -91,11 +92,15 @@ def header(record: Record) -> Iterator[str]:
     if facts["load"] is not None and facts["load"] > facts["cores"]:
         yield "this machine is busy: trust minima and cpu times rather than medians"
     for threads, limit in record.rooflines.items():
-        if limit is None:
-            yield f"{threads} thread(s): limits not measured, they need numba"
-        else:
-            flops, moved = limit["flops"] / 1e9, limit["bytes"] / 1e9
-            yield f"{threads} thread(s): at most {flops:.0f} GFLOP/s, {moved:.1f} GB/s"
+        yield limit_line(threads, limit)
+
+
+def limit_line(threads: str, limit: dict[str, float] | None) -> str:
+    """Return what the machine can do with so many threads."""
+    if limit is None:
+        return f"{threads} thread(s): limits not measured, they need numba"
+    flops, moved = limit["flops"] / 1e9, limit["bytes"] / 1e9
+    return f"{threads} thread(s): at most {flops:.0f} GFLOP/s, {moved:.1f} GB/s"
 
 
 def means(rows: Iterable[Row]) -> Iterator[str]:

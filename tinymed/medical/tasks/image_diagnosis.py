@@ -25,6 +25,7 @@ from tinymed.medical.models import MODELS
 from tinymed.medical.report.summary import write_report
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, save_model
+from tinymed.medical.tasks.views import positive, probabilities
 from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
 from tinymed.training import LOG, History, fit, predict
 
@@ -58,6 +59,8 @@ class ImageDiagnosis:
     augment : Augment
     synthesise : callable
         ``synthesise(patients, generator)``: the data set that is used without ``--data``.
+    symmetric : bool
+        Whether an image means the same turned and mirrored: predictions are means over these.
     baseline : (str, callable)
         A score that needs no learning, to be beaten: its name, and windowed images -> scores.
     """
@@ -73,6 +76,7 @@ class ImageDiagnosis:
     augment: Augment
     synthesise: Callable[[int, np.random.Generator], ImageDataset]
     baseline: tuple[str, Callable[[Array], Array]]
+    symmetric: bool = False
     epochs: int = 30
     patients: int = 300  # synthetic ones, without --data
     quick_patients: int = 100
@@ -119,13 +123,15 @@ class ImageDiagnosis:
         print(nn.summary(network, (1, *preprocessing(dataset["train"].images[:1]).shape[1:])))
         history = self.learn(network, dataset, preprocessing, options, out)
         validation = dataset["val"]
-        outputs, labels, *_ = predict(network, loader(validation, preprocessing))
-        threshold = choose_threshold(labels, positive(outputs))
+        planes = preprocessing(validation.images)
+        scores = probabilities(network, planes, symmetric=self.symmetric)
+        threshold = choose_threshold(validation.labels, scores)
         about = {
             "task": self.name,
             "tinymed": __version__,
             "model": {"class": self.network, "arguments": settings},
             "preprocessing": preprocessing.to_dict(),
+            "symmetric": self.symmetric,
             "classes": list(self.classes),
             "threshold": threshold,
             "data": {**facts, "labels": self.label_source if options.data else DRAWN},
@@ -168,10 +174,8 @@ class ImageDiagnosis:
         for path in paths:
             samples = read_samples(path)
             planes = preprocessing(samples.images)
-            outputs, *_ = predict(saved.network, DataLoader(TensorDataset(planes), batch_size=64))
-            for (file, index), score in zip(
-                samples.sources, positive(outputs).tolist(), strict=True
-            ):
+            scores = probabilities(saved.network, planes, symmetric=is_symmetric(saved))
+            for (file, index), score in zip(samples.sources, scores.tolist(), strict=True):
                 found.append(
                     {
                         "file": file,
@@ -291,17 +295,17 @@ class ImageDiagnosis:
         if split.labels is None:
             raise DataError(f"{self.name}: the split has no labels")
         preprocessing = Preprocessing(**saved.about["preprocessing"])
-        outputs, labels, *groups = predict(saved.network, loader(split, preprocessing))
-        scores, collected = positive(outputs), BinaryMetrics()
-        collected.update(labels, scores, *groups)
+        planes, labels = preprocessing(split.images), split.labels
+        scores = probabilities(saved.network, planes, symmetric=is_symmetric(saved))
+        collected = BinaryMetrics()
+        collected.update(labels, scores, *group_numbers(split))
         metrics = collected.compute(
             threshold=saved.about["threshold"], generator=np.random.default_rng(0)
         )
         name, score = self.baseline
         if len(set(split.labels.tolist())) == 2:
-            planes = preprocessing(split.images)[:, 0]
             metrics["baseline"] = name
-            metrics["baseline_auc"] = roc_auc(split.labels, score(planes))
+            metrics["baseline_auc"] = roc_auc(labels, score(planes[:, 0]))
             if metrics["auc"] <= metrics["baseline_auc"]:
                 metrics["warnings"].append(f"the network does not beat its baseline, {name}")
         return metrics, labels, scores
@@ -324,10 +328,9 @@ class ImageDiagnosis:
         }
 
 
-def positive(outputs: Array) -> Array:
-    """Return the probability of class 1 from logits (n, 2), in float64."""
-    logits = outputs.astype(np.float64)
-    return 1 / (1 + np.exp(np.clip(logits[:, 0] - logits[:, 1], -700, 700)))
+def is_symmetric(saved: SavedModel) -> bool:
+    """Return whether a model's predictions are means over turned and mirrored images."""
+    return bool(saved.about.get("symmetric", False))
 
 
 def told(report: DataReport) -> str:
@@ -343,10 +346,14 @@ def told(report: DataReport) -> str:
 
 def images_and_labels(split: Split, preprocessing: Preprocessing) -> TensorDataset:
     """Return samples (image, label), or (image, label, group) where groups are numbers."""
-    columns = [preprocessing(split.images), split.labels]
-    if split.groups is not None:
-        columns.append(np.unique(split.groups, return_inverse=True)[1].astype(np.int64))
-    return TensorDataset(*columns)
+    return TensorDataset(preprocessing(split.images), split.labels, *group_numbers(split))
+
+
+def group_numbers(split: Split) -> list[Array]:
+    """Return the patients of a split as numbers, in a list; an empty one if they are not known."""
+    if split.groups is None:
+        return []
+    return [np.unique(split.groups, return_inverse=True)[1].astype(np.int64)]
 
 
 def loader(split: Split, preprocessing: Preprocessing) -> DataLoader:

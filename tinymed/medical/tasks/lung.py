@@ -46,4 +46,5 @@ LUNG = ImageDiagnosis(
     ),
     synthesise=synthesise,
     baseline=("central brightness", central_brightness),
+    symmetric=True,
 )
