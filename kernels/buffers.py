@@ -7,6 +7,7 @@ same arrays step after step, so their memory is kept here and handed out again.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = ["empty", "release_buffers"]
 
 LEAST = 1 << 17  # bytes: below, NumPy's own allocation costs less
 MOST = 1 << 28  # bytes that lie ready at most
+ALIGNMENT = 64  # a cache line: no load of a register reaches into two of them
 
 _ready: dict[int, list[Any]] = {}  # size in bytes -> memory that nobody uses
 _held = 0
@@ -41,15 +43,20 @@ class _Buffer:
 
     def __del__(self) -> None:
         global _held
-        size = self.memory.nbytes
-        if _held + size <= MOST and _lock.acquire(blocking=False):
-            _ready.setdefault(size, []).append(self.memory)
-            _held += size
+        # The garbage collector may call this anywhere, even where this thread holds the lock.
+        if not _lock.acquire(blocking=False):
+            return
+        try:
+            size = self.memory.nbytes
+            if _held + size <= MOST:
+                _ready.setdefault(size, []).append(self.memory)
+                _held += size
+        finally:
             _lock.release()
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return a new array (NumPy) with anything in it, on memory that was used before if it is large.
+    """Return a new array (NumPy) of anything, on memory that was used before if it is large.
 
     Raises
     ------
@@ -69,8 +76,21 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
             memory = _ready[size].pop()
             _held -= size
     if memory is None:
-        memory = np.empty(size, np.uint8)
+        memory = _fresh(size, shape, kind)
     return _noted(np.asarray(_Buffer(memory, shape, kind)))
+
+
+def _fresh(size: int, shape: tuple[int, ...], kind: np.dtype[Any]) -> Any:
+    """Return ``size`` bytes from the system, aligned."""
+    try:
+        memory = np.empty(size + ALIGNMENT, np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more than an address can hold
+        raise MemoryError(
+            f"empty: {kind} {shape} is {size / 2**30:,.1f} GiB, more than there is; "
+            "use smaller batches"
+        ) from error
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]
 
 
 def _noted(array: Array) -> Array:
@@ -88,3 +108,12 @@ def release_buffers() -> None:
     with _lock:
         _ready.clear()
         _held = 0
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

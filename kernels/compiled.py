@@ -51,12 +51,24 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         return found
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+class _NamedCache(_Cache):
+    """The same for functions whose names say what they close over, which itself is not looked at."""
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return (signature, codegen.magic_tuple(), FINGERPRINT)
+
+
+def compiled(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
     """Compile ``function`` for each kind of arguments it meets, once per machine.
 
     It must not touch Python objects. Division by zero gives inf or nan, as in NumPy.
     ``NUMBA_BOUNDSCHECK=1`` makes array accesses raise `IndexError` outside of their bounds.
+
+    One of several functions that another function makes gets a ``name`` which no other of them has:
+    the cache knows it by that, for the intrinsics it closes over have no key that lasts.
     """
+    if name:
+        function.__qualname__ = name
     dispatcher = numba.njit(**OPTIONS)(function)
-    dispatcher._cache = _Cache(function)
+    dispatcher._cache = (_NamedCache if name else _Cache)(function)
     return dispatcher

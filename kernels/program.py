@@ -7,6 +7,7 @@ does that in a moment, since it looks into none of them, and running it costs a 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,8 @@ class Program:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording  # keeps all arrays alive where they are
-        self.parts: list[tuple[Callable[[], Any], bool]] = []  # and whether it is an action
+        self.parts: list[Callable[[], Any]] = []
+        self.checked: list[Callable[[], Any]] = []  # the same, but actions do what they did
         together: list[Call] = []
         for step in recording.steps:
             if isinstance(step, Call) and not _worth_threads(step):
@@ -42,25 +44,34 @@ class Program:
                 continue
             self._add(together)
             together = []
-            action = isinstance(step, Action)
-            self.parts.append((step.function if action else _on_threads(step), action))
+            if isinstance(step, Action):
+                self.parts.append(step.function)
+                self.checked.append(functools.partial(_write_again, step.written))
+            else:
+                self.parts.append(_on_threads(step))
+                self.checked.append(self.parts[-1])
         self._add(together)
 
     def __call__(self) -> None:
         """Make all calls and actions."""
-        for part, _ in self.parts:
+        for part in self.parts:
             part()
 
-    def without_actions(self) -> None:
-        """Make the calls alone."""
-        for part, action in self.parts:
-            if not action:
-                part()
+    def again(self) -> None:
+        """Make the calls; what actions wrote when they were recorded is written once more."""
+        for part in self.checked:
+            part()
 
     def _add(self, calls: Sequence[Call]) -> None:
         calls = [call for call in calls if call.count]
         if calls:
-            self.parts.append((_in_turn(calls), False))
+            self.parts.append(_in_turn(calls))
+            self.checked.append(self.parts[-1])
+
+
+def _write_again(written: list[tuple[Any, Any]]) -> None:
+    for array, contents in written:
+        np.copyto(array, contents)
 
 
 def _worth_threads(call: Call) -> bool:
@@ -106,13 +117,11 @@ def _in_turn(calls: Sequence[Call]) -> Callable[[], None]:
 
 
 def _type_of(value: Any) -> Any:
-    """Return Numba's type of a recorded value; all arrays are contiguous and can be written."""
+    """Return Numba's type of a recorded value: the one its function was called with."""
     if isinstance(value, np.ndarray):
-        if not value.flags.c_contiguous:
-            raise ValueError(f"an array {value.shape} {value.dtype} is not contiguous")
-        return types.Array(numba.from_dtype(value.dtype), value.ndim, "C")
+        return numba.typeof(value)
     if isinstance(value, tuple):
-        return types.Tuple(tuple(map(_type_of, value)))
+        return types.BaseTuple.from_types(tuple(map(_type_of, value)), type(value))
     if value is None:
         return types.none
     if type(value) in NUMBERS:

@@ -7,6 +7,10 @@ while one is active. `tinymed.compile` makes one function of the list.
 
 What must be done anew each time (random numbers, an optimizer's step count) is an *action*: a
 Python function noted among the calls, whose own compiled calls are not.
+
+What else Python computes would be lost. So kernels take all memory from `buffers`, which notes it
+here, and lay out what is not contiguous by `copied`; operations that NumPy does well enough on its
+own ask `active` and call a kernel instead.
 """
 
 from __future__ import annotations
@@ -14,10 +18,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-__all__ = ["Action", "Call", "Recording", "act", "action", "active", "record"]
+__all__ = ["Action", "Call", "Recording", "act", "action", "active", "copied", "record"]
 
 
 P, R = ParamSpec("P"), TypeVar("R")
@@ -33,17 +37,39 @@ class Call(NamedTuple):
 
 
 class Action(NamedTuple):
-    """A Python function of no arguments that is called at its place."""
+    """A Python function of no arguments that is called at its place, and what it wrote then."""
 
     function: Callable[[], Any]
+    written: list[tuple[Any, Any]]  # arrays, and copies of what was in them afterwards
 
 
 class Recording:
-    """The calls and actions of one thread, in order, and the memory that kernels asked for."""
+    """The calls and actions of one thread, in order, and the memory that kernels asked for.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    watched : sequence of array
+        What actions may write, beside the memory that kernels ask for: parameters, say.
+    """
+
+    def __init__(self, watched: Sequence[Any] | None = None) -> None:
         self.steps: list[Call | Action] = []
-        self.made: list[tuple[int, int]] = []  # first and last address of each result
+        self.made: list[Any] = []  # all results and scratch, kept so that none takes another's place
+        self.constants: list[Any] = []  # those among them that nobody writes again
+        self.watched = watched  # None: what actions write is not taken down
+
+    def seen(self) -> list[Any]:
+        """Return copies of what an action may write, if that is to be taken down."""
+        return [] if self.watched is None else [a.copy() for a in (*self.watched, *self.made)]
+
+    def changed(self, before: list[Any]) -> list[tuple[Any, Any]]:
+        """Return what differs now from what `seen` returned."""
+        arrays = () if self.watched is None else (*self.watched, *self.made)
+        return [
+            (array, array.copy())
+            for array, old in zip(arrays, before, strict=False)
+            if array.tobytes() != old.tobytes()
+        ]
 
 
 class _State(threading.local):
@@ -59,11 +85,11 @@ def active() -> Recording | None:
 
 
 @contextlib.contextmanager
-def record() -> Iterator[Recording]:
-    """Take down what this thread calls inside."""
+def record(watched: Sequence[Any] | None = None) -> Iterator[Recording]:
+    """Take down what this thread calls inside; see `Recording`."""
     if _state.recording is not None:
         raise RuntimeError("record: a recording is active already; they do not nest")
-    _state.recording = Recording()
+    _state.recording = Recording(watched)
     try:
         yield _state.recording
     finally:
@@ -75,12 +101,23 @@ def act(function: Callable[[], Any]) -> Any:
     recording = _state.recording
     if recording is None:
         return function()
-    recording.steps.append(Action(function))
+    before = recording.seen()
     _state.recording = None
     try:
-        return function()
+        result = function()
     finally:
         _state.recording = recording
+    recording.steps.append(Action(function, recording.changed(before)))
+    return result
+
+
+def copied(array: Any) -> Any:
+    """Return a contiguous copy of a host array, made by a compiled call while one is recorded."""
+    if _state.recording is None:
+        return array.copy(order="C")
+    from tinymed.kernels.copying import copy  # Numba, for those who compile
+
+    return copy(array)
 
 
 def action(function: Callable[P, R]) -> Callable[P, R]:

@@ -63,6 +63,7 @@ from tinymed.errors import AnomalyError, CheckpointError, DataError
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.kernels import explain, use_backend
 from tinymed.kernels.arrays import Device as device  # noqa: N813 - PyTorch's name
+from tinymed.kernels.threads import get_num_threads, set_num_threads
 from tinymed.random import default_generator, manual_seed
 from tinymed.sampling import (
     bernoulli,
@@ -112,6 +113,7 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "get_num_threads",
     "grad",
     "gradcheck",
     "gradgradcheck",
@@ -150,6 +152,7 @@ __all__ = [
     "randperm",
     "save",
     "set_grad_enabled",
+    "set_num_threads",
     "short",
     "tensor",
     "tril_indices",

@@ -25,6 +25,7 @@ from tinymed.autograd import (
     sole,
     wrote,
 )
+from tinymed.kernels.recording import copied
 from tinymed.row_gradient import RowGradient
 
 __all__ = ["Handle", "add_hook", "backward", "grad", "retain_grad"]
@@ -280,21 +281,22 @@ def wrong_gradient(node: Function, gradient: Any, made: tuple[Any, Any]) -> Runt
 
 
 def accumulate(leaf: Variable, gradient: Any) -> None:
-    """Add to ``leaf.grad``. A leaf owns its gradient: the first is copied if others have it too."""
+    """Add to ``leaf.grad``. A leaf owns its gradient: one that others have too is copied."""
     if isinstance(gradient, RowGradient) or isinstance(leaf.grad, RowGradient):
+        if WATCH.observer is not None:
+            WATCH.observer(leaf, gradient)
         leaf.grad = accumulated_rows(leaf.grad, gradient)
     elif isinstance(gradient, Variable):  # create_graph: the gradient is itself part of a graph
         if leaf.grad is not None:
             leaf.grad = leaf.grad + gradient
-        elif gradient.requires_grad:
-            leaf.grad = result_of(gradient.data.copy(), gradient.edge)
         else:
-            leaf.grad = Variable.result_type(gradient.data.copy())
+            copy, edge = gradient.data.copy(), gradient.edge
+            leaf.grad = result_of(copy, edge) if edge else Variable.result_type(copy)
     elif leaf.grad is None:
+        if not (gradient.ndim and sole(gradient)):
+            gradient = copied(gradient)
         if WATCH.observer is not None:
             WATCH.observer(leaf, gradient)
-        if not (gradient.ndim and sole(gradient)):
-            gradient = gradient.copy() if gradient.ndim else np.array(gradient)
         leaf.grad = Variable.result_type(gradient)
     elif leaf.grad.requires_grad:
         leaf.grad = leaf.grad + gradient

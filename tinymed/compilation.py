@@ -3,8 +3,8 @@
 The first call with inputs of certain shapes runs the step as it is and takes down the compiled calls
 that it makes. So does the second. The two must have made the same calls, and what they were handed
 must have come from kernels, from the inputs, or be the same in both: anything else depends on values
-and cannot be repeated. The calls are then made once more on the second batch and have to give the
-same results. From then on they alone are made, on the same memory, by one compiled function.
+and cannot be repeated. The calls are then made once more on the second batch, from memory full of NaN,
+and have to give the same results. From then on they alone are made, by one compiled function.
 
 So nothing is guessed and nothing translated: the compiled step is what the eager one did. What it
 cannot repeat it refuses, with the reason.
@@ -12,16 +12,20 @@ cannot repeat it refuses, with the reason.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinymed.anomaly import observe_ops
-from tinymed.autograd import Variable, no_grad
+from tinymed.anomaly import LAYERS, WATCH, observe_ops
+from tinymed.autograd import MODE, Variable, no_grad
 from tinymed.errors import CompileError
 from tinymed.kernels import recording, use_backend
 from tinymed.kernels.recording import Call, Recording
+from tinymed.kernels.registry import PREFERENCE, from_environment, missing
+from tinymed.kernels.threads import get_num_threads
 from tinymed.nn.module import Module
 from tinymed.tensor import Tensor
 
@@ -35,6 +39,7 @@ REPEATABLE = frozenset(
     "Linear LinearActivated MatMul MaxPool MeanCrossEntropy Permute RNN ReLU Reshape Transpose".split()
 )
 TOLERANCE = 1e-5  # of what the program computes, relative to the largest number of an array
+MOST = 16  # plans of one step that are kept, each with all memory of a step
 
 
 def compile(step: Callable[..., Any]) -> Compiled:
@@ -45,8 +50,9 @@ def compile(step: Callable[..., Any]) -> Compiled:
     step : function or Module
         Takes tensors or arrays and returns tensors (one, a tuple of them, or None): a training step
         from ``zero_grad`` to ``optimizer.step()``, or a model in evaluation mode. What it does may
-        depend on the shapes of its inputs, not on their values. Other Python in it (a list that
-        is appended to, a print) runs in the first two calls only.
+        depend on the shapes of its inputs, not on their values. Random numbers, optimizers,
+        schedulers and the clipping of gradients do their work in each call. Other Python in it (a
+        list that is appended to, a print) runs in the first two calls only.
 
     Returns
     -------
@@ -56,13 +62,21 @@ def compile(step: Callable[..., Any]) -> Compiled:
     Raises
     ------
     CompileError
-        From a call that finds what cannot be repeated: an op that no kernel does, a value that is
-        read, an input that wants a gradient.
+        From one of the first two calls, if it finds what cannot be repeated: an op that no kernel
+        does, a value that is read, an input that wants a gradient.
+    ImportError
+        From a call, without Numba.
 
     Notes
     -----
-    Worth it where Python is what a step costs: small networks, single inputs. Needs Numba. All
-    intermediate results of a step stay allocated, for each set of input shapes.
+    Worth it where Python is what a step costs: small networks, single inputs. All intermediate
+    results of a step stay allocated, for each of the last 16 sets of input shapes. Each of these,
+    and each switch between `train` and `eval`, costs two calls as slow as before and up to a second;
+    so does an array that takes the place of a parameter's. A second call on the values of the
+    first shows nothing, and the next one counts instead.
+
+    Gradients are left in ``.grad``, in the same memory each time. Threads may call it, one waits
+    for the other.
 
     Examples
     --------
@@ -88,18 +102,44 @@ class Compiled:
 
     def __init__(self, step: Callable[..., Any]) -> None:
         self.step = step
-        self.plans: dict[tuple[Any, ...], _Plan] = {}
+        self.plans: dict[tuple[Any, ...], _Plan] = {}  # the one used last at the end
+        self.modules = list(step.modules()) if isinstance(step, Module) else []
+        self.lock = threading.RLock()
 
     def __call__(self, *inputs: Any) -> Any:
         """Do the step on tensors or arrays."""
+        if recording.active() is not None:
+            raise CompileError(
+                "compile: a step calls a compiled function; call what that was made of"
+            )
         arrays = [_array(position, x) for position, x in enumerate(inputs)]
-        key: tuple[Any, ...] = tuple([(a.shape, a.dtype.char) for a in arrays])
-        if isinstance(self.step, Module):
-            key += tuple([module.training for module in self.step.modules()])
-        plan = self.plans.get(key)
-        if plan is None:
-            plan = self.plans[key] = _Plan(self.step, arrays)
-        return plan(arrays)
+        if WATCH.values:  # under detect_anomaly, which looks at what each op makes
+            return self.step(*map(Tensor, arrays))
+        with self.lock:
+            plan = self.plans.pop(self._key(arrays), None)
+            if plan is None or plan.outdated():
+                plan = _Plan(self.step, arrays)
+            try:
+                return plan(arrays)
+            finally:
+                self._keep(plan, arrays)
+
+    def _key(self, arrays: Sequence[Array]) -> tuple[Any, ...]:
+        """Return what a plan is made for."""
+        shapes = tuple([(a.shape, a.dtype) for a in arrays])
+        modes = tuple([module.training for module in self.modules])
+        return shapes, modes, MODE.enabled, PREFERENCE.get(), get_num_threads()
+
+    def _keep(self, plan: _Plan, arrays: Sequence[Array]) -> None:
+        """Keep the plan; it may have met modules whose mode is part of the key from now on."""
+        known = set(map(id, self.modules))
+        new = [module for module in plan.modules() if id(module) not in known]
+        if new:
+            self.modules += new
+            self.plans.clear()
+        self.plans[self._key(arrays)] = plan
+        while len(self.plans) > MOST:
+            del self.plans[next(iter(self.plans))]
 
 
 def _array(position: int, x: Any) -> Array:
@@ -107,7 +147,8 @@ def _array(position: int, x: Any) -> Array:
     array = x.data if isinstance(x, Variable) else x
     if not isinstance(array, np.ndarray):
         raise TypeError(
-            f"compile: input {position} is a {type(x).__name__}, expected a Tensor or a NumPy array"
+            f"compile: input {position} is a {type(array).__name__}, expected a Tensor on the CPU "
+            "or a NumPy array"
         )
     if isinstance(x, Variable) and x.requires_grad:
         raise CompileError(f"compile: input {position} wants a gradient; detach() it")
@@ -118,56 +159,81 @@ class _Plan:
     """What a step does with inputs of one set of shapes: eager, eager once more, then repeated."""
 
     def __init__(self, step: Callable[..., Any], inputs: Sequence[Array]) -> None:
+        if lacks := missing("numba_cpu"):
+            raise ImportError(f"compile: it needs {lacks}; pip install tinymed[fast]")
         self.step = step
-        self.inputs = [np.empty_like(array, order="C") for array in inputs]
+        self.inputs = [np.empty(array.shape, array.dtype) for array in inputs]
         self.earlier: _Run | None = None
         self.run: _Run | None = None
         self.program: Callable[[], None] | None = None
+        self.lasting: list[tuple[Variable, Array, bool]] = []  # parameters, as they were
 
     def __call__(self, arrays: Sequence[Array]) -> Any:
         """Do the step on these inputs."""
+        if self.program is not None and self.run is not None:
+            for own, given in zip(self.inputs, arrays, strict=True):
+                np.copyto(own, given)
+            return self.run.repeated(self.program)
         earlier, same = self.earlier, True
         for own, given in zip(self.inputs, arrays, strict=True):
-            same = same and self.program is None and np.array_equal(own, given)
+            same = same and np.array_equal(own, given)
             np.copyto(own, given)
-        if self.program is not None and self.run is not None:
-            for leaf, gradient in self.run.gradients:
-                leaf.grad = gradient
-            self.program()
-            return self.run.results()
-        before = [] if earlier is None else [(a, a.copy()) for a in earlier.arrays()]
-        run = _Run(self.step, self.inputs)
-        if earlier is None or same:  # two runs on equal inputs would not show what depends on them
-            self.earlier = run
-        else:
-            self.program = _program(earlier, run, before)
-            self.earlier, self.run = None, run
+        if earlier is None or (same and arrays):  # equal inputs do not show what depends on them
+            self.earlier = _Run(self.step, self.inputs)
+            return self.earlier.results()
+        before = [(array, array.copy()) for array in earlier.arrays()]
+        run = _Run(self.step, self.inputs, [array for array, _ in before])
+        self.program = _program(earlier, run, before)
+        self.lasting = [
+            (leaf, leaf.data, leaf.requires_grad)
+            for leaf in run.leaves.values()
+            if id(leaf) in earlier.leaves
+        ]
+        self.earlier, self.run = None, run
         return run.results()
+
+    def outdated(self) -> bool:
+        """Return whether a parameter has another array now, or is frozen, or not any more."""
+        for leaf, array, wants in self.lasting:
+            if leaf.data is not array or leaf.requires_grad is not wants:
+                return True
+        return False
+
+    def modules(self) -> Iterator[Module]:
+        """Yield the modules that the step called, those in them too."""
+        for run in (self.earlier, self.run):
+            for module in {} if run is None else run.modules.values():
+                yield from module.modules()
 
 
 class _Run:
     """One eager run of a step: its result, and what was taken down of it."""
 
-    def __init__(self, step: Callable[..., Any], inputs: Sequence[Array]) -> None:
+    def __init__(
+        self, step: Callable[..., Any], inputs: Sequence[Array], watched: Sequence[Array] = ()
+    ) -> None:
         self.inputs = inputs
-        self.gradients: list[tuple[Variable, Tensor]] = []  # on the memory that kernels wrote
-        training = not isinstance(step, Module) or step.training
-        with recording.record() as self.recording, observe_ops(self.see), use_backend("numba_cpu"):
+        self.tensors = [Tensor(array) for array in inputs]
+        self.gradients: dict[int, tuple[Variable, Tensor]] = {}  # on the memory that kernels wrote
+        self.leaves: dict[int, Variable] = {}  # what ops were given that no op made
+        self.modules: dict[int, Module] = {}
+        enabled = MODE.enabled and not (isinstance(step, Module) and not step.training)
+        with recording.record(watched) as self.recording, observe_ops(self.see), _on_numba():
             try:
-                if training:
-                    self.result = step(*map(Tensor, inputs))
-                else:
-                    with no_grad():
-                        self.result = step(*map(Tensor, inputs))
-            except LookupError as error:
+                with no_grad() if not enabled else contextlib.nullcontext():
+                    self.result = step(*self.tensors)
+            except (LookupError, NotImplementedError) as error:
+                if isinstance(error, (IndexError, KeyError)):
+                    raise  # what the step says of its inputs
                 raise CompileError(f"compile: {error}") from error
+        self.kept = [(leaf, given, leaf.grad is None) for leaf, given in self.gradients.values()]
 
     def see(self, node: Any, inputs: Any) -> None:
         """Be told of ops, writes and gradients; refuse what only Python knows."""
         if recording.active() is None:  # inside an action, which is Python and stays it
             return
         if isinstance(node, Variable):
-            self.gradients.append((node, Tensor(inputs)))
+            self._see_gradient(node, inputs)
             return
         if node is None:
             raise CompileError(
@@ -177,6 +243,34 @@ class _Run:
         name = type(node).__name__
         if name not in REPEATABLE:
             raise CompileError(f"compile: no compiled kernel does the op {name} of the step")
+        if LAYERS.running:
+            self.modules[id(LAYERS.running[0])] = LAYERS.running[0]
+        for x in inputs:
+            if isinstance(x, Variable) and x.source is None:
+                self.leaves[id(x)] = x
+
+    def _see_gradient(self, leaf: Variable, gradient: Any) -> None:
+        if not isinstance(gradient, np.ndarray):
+            raise CompileError(
+                f"compile: the gradient of a parameter {leaf.data.shape} is of some of its rows, "
+                "which depend on the batch; use sparse=False"
+            )
+        if id(leaf) in self.gradients:
+            raise CompileError(
+                f"compile: a parameter {leaf.data.shape} gets two gradients in one step; compile "
+                "the two parts of the step on their own"
+            )
+        self.gradients[id(leaf)] = leaf, Tensor(gradient)
+
+    def repeated(self, program: Callable[[], None]) -> Any:
+        """Return the results of the program, with gradients where the step leaves them."""
+        for leaf, gradient, _ in self.kept:
+            leaf.grad = gradient
+        program()
+        for leaf, _, forgotten in self.kept:
+            if forgotten:
+                leaf.grad = None
+        return self.results()
 
     def arrays(self) -> Iterator[Array]:
         """Yield each array that compiled calls were handed, once: the largest at its place."""
@@ -187,11 +281,28 @@ class _Run:
                 largest[at] = array
         yield from largest.values()
 
+    def outcome(self) -> Iterator[Array]:
+        """Yield the arrays of gradients and results."""
+        yield from (gradient.data for _, gradient in self.gradients.values())
+        results = self.result if isinstance(self.result, tuple) else (self.result,)
+        yield from (result.data for result in results if result is not None)
+
     def results(self) -> Any:
         """Return what the step returned, on memory of its own."""
         if isinstance(self.result, tuple):
             return tuple(map(_detached, self.result))
         return _detached(self.result)
+
+
+def _on_numba() -> contextlib.AbstractContextManager[None]:
+    """Let kernels run on Numba alone; what is asked for may be one of its variants."""
+    asked = PREFERENCE.get() or from_environment() or ("numba_cpu",)
+    others = [name for name in asked if name.partition(":")[0] != "numba_cpu"]
+    if others:
+        raise CompileError(
+            f"compile: the backend {others[0]!r} is asked for; only 'numba_cpu' is compiled"
+        )
+    return use_backend(*asked)
 
 
 def _detached(result: Any) -> Any:
@@ -217,7 +328,9 @@ def _arrays_in(values: Any) -> Iterator[Array]:
             yield from _arrays_in(value)
 
 
-def _program(earlier: _Run, run: _Run, before: list[tuple[Array, Array]]) -> Callable[[], None]:
+def _program(
+    earlier: _Run, run: _Run, before: list[tuple[Array, Array]]
+) -> Callable[[], None]:
     """Return what repeats ``run``; ``before`` are the earlier run's arrays as they were before it.
 
     Raises
@@ -227,6 +340,7 @@ def _program(earlier: _Run, run: _Run, before: list[tuple[Array, Array]]) -> Cal
     """
     from tinymed.kernels.program import Program  # Numba, for those who compile
 
+    run.results()  # or say what is wrong with them
     _check_alike(earlier.recording, run)
     try:
         program = Program(run.recording)
@@ -241,19 +355,23 @@ def _check_alike(earlier: Recording, run: _Run) -> None:
     steps, others = run.recording.steps, earlier.steps
     if list(map(_shape_of, steps)) != list(map(_shape_of, others)):
         raise CompileError("compile: two runs of the step made different calls; it reads values")
-    made = run.recording.made
-    ours = [(a.ctypes.data, a.ctypes.data + a.nbytes) for a in run.inputs]
+    ours = [_extent(array) for array in (*run.recording.made, *run.inputs)]
     for now, then in zip(_arrays_of(run.recording), _arrays_of(earlier), strict=True):
         at = now.ctypes.data
         lasting = at == then.ctypes.data or not now.size
-        if lasting or any(first <= at < last for first, last in (*made, *ours)):
+        if lasting or any(first <= at < last for first, last in ours):
             continue
         floats = now.dtype.kind == "f" and now.size > 1
         if floats or not np.array_equal(now, then):
             raise CompileError(
                 f"compile: an array {now.shape} {now.dtype} of the step is made by Python, not by a "
-                "kernel: of a view that is not contiguous, say"
+                "kernel"
             )
+
+
+def _extent(array: Array) -> tuple[int, int]:
+    """Return the first address of a contiguous array, and the one behind its last."""
+    return array.ctypes.data, array.ctypes.data + array.nbytes
 
 
 def _shape_of(step: Any) -> Any:
@@ -270,25 +388,40 @@ def _form(value: Any) -> Any:
 
 
 def _check_repeats(program: Any, run: _Run, before: list[tuple[Array, Array]]) -> None:
-    """Make the calls of ``run`` once more, from where it began, and compare what they computed."""
-    after = {array.ctypes.data: (array, array.copy()) for array in run.arrays()}
-    inputs = {array.ctypes.data for array in run.inputs}
-    state = set()  # parameters and the like: what was there before; actions change it as well
-    for array, contents in before:
-        if array.ctypes.data in after and array.ctypes.data not in inputs:
-            state.add(array.ctypes.data)
+    """Make the calls of ``run`` once more, from where it began, and compare what they computed.
+
+    What kernels are to write is made NaN before: what they do not write would not be noticed.
+    """
+    made, inputs = run.recording.made, {array.ctypes.data for array in run.inputs}
+    state = [(a, then) for a, then in before if a.ctypes.data not in inputs and a.flags.writeable]
+    compared = [(a, a.copy()) for a in (*run.outcome(), *(array for array, _ in state))]
+    after = [(array, array.copy()) for array in made]
+    constants = set(map(id, run.recording.constants))
+    try:
+        for array in made:
+            if array.dtype.kind == "f" and id(array) not in constants:
+                array.fill(np.nan)
+        for array, contents in state:
             np.copyto(array, contents)
-    program.without_actions()
-    for place, (array, expected) in after.items():
-        found = array.copy()
-        np.copyto(array, expected)
-        if place in state or array.dtype.kind != "f" or not array.size:
-            continue
+        program.again()
+        for array, expected in compared:
+            _check_same(array, expected)
+    finally:
+        for array, contents in (*after, *compared):
+            np.copyto(array, contents)
+
+
+def _check_same(found: Array, expected: Array) -> None:
+    """Raise if what a program computed is not what the eager run did."""
+    if expected.dtype.kind != "f":
+        same = np.array_equal(found, expected)
+    else:
         finite = np.isfinite(expected)
         scale = float(np.abs(expected[finite]).max(initial=0)) or 1.0
-        differs = float(np.abs(found[finite] - expected[finite]).max(initial=0)) / scale
-        if not differs <= TOLERANCE:
-            raise CompileError(
-                f"compile: repeated, an array {array.shape} of the step differs by {differs:.1e}; "
-                "something that leads to it is no kernel's"
-            )
+        differs = np.abs(found[finite] - expected[finite]).max(initial=0) / scale
+        same = bool(differs <= TOLERANCE) and np.array_equal(found[~finite], expected[~finite], True)
+    if not same:
+        raise CompileError(
+            f"compile: repeated, an array {found.shape} of the step comes out differently; something "
+            "that leads to it is not a kernel's"
+        )

@@ -31,6 +31,7 @@ from tinymed.kernels.buffers import empty
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.conv.reference import Ints
 from tinymed.kernels.conv.winograd import TAPS, input_columns, input_rows, outputs, weights
+from tinymed.kernels.conv.winograd_gradient import FREQUENCIES, SIDE, sum_of_tiles, total
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd import functions
 from tinymed.kernels.simd.loops import elementwise
@@ -45,6 +46,9 @@ WIDE = VECTORS * LANES
 WINDOW = TAPS * TAPS
 BLOCK = 900_000  # bytes of V and P together, nearly all of a second cache of 1 MB
 WORTH = 1_000_000  # multiply-adds that are worth a piece of work of their own, some 20 us
+CHANNELS = 64  # of x and of dy, whose sums stay in the second cache
+GRADIENT_BLOCK = 600_000  # bytes of both transformed arrays, beside them
+PARTS = 8  # that the tiles of all images are summed in, at most
 ACTIVATIONS = {None: 0, "relu": 1, "tanh": 2, "sigmoid": 3}
 
 wide, narrow = tile(ROWS, VECTORS), tile(ROWS, 1)
@@ -241,3 +245,42 @@ def grad_input(
     """Return dL/dx, (N, C, *spatial): what a position sees it is seen by, from the other side."""
     top, left = (TAPS - 1 - p for p in padding)
     return convolve(grad_output, weight, None, tuple(spatial), (top, left), True, None)
+
+
+def chunk(channels: int) -> int:
+    """Return how many channels are summed at a time, in whole registers: equal shares."""
+    pieces = -(-channels // CHANNELS)
+    return -(-channels // (pieces * LANES)) * LANES
+
+
+def grad_weight(
+    grad_output: Array,
+    x: Array,
+    kernel: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    groups: int,
+) -> Array:
+    """Return dL/dweight, (K, C, 3, 3); stride, dilation and groups are 1."""
+    dy, x = np.ascontiguousarray(grad_output), np.ascontiguousarray(x)
+    (images, k, *out), c = dy.shape, x.shape[1]
+    dw = empty((k, c, TAPS, TAPS), x.dtype)
+    if not dw.size or not dy.size:
+        dw[...] = 0
+        return dw
+    pitches = chunk(k), chunk(c)
+    down, across = (-(-size // SIDE) for size in out)
+    fitting = max(1, GRADIENT_BLOCK // (4 * FREQUENCIES * sum(pitches) * across))  # rows of tiles
+    band = -(-down // -(-down // fitting))
+    bands = max(1, fitting // band)
+    squares = -(-k // pitches[0]) * -(-c // pitches[1])
+    blocks = -(-images * -(-down // band) // bands)
+    parts = min(blocks, -(-PARTS // squares))
+    shape = (parts, WINDOW, -(-k // pitches[0]) * pitches[0], -(-c // pitches[1]) * pitches[1])
+    partial = empty(shape, x.dtype)
+    least = 1 + WORTH * parts // (FREQUENCIES * pitches[0] * pitches[1] * images * down * across)
+    given = (dy, x, partial, tuple(padding), pitches, parts, band, bands)
+    parallel(sum_of_tiles, parts * squares, least, *given)
+    parallel(total, k, 1 + WORTH // (8 * parts * c * WINDOW), partial, dw.reshape(k, c, WINDOW))
+    return dw

@@ -23,7 +23,7 @@ X, WEIGHT = np.ones((1, 1, 3)), np.ones((1, 1, 2))
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave the registry as it was, and no environment to disturb the tests."""
-    monkeypatch.delenv("TINYMED_BACKEND", raising=False)
+    monkeypatch.setattr(registry_module, "ENVIRONMENT", None)
     before = {name: (dict(k.implementations), dict(k.loaded)) for name, k in KERNELS.items()}
     registry_module.add_plugged_in.cache_clear()
     registry_module.missing.cache_clear()
@@ -238,12 +238,16 @@ def test_a_failing_backward_puts_the_setting_back(calls: list[Any]) -> None:
 def test_the_environment_speaks_for_scripts(
     calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TINYMED_BACKEND", "nothing, mine")
+    def begin_with(value: str) -> None:  # it is read when tinymed is imported
+        monkeypatch.setenv("TINYMED_BACKEND", value)
+        monkeypatch.setattr(registry_module, "ENVIRONMENT", registry_module.from_environment())
+
+    begin_with("nothing, mine")
     ops.conv1d(X, WEIGHT)
     assert "TINYMED_BACKEND asks for nothing, mine" in explain("conv.forward")
     with use_backend("yours"):
         ops.conv1d(X, WEIGHT)
-    monkeypatch.setenv("TINYMED_BACKEND", "nothing")
+    begin_with("nothing")
     with pytest.raises(LookupError, match=r"conv\.forward has no 'nothing' implementation"):
         ops.conv1d(X, WEIGHT)
     assert calls == [("forward", "mine"), ("forward", "yours")]

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import Function
+from tinymed.autograd import Function, Variable
 from tinymed.kernels import matmul as kernels
 from tinymed.kernels.arrays import Array
 from tinymed.ops.activation import activation_gradient, bias_gradient, check_activation
 from tinymed.ops.broadcasting import Broadcasting, Shape
 from tinymed.ops.promotion import same_dtype
-from tinymed.ops.shaping import reshape, squeeze, transpose, unsqueeze
+from tinymed.ops.shaping import squeeze, transpose, unsqueeze
 
 __all__ = ["linear", "matmul"]
 
@@ -71,12 +71,14 @@ class Linear(Function):
     def backward(self, grad_output: Array, x: Array, weight: Array) -> tuple[Any, ...]:
         to_x, to_weight, to_bias = self.edges
         count, (outputs, features) = math.prod(x.shape[:-1]), weight.shape
-        rows = reshape(grad_output, (count, outputs))  # (M, H)
+        arrays = not isinstance(grad_output, Variable)
+        product = kernels.product if arrays else matmul  # the op's checks have all been made
+        rows = grad_output.reshape(count, outputs)  # (M, H)
         grad_x = grad_weight = grad_bias = None
         if to_x:
-            grad_x = reshape(matmul(rows, weight), x.shape)
+            grad_x = product(rows, weight).reshape(x.shape)
         if to_weight:
-            grad_weight = matmul(transpose(rows, 0, 1), reshape(x, (count, features)))
+            grad_weight = product(rows.T, x.reshape(count, features))
         if to_bias:
             grad_bias = bias_gradient(rows)
         return grad_x, grad_weight, grad_bias
