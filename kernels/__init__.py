@@ -4,6 +4,7 @@ Shipped as ``tinymed.kernels``. ``python -m tinymed.kernels`` prints what there 
 """
 
 from tinymed.kernels import (
+    activation,
     conv,
     conv_pool,
     embedding,
@@ -19,6 +20,7 @@ from tinymed.kernels.registry import KERNELS, Kernel, explain, use_backend
 __all__ = [
     "KERNELS",
     "Kernel",
+    "activation",
     "conv",
     "conv_pool",
     "embedding",

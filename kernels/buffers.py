@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.recording import active
+from tinymed.kernels.recording import active, constant
 
-__all__ = ["empty", "release_buffers"]
+__all__ = ["empty", "full", "release_buffers"]
 
 LEAST = 1 << 17  # bytes: below, NumPy's own allocation costs less
 MOST = 1 << 28  # bytes that lie ready at most
@@ -97,9 +97,14 @@ def _noted(array: Array) -> Array:
     """Return ``array``; a recording is told that a kernel asked for its memory."""
     recording = active()
     if recording is not None:
-        start = array.ctypes.data
-        recording.made.append((start, start + array.nbytes))
+        recording.made.append(array)
     return array
+
+
+def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
+    """Return a new array full of one number, which nobody writes."""
+    made: Array = constant(np.full(shape, value, dtype))
+    return made
 
 
 def release_buffers() -> None:

@@ -52,7 +52,7 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
 
 class _NamedCache(_Cache):
-    """The same for functions whose names say what they close over, which itself is not looked at."""
+    """The same for functions known by their names: what they close over is not looked at."""
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         return (signature, codegen.magic_tuple(), FINGERPRINT)

@@ -149,7 +149,8 @@ class _Helper:
             self.finished[0] += 1
             if self.awaited:
                 self.awaited = False
-                self.done.release()
+                if self.done.locked():  # it is open where a wait was given up, by Ctrl-C
+                    self.done.release()
 
 
 _team = _Team()

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-__all__ = ["Action", "Call", "Recording", "act", "action", "active", "copied", "record"]
+__all__ = ["Action", "Call", "Recording", "act", "action", "active", "constant", "copied", "record"]
 
 
 P, R = ParamSpec("P"), TypeVar("R")
@@ -109,6 +109,17 @@ def act(function: Callable[[], Any]) -> Any:
         _state.recording = recording
     recording.steps.append(Action(function, recording.changed(before)))
     return result
+
+
+def constant(array: Any) -> Any:
+    """Return an array that Python made, and note that it holds the same in each repetition.
+
+    Nobody may write it, and what is in it may depend on shapes alone.
+    """
+    if _state.recording is not None:
+        _state.recording.made.append(array)
+        _state.recording.constants.append(array)
+    return array
 
 
 def copied(array: Any) -> Any:

@@ -1,10 +1,11 @@
 """Which implementation runs on the CPU: one table, measured, read from top to bottom.
 
-A kernel's rules are tried in order, and the first whose implementation can do what is asked and pays
-runs. ``can`` is about being right: what shapes, dtypes and settings the code is written for. ``pays``
-is about being fast, measured by ``tinymed bench``; a backend that is asked for by its full name
-(``use_backend("numba_cpu:direct")``) runs wherever it can. The reference always can, and is the last
-of every kernel's rules without being listed. Conditions look at shapes, dtypes and settings alone.
+A kernel's rules are tried in order, and the first whose implementation can do what is asked and
+pays runs. ``can`` is about being right: what shapes, dtypes and settings the code is written for.
+``pays`` is about being fast, measured by ``tinymed bench``; a backend that is asked for by its full
+name (``use_backend("numba_cpu:direct")``) runs wherever it can. The reference always can, and is
+the last of every kernel's rules without being listed. Conditions look at shapes, dtypes and
+settings alone.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ def rows_in_place(weight: Any, ids: Any, max_norm: float, norm_type: float) -> b
     return rows(weight, ids) and weight.flags.carray and norm_type in (1, 2, float("inf"))
 
 
+def alike_floats(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether two arrays are float32, or float64, and of one shape."""
+    return floats(a) and a.dtype == b.dtype and a.shape == b.shape
+
+
 def alike(params: Any, *others: Any) -> bool:
     """Return whether lists of arrays are float32, or float64, and of the same shapes one by one.
 
@@ -93,7 +99,7 @@ def some_thousands(x: Any, *others: Any) -> bool:
 
 
 def long_linear(x: Any, weight: Any, *others: Any) -> bool:
-    """Return whether a layer has 2^18 multiply-adds: fewer are done before the threads are called."""
+    """Return whether a layer has 2^18 multiply-adds: fewer are done before threads are called."""
     return x.size * len(weight) >= 1 << 18
 
 
@@ -141,6 +147,19 @@ def many_tiles(x: Any, weight: Any, *settings: Any) -> bool:
     return min(weight.shape[:2]) >= 8 and n * height * width >= 128
 
 
+def three_by_three_windows(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
+    """Return the same of the arguments of the gradient of the weight."""
+    stride, _, dilation, groups = settings
+    plain = stride == dilation == (1, 1) and groups == 1
+    return plain and tuple(kernel) == (3, 3) and dy.dtype.char == "f" and one_dtype(dy, x)
+
+
+def many_sums(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return whether there are 8 channels on both sides, and 256 positions in all images."""
+    n, k, height, width = dy.shape
+    return min(k, x.shape[1]) >= 8 and n * height * width >= 256
+
+
 def one_by_one(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
     """Return whether a convolution is a matrix product for each image, of a register at least."""
     stride, padding = settings[:2]
@@ -153,6 +172,16 @@ def one_by_one_gradient(dy: Any, weight: Any, spatial: Any, *settings: Any) -> b
     return tuple(spatial) == dy.shape[2:] and one_by_one(dy, weight, None, *settings)
 
 
+def one_group(*arguments: Any) -> bool:
+    """Return whether a convolution, or a gradient of it, has one group and one dtype."""
+    return arguments[6] == 1 and one_dtype(*arguments)
+
+
+def never(*_: Any) -> bool:
+    return False
+
+
+SMALL_MAPS = "a batch of small maps: the lanes run along images, no product with the padding"
 PRODUCT = "1x1: a matrix product for each image, nothing laid out"
 WINOGRAD = "3x3 in float32: a quarter of the products, ten times the rounding error"
 EXACT = "sums of taps, any geometry; nothing is approximated"
@@ -166,6 +195,8 @@ NORMS = (Rule("numba_cpu", floats, always, "sums and result of a channel or samp
 LOGITS = (Rule("numba_cpu", floats, always, "exponentials in vector code, a row in cache"),)
 
 RULES: dict[str, tuple[Rule, ...]] = {
+    "activation.forward": (Rule("numba_cpu", floats, always, "one pass over memory"),),
+    "activation.grad": (Rule("numba_cpu", alike_floats, always, "one pass over memory"),),
     "matmul.product": (Rule("numba_cpu", matrices, long_product, "2^18 multiply-adds or more"),),
     "matmul.activation_grad": (
         Rule("numba_cpu", floats, some_thousands, "4096 elements or more: one pass"),
@@ -177,14 +208,20 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (
         Rule("numba_cpu:winograd", three_by_three, many_tiles, WINOGRAD),
         Rule("numba_cpu:pointwise", one_by_one, always, PRODUCT),
+        Rule("numba_cpu:small_maps", one_group, never, SMALL_MAPS),
         Rule("numba_cpu:direct", one_dtype, always, EXACT),
     ),
     "conv.grad_input": (
         Rule("numba_cpu:winograd", three_by_three, many_tiles, WINOGRAD),
         Rule("numba_cpu:pointwise", one_by_one_gradient, always, PRODUCT),
+        Rule("numba_cpu:small_maps", one_group, never, SMALL_MAPS),
         Rule("numba_cpu:direct", one_dtype, always, EXACT),
     ),
-    "conv.grad_weight": (Rule("numba_cpu:direct", one_dtype, always, EXACT),),
+    "conv.grad_weight": (
+        Rule("numba_cpu:winograd", three_by_three_windows, many_sums, WINOGRAD),
+        Rule("numba_cpu:small_maps", one_group, never, SMALL_MAPS),
+        Rule("numba_cpu:direct", one_dtype, always, EXACT),
+    ),
     "conv_pool.forward": (Rule("numba_cpu", one_dtype, always, NOT_STORED),),
     "conv_pool.grad_weight": (Rule("numba_cpu", floats, always, NOT_STORED),),
     "recurrent.rnn_forward": (Rule("numba_cpu", one_dtype, always, ALL_STEPS),),

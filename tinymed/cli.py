@@ -167,7 +167,7 @@ def installation() -> str:
 
 
 EXTRAS = {
-    "fast": ("numba", "threadpoolctl"),
+    "fast": ("numba",),
     "medical": ("pydicom", "PIL", "scipy", "nibabel"),
     "report": ("matplotlib", "jinja2"),
     "cli": ("rich",),

@@ -18,6 +18,7 @@ forward = kernel(
     "reference",
     "numba_cpu:winograd",
     "numba_cpu:pointwise",
+    "numba_cpu:small_maps",
     "numba_cpu:direct",
 )
 grad_input = kernel(
@@ -26,6 +27,14 @@ grad_input = kernel(
     "reference",
     "numba_cpu:winograd",
     "numba_cpu:pointwise",
+    "numba_cpu:small_maps",
     "numba_cpu:direct",
 )
-grad_weight = kernel(__name__, "grad_weight", "reference", "numba_cpu:direct")
+grad_weight = kernel(
+    __name__,
+    "grad_weight",
+    "reference",
+    "numba_cpu:winograd",
+    "numba_cpu:small_maps",
+    "numba_cpu:direct",
+)

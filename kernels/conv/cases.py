@@ -144,7 +144,7 @@ PROOFS = [case for layer in ODD for case in _cases(layer, timed=False)]
 BENCHES = [case for layer in MODELS for case in _cases(layer, timed=True)]
 
 # Winograd's tiles: a few positions, tiles of 2x2 and 4x4 that pass the edge, several blocks of
-# them, padding that reaches further than the window, channels that fill no register.
+# them, padding that reaches further than the window, channels that fill no register or several chunks.
 TILES = [
     Layer((33, 4, 1, 1), 3, (3, 3), padding=1),
     Layer((2, 16, 6, 5), 24, (3, 3), padding=1, activation="sigmoid"),
@@ -152,5 +152,6 @@ TILES = [
     Layer((1, 3, 2, 2), 2, (3, 3), padding=(3, 5), activation="tanh"),
     Layer((3, 40, 28, 30), 20, (3, 3), padding=(0, 1)),
     Layer((1, 2, 127, 126), 18, (3, 3), padding=1, short=1),
+    Layer((2, 130, 9, 7), 70, (3, 3), padding=(1, 0)),
 ]
 PROOFS += [case for layer in TILES for case in _cases(layer, timed=False)]

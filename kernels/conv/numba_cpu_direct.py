@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.buffers import empty
+from tinymed.kernels.buffers import empty, full
 from tinymed.kernels.conv.depthwise import depthwise
 from tinymed.kernels.conv.geometry import Grid, Taps, grid_of_gradient, grid_of_layer
 from tinymed.kernels.conv.reference import Ints, output_size
@@ -24,6 +24,7 @@ from tinymed.kernels.conv.sum_of_positions import (
     scalar_products,
 )
 from tinymed.kernels.conv.sum_of_taps import pack, sum_of_taps
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd.vector import VECTOR_BYTES
 
@@ -70,11 +71,11 @@ def forward(
     activation: str | None,
 ) -> Array:
     """Return f(weight * x + bias), (N, K, *O)."""
-    x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    x, weight = contiguous(x), contiguous(weight)
     k, kernel, size = weight.shape[0], weight.shape[2:], x.shape[2:]
     out = tuple(map(output_size, size, kernel, stride, padding, dilation))
     y = empty((x.shape[0], k, *out), x.dtype)
-    shift = np.zeros(k, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    shift = full((k,), 0, x.dtype) if bias is None else contiguous(bias)
     settings = (tuple(stride), tuple(padding), tuple(dilation))
     channels = (groups, x.shape[1], k)
     grid, taps = grid_of_layer(channels, size, out, kernel, settings, x.itemsize)
@@ -92,7 +93,7 @@ def grad_input(
     groups: int,
 ) -> Array:
     """Return dL/dx, (N, C, *spatial)."""
-    dy, weight = np.ascontiguousarray(grad_output), np.ascontiguousarray(weight)
+    dy, weight = contiguous(grad_output), contiguous(weight)
     k, kernel, out = weight.shape[0], weight.shape[2:], dy.shape[2:]
     c = weight.shape[1] * groups
     dx = empty((dy.shape[0], c, *spatial), dy.dtype)
@@ -100,7 +101,7 @@ def grad_input(
     grid, taps = grid_of_gradient(
         (groups, c, k), tuple(spatial), out, kernel, settings, dy.itemsize
     )
-    return _run(dy, weight, math.prod(kernel), np.zeros(c, dy.dtype), 0, dx, grid, taps)
+    return _run(dy, weight, math.prod(kernel), full((c,), 0, dy.dtype), 0, dx, grid, taps)
 
 
 def grad_weight(
@@ -113,7 +114,7 @@ def grad_weight(
     groups: int,
 ) -> Array:
     """Return dL/dweight, (K, C / groups, *kernel)."""
-    dy, x = np.ascontiguousarray(grad_output), np.ascontiguousarray(x)
+    dy, x = contiguous(grad_output), contiguous(x)
     c, k, out = x.shape[1], dy.shape[1], dy.shape[2:]
     dw = empty((k, c // groups, *kernel), dy.dtype)
     if not dw.size or not dy.size:
@@ -139,5 +140,5 @@ def grad_weight(
         partial = empty((parts * groups * chunks * pitch * chunk,), x.dtype)
         items = parts * groups * splits
         parallel(outer_products, items, least, *given, partial, parts, splits, grid, taps)
-    collect(partial, parts, dw.reshape(-1), grid, chunk, pitch)
+    parallel(collect, 1, 2, partial, parts, dw.reshape(-1), grid, chunk, pitch)
     return dw

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.buffers import empty
+from tinymed.kernels.buffers import empty, full
 from tinymed.kernels.conv.numba_cpu_direct import ACTIVATIONS, WORTH
 from tinymed.kernels.conv.pointwise import (
     LEAST,
@@ -23,6 +23,7 @@ from tinymed.kernels.conv.pointwise import (
     products,
 )
 from tinymed.kernels.conv.reference import Ints
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 
 
@@ -38,7 +39,8 @@ def _products(
         return y
     packed = empty((groups * packed_rows(results) * channels,), x.dtype)
     row, step = (1, results) if turned else (channels, 1)
-    pack_rows(weight.reshape(-1), row, step, groups, results, channels, packed)
+    flat = weight.reshape(-1)
+    parallel(pack_rows, groups, groups + 1, flat, row, step, results, channels, packed)
     at_once = positions_at_once(channels, x.itemsize)
     items = n * groups * -(-positions // at_once)
     least = 1 + WORTH // (1 + results * channels * min(at_once, positions))
@@ -60,10 +62,10 @@ def forward(
     activation: str | None,
 ) -> Array:
     """Return f(weight x + bias), (N, K, *S)."""
-    x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    x, weight = contiguous(x), contiguous(weight)
     k = len(weight)
     y = empty((x.shape[0], k, *x.shape[2:]), x.dtype)
-    shift = np.zeros(k, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    shift = full((k,), 0, x.dtype) if bias is None else contiguous(bias)
     return _products(x, weight, False, shift, groups, ACTIVATIONS[activation], y)
 
 
@@ -77,7 +79,7 @@ def grad_input(
     groups: int,
 ) -> Array:
     """Return dL/dx = weight^T dy, (N, C, *spatial)."""
-    dy, weight = np.ascontiguousarray(grad_output), np.ascontiguousarray(weight)
+    dy, weight = contiguous(grad_output), contiguous(weight)
     c = weight.shape[1] * groups
     dx = empty((dy.shape[0], c, *spatial), dy.dtype)
-    return _products(dy, weight, True, np.zeros(c, dy.dtype), groups, 0, dx)
+    return _products(dy, weight, True, full((c,), 0, dy.dtype), groups, 0, dx)

@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.buffers import empty
+from tinymed.kernels.buffers import empty, full
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.conv.reference import Ints
 from tinymed.kernels.conv.winograd import TAPS, input_columns, input_rows, outputs, weights
 from tinymed.kernels.conv.winograd_gradient import FREQUENCIES, SIDE, sum_of_tiles, total
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd import functions
 from tinymed.kernels.simd.loops import elementwise
@@ -195,7 +196,7 @@ def convolve(
 
     windows (K, C, 3, 3), or ``turned``: (C, K, 3, 3), rotated by 180 degrees.
     """
-    x, windows = np.ascontiguousarray(x), np.ascontiguousarray(windows)
+    x, windows = contiguous(x), contiguous(windows)
     out, channels = windows.shape[1::-1] if turned else windows.shape[:2]
     m = (
         2
@@ -209,7 +210,7 @@ def convolve(
     least = 1 + WORTH // (400 * LANES)  # windows, each some 400 operations
     flat = windows.reshape(-1)
     parallel(transform_weights, u.shape[1] * channels, least, size, u, flat, steps, out, turned)
-    shift = np.zeros(out, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    shift = full((out,), 0, x.dtype) if bias is None else contiguous(bias)
     tiles = x.shape[0] * math.prod(-(-s // m) for s in spatial)
     block = block_size((m + 2) ** 2 * (channels + out), tiles)
     least = 1 + WORTH // ((m + 2) ** 2 * channels * out * block)
@@ -263,7 +264,7 @@ def grad_weight(
     groups: int,
 ) -> Array:
     """Return dL/dweight, (K, C, 3, 3); stride, dilation and groups are 1."""
-    dy, x = np.ascontiguousarray(grad_output), np.ascontiguousarray(x)
+    dy, x = contiguous(grad_output), contiguous(x)
     (images, k, *out), c = dy.shape, x.shape[1]
     dw = empty((k, c, TAPS, TAPS), x.dtype)
     if not dw.size or not dy.size:

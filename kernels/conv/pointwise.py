@@ -38,15 +38,16 @@ def packed_rows(results: int) -> int:
 
 @compiled
 def pack_rows(
-    weight: Any, row: int, step: int, groups: int, results: int, channels: int, packed: Any
-) -> None:
-    """Put the weights of a tile side by side: [group][tile][channel][row].
+    first: int, last: int, weight: Any, row: int, step: int, results: int, channels: int,
+    packed: Any,
+) -> None:  # fmt: skip
+    """Put the weights of a tile side by side: [group][tile][channel][row], of some groups.
 
     The last tile ends where the rows end. Fewer rows than a tile has are tiles of one.
     """
     rows = MOST if results >= MOST else 1
-    to = 0
-    for g in range(groups):
+    to = first * -(-results // rows) * rows * channels
+    for g in range(first, last):
         for begin in range(0, results, rows):
             k = min(begin, results - rows)
             at = g * results * channels + k * row

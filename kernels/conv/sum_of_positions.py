@@ -59,8 +59,8 @@ def _block(number: int, grid: Any) -> tuple[int, tuple[int, int, int], int, int]
 def _padded(offsets: Any, columns: int) -> Any:
     """Return the offsets with the last one repeated up to a multiple of ``columns``."""
     table = np.empty(-(-offsets.size // columns) * columns, np.int64)
-    table[:] = offsets[-1]
-    table[: offsets.size] = offsets
+    for i in range(table.size):  # copying a slice would compile NumPy's message about shapes too
+        table[i] = offsets[min(i, offsets.size - 1)]
     return table
 
 
@@ -237,7 +237,9 @@ def scalar_products(
 
 
 @compiled
-def collect(partial: Any, parts: int, dw: Any, grid: Any, chunk: int, pitch: int) -> None:
+def collect(
+    first: int, last: int, partial: Any, parts: int, dw: Any, grid: Any, chunk: int, pitch: int
+) -> None:
     """Add the parts in order: dw [k][column] from [part][group][chunk][column][k] of ``pitch``.
 
     With a chunk of 0 they lie as scalar products do, [part][k][column].

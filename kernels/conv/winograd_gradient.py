@@ -182,12 +182,12 @@ def _plane(tiles: int, channels: int) -> int:
 @compiled
 def _transform(
     size: Any, v: Any, at: int, plane: int, pitch: int, x: Any, image: int, channels: Any,
-    lines: Any, across: int, padding: Any, source: Any, t: Any,
+    lines: Any, across: int, padding: Any, source: Any, start: int, t: Any,
 ) -> None:  # fmt: skip
     """Transform the tiles in rows of tiles lines[0] to lines[1] - 1, a register of channels each.
 
-    The zeros around x: rows of them are read from the beginning of ``source``, columns of them
-    stand in t, of which only what is inside is written.
+    The zeros around x: a row of them is at the beginning of ``source``, whose first ``start``
+    numbers stay zeros; columns of them are in t, of which only what is inside is written.
     """
     (first, last), (top, left) = channels, padding
     total, height, width = x.shape[1:]
@@ -196,7 +196,6 @@ def _transform(
     high = max(low, min(height, SIDE * (lines[1] - 1) - top + len(size)))
     columns = SIDE * across + len(size) - SIDE
     inside, t_row = min(width, columns - left), columns * LANES
-    start = width * LANES
     for c in range(first, last, LANES):
         there = ((image * total + c) * height + low) * width
         some = min(LANES, last - c)
@@ -205,7 +204,7 @@ def _transform(
         for line in range(lines[0], lines[1]):
             for r in range(len(size)):
                 row = SIDE * line - top + r
-                rows[r] = start * (1 + row - low) if low <= row < high else 0
+                rows[r] = start + (row - low) * width * LANES if low <= row < high else 0
             evaluate_down(size, t, left * LANES, t_row, source, rows, inside)
             evaluate_across(size, v, to, plane, pitch, t, t_row, across)
             to += across * pitch
@@ -252,7 +251,8 @@ def sum_of_tiles(
     w_plane, v_plane = _plane(most, k_pitch), _plane(most, c_pitch)
     w, v = _aligned(x, FREQUENCIES * w_plane), _aligned(x, FREQUENCIES * v_plane)
     sums = _aligned(x, FREQUENCIES * k_pitch * c_pitch)
-    source = _aligned(x, ((SIDE * band + TAPS) * max(width, wide) + LANES) * LANES)
+    start = max(width, wide) * LANES
+    source = _aligned(x, (SIDE * band + TAPS) * start + LANES * LANES)
     x_t = _aligned(x, REACH * (SIDE * across + TAPS - 1) * LANES)
     dy_t = _aligned(x, REACH * SIDE * across * LANES)
     flat = partial.reshape(-1)
@@ -269,11 +269,11 @@ def sum_of_tiles(
                 lines = line, min(down, line + band)
                 _transform(
                     X, v, tiles * c_pitch, v_plane, c_pitch, x, n, c_range, lines, across,
-                    padding, source, x_t,
+                    padding, source, start, x_t,
                 )  # fmt: skip
                 _transform(
                     DY, w, tiles * k_pitch, w_plane, k_pitch, dy, n, k_range, lines, across,
-                    (0, 0), source, dy_t,
+                    (0, 0), source, start, dy_t,
                 )  # fmt: skip
                 tiles += (lines[1] - lines[0]) * across
             used = k_range[1] - k_range[0]

@@ -15,6 +15,8 @@ from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.conv_pool.quads import TAPS, quad_gradients, quads, split_row
+from tinymed.kernels.copying import contiguous
+from tinymed.kernels.matmul.layer_gradients import column_sums
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd.vector import VECTOR_BYTES
 
@@ -96,7 +98,7 @@ def gradient_rows(
 
 def forward(x: Array, weight: Array, bias: Array, padding: Ints) -> tuple[Array, Array]:
     """Return the pooled outputs and which of four each of them is."""
-    x, weight, bias = (np.ascontiguousarray(given) for given in (x, weight, bias))
+    x, weight, bias = (contiguous(given) for given in (x, weight, bias))
     height, width = ((s + 2 * p) // 2 - 1 for s, p in zip(x.shape[2:], padding, strict=True))
     shape = (x.shape[0], weight.shape[0], height, width)
     y, winner = empty(shape, x.dtype), empty(shape, np.uint8)
@@ -108,11 +110,14 @@ def forward(x: Array, weight: Array, bias: Array, padding: Ints) -> tuple[Array,
 
 def grad_weight(grad_output: Array, winner: Array, x: Array, padding: Ints) -> tuple[Array, Array]:
     """Return the gradients of weight and bias."""
-    g, winner, x = (np.ascontiguousarray(given) for given in (grad_output, winner, x))
+    g, winner, x = (contiguous(given) for given in (grad_output, winner, x))
     (n, channels, height, width), depth = g.shape, x.shape[1]
     blocks = n * -(-height // ROWS)
     sums = empty((blocks, channels, depth, WINDOW + 1), x.dtype)
     work = 4 * WINDOW * depth * channels * min(ROWS, height) * width
     parallel(gradient_rows, blocks, 1 + WORTH // (1 + work), g, winner, x, tuple(padding), sums)
-    total = sums.sum(axis=0)
-    return total[..., :WINDOW].reshape(channels, depth, TAPS, TAPS), total[:, 0, WINDOW]
+    total, part = (empty(sums.shape[1:], x.dtype) for _ in range(2))
+    flat = total.reshape(-1), sums.reshape(-1), part.reshape(-1)
+    parallel(column_sums, total.size, total.size + 1, *flat, blocks, total.size)
+    to_weight = contiguous(total[..., :WINDOW]).reshape(channels, depth, TAPS, TAPS)
+    return to_weight, contiguous(total[:, 0, WINDOW])

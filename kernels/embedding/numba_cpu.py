@@ -11,6 +11,7 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.embedding import rows as cores
 from tinymed.kernels.embedding.groups import group
 from tinymed.kernels.parallel import parallel
@@ -25,7 +26,7 @@ def least(width: int) -> int:
 
 def flat(array: Array) -> Array:
     """Return the elements in a row, copied only if they are not contiguous."""
-    return np.ascontiguousarray(array).reshape(-1)
+    return contiguous(array).reshape(-1)
 
 
 def forward(weight: Array, ids: Array) -> Array:

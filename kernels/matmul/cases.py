@@ -90,13 +90,13 @@ BENCHES = [
             k,
             flops=2 * m * k * n,
             bytes=4 * (m * k + k * n + m * n),
-        )  # fmt: skip
+        )
         for m, k, n, turned in (
             (256, 256, 256, ""),
             (1024, 1024, 1024, ""),
             (32, 128, 4096, ""),
             (128, 32, 4096, "a"),
-        )  # fmt: skip
+        )
     ),
     *(
         Case(
@@ -106,7 +106,7 @@ BENCHES = [
             k,
             flops=2 * m * k * n,
             bytes=4 * (m * k + k * n + m * n),
-        )  # fmt: skip
+        )
         for m, k, n in (
             (32, 30, 64),
             (32, 4096, 128),

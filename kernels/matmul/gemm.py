@@ -67,8 +67,8 @@ def pack(
 ) -> None:
     """Lay out panels ``first`` to ``last`` - 1 of b (K, N), flat, its strides in elements.
 
-    A panel has ``depth`` rows of ``width`` numbers, and room for whole registers of rows. What is beyond b is anything: it
-    meets no sum that is kept.
+    A panel has ``depth`` rows of ``width`` numbers, and room for whole registers of rows. What is
+    beyond b is anything: it meets no sum that is kept.
     """
     lanes = width // VECTORS
     rows = -(-depth // lanes) * lanes

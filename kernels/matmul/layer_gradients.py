@@ -40,7 +40,7 @@ def through_sigmoid(first: int, last: int, grad: Any, grad_output: Any, output: 
 def column_sums(
     first: int, last: int, total: Any, x: Any, part: Any, rows: int, columns: int
 ) -> None:
-    """Columns ``first`` to ``last`` - 1 of the sum over rows, x (rows, columns); ``part`` is scratch."""
+    """Sum over the rows of x (rows, columns), columns ``first`` to ``last`` - 1; scratch: part."""
     count = last - first
     total[first:last] = 0
     for top in range(0, rows, ROWS):

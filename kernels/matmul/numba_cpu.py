@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.matmul.few_rows import multiply_few
 from tinymed.kernels.matmul.gemm import (
     ACTIVATIONS,
@@ -47,7 +46,7 @@ def product(a: Array, b: Array) -> Array:
 def activation_grad(grad_output: Array, output: Array, activation: str) -> Array:
     """Return dL/dx of y = f(x) from dL/dy and y, all of one shape."""
     grad = empty(output.shape, output.dtype)
-    given = np.ascontiguousarray(grad_output).reshape(-1), np.ascontiguousarray(output).reshape(-1)
+    given = contiguous(grad_output).reshape(-1), contiguous(output).reshape(-1)
     parallel(THROUGH[activation], grad.size, MANY, grad.reshape(-1), *given)
     return grad
 
@@ -56,7 +55,7 @@ def bias_grad(grad_output: Array) -> Array:
     """Return dL/dbias (C,), the sum of dL/dy (N, C, *S) over all axes but the channels'."""
     images, channels = grad_output.shape[:2]
     size = math.prod(grad_output.shape[2:])
-    total, x = empty((channels,), grad_output.dtype), np.ascontiguousarray(grad_output).reshape(-1)
+    total, x = empty((channels,), grad_output.dtype), contiguous(grad_output).reshape(-1)
     if size == 1:
         part = empty((channels,), grad_output.dtype)
         least = 16 + MANY // max(1, images)
@@ -74,7 +73,7 @@ def _product(a: Array, b: Array, bias: Array | None, activation: str | None) -> 
     if not y.size:
         return y
     flat, (a, a_row, a_column), (b, b_row, b_column) = y.reshape(-1), _flat(a), _flat(b)
-    bias = flat[:0] if bias is None else np.ascontiguousarray(bias)
+    bias = flat[:0] if bias is None else contiguous(bias)
     kind = ACTIVATIONS[activation]
     if rows < FEW and depth >= 16 and a_column == 1 == b_row:
         least = 1 + WORTH // (rows * depth)
@@ -102,4 +101,4 @@ def _flat(matrix: Array) -> tuple[Array, int, int]:
         return matrix.reshape(-1), columns, 1
     if matrix.flags.f_contiguous:
         return matrix.T.reshape(-1), 1, rows
-    return np.ascontiguousarray(matrix).reshape(-1), columns, 1
+    return contiguous(matrix).reshape(-1), columns, 1

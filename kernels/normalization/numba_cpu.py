@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.buffers import empty
+from tinymed.kernels.buffers import empty, full
+from tinymed.kernels.copying import contiguous
+from tinymed.kernels.matmul.layer_gradients import column_sums
 from tinymed.kernels.normalization import batch, group
 from tinymed.kernels.parallel import parallel
 
@@ -21,7 +21,7 @@ def batch_norm(
     """Return y, and the mean and the variance (divided by the count) it was made with."""
     y, sizes = empty(x.shape, x.dtype), _sizes(x)
     channels = sizes[1]
-    mean, variance = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+    mean, variance = (empty((channels,), x.dtype) for _ in range(2))
     core, least = _for_channels(sizes, batch.columns, batch.planes)
     parallel(
         core, channels, least, y.reshape(-1), mean, variance, _flat(x),
@@ -36,7 +36,7 @@ def batch_norm_grad(
     """Return dL/dx, dL/dweight, dL/dbias."""
     grad_x, sizes = empty(x.shape, x.dtype), _sizes(x)
     channels = sizes[1]
-    grad_weight, grad_bias = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+    grad_weight, grad_bias = (empty((channels,), x.dtype) for _ in range(2))
     core, least = _for_channels(sizes, batch.columns_grad, batch.planes_grad)
     parallel(
         core, channels, least, grad_x.reshape(-1), grad_weight, grad_bias, _flat(grad_output),
@@ -62,7 +62,7 @@ def group_norm(
     """Return y (N, C, L), and the mean and the variance (N, G) of each group of C / G channels."""
     samples, channels, length = x.shape
     y = empty(x.shape, x.dtype)
-    mean, variance = (np.empty((samples, groups), x.dtype) for _ in range(2))
+    mean, variance = (empty((samples, groups), x.dtype) for _ in range(2))
     parallel(
         group.columns if length == 1 else group.planes, samples,
         1 + WORTH // max(1, channels * length), y.reshape(-1), mean.reshape(-1),
@@ -90,7 +90,15 @@ def group_norm_grad(
         _flat(grad_output), _flat(x), _per_channel(weight, 1, channels, x.dtype), _flat(mean),
         _flat(variance), sizes, eps,
     )  # fmt: skip
-    return grad_x, products.sum(axis=0), totals.sum(axis=0)
+    return grad_x, _added(products), _added(totals)
+
+
+def _added(rows: Array) -> Array:
+    """Return the sum of the rows (n, C)."""
+    count, channels = rows.shape
+    total, part = empty((channels,), rows.dtype), empty((channels,), rows.dtype)
+    parallel(column_sums, channels, channels + 1, total, rows.reshape(-1), part, count, channels)
+    return total
 
 
 def _sizes(x: Array) -> tuple[int, int, int]:
@@ -114,8 +122,8 @@ def _affine(
 
 def _per_channel(values: Array | None, other: int, channels: int, dtype: Any) -> Array:
     """Return ``values`` (C,) contiguous, or ``other`` for each channel if there are none."""
-    return np.full(channels, other, dtype) if values is None else np.ascontiguousarray(values)
+    return full((channels,), other, dtype) if values is None else contiguous(values)
 
 
 def _flat(array: Array) -> Array:
-    return np.ascontiguousarray(array).reshape(-1)
+    return contiguous(array).reshape(-1)

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.buffers import empty
+from tinymed.kernels.buffers import empty, full
 from tinymed.kernels.conv.reference import Ints
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.pooling.backward import avg_shares, max_shares
 from tinymed.kernels.pooling.forward import avg_planes, gather_planes, max_planes
 from tinymed.kernels.pooling.geometry import geometry
+from tinymed.kernels.recording import constant
 from tinymed.kernels.simd.vector import lanes_of
 
 WORTH = 1 << 15  # taps that are worth a thread
@@ -107,8 +109,11 @@ def _backward(core: Any, g: Array, other: Array, spatial: Ints, *window: Ints) -
 
 def _divisors(divisor: Any, out: Ints, dtype: Any) -> Array:
     """Return what each window's sum is divided by, (*out)."""
-    return np.full(out, divisor, dtype)
+    if isinstance(divisor, (int, float)):
+        return full(out, divisor, dtype)
+    made: Array = constant(np.ascontiguousarray(divisor))
+    return made
 
 
 def _flat(array: Array) -> Array:
-    return np.ascontiguousarray(array).reshape(-1)
+    return contiguous(array).reshape(-1)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.recurrent import gru_loop, lstm_loop, rnn_loop
 from tinymed.kernels.recurrent.product import lay_out, panels_size
@@ -44,7 +45,7 @@ def share(sizes: Ints, batch: int, work: int) -> int:
 
 def flat(x: Array) -> Array:
     """Return the numbers of an array, one after the other."""
-    return np.ascontiguousarray(x).reshape(-1)
+    return contiguous(x).reshape(-1)
 
 
 def copied(x: Array) -> Array:

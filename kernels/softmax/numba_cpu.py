@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.softmax import rows
 
@@ -79,4 +78,4 @@ def _along_classes(core: Any, *given: Array) -> Array:
 
 
 def _flat(array: Array) -> Array:
-    return np.ascontiguousarray(array).reshape(-1)
+    return contiguous(array).reshape(-1)

@@ -68,8 +68,8 @@ def build(model: str, shape: tuple[int, ...], classes: int) -> nn.Module:
         )
     if model == "resnet18":
         return ResNet18(shape[0], classes)
-    layers: list[nn.Module] = []
-    for before, after in ((shape[0], 16), (16, 32), (32, 64)):
+    layers: list[nn.Module] = [nn.ConvPool2d(shape[0], 16, padding=1)]
+    for before, after in ((16, 32), (32, 64)):
         layers += [nn.Conv2d(before, after, 3, padding=1, activation="relu"), nn.MaxPool2d(2)]
     flat = 64 * (shape[1] // 8) * (shape[2] // 8)
     layers += [nn.Flatten(), nn.Linear(flat, 128, activation="relu"), nn.Linear(128, classes)]

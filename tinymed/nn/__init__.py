@@ -32,6 +32,7 @@ from tinymed.nn.attention import MultiheadAttention, TransformerEncoder, Transfo
 from tinymed.nn.bilinear import Bilinear
 from tinymed.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from tinymed.nn.conv import Conv1d, Conv2d, Conv3d
+from tinymed.nn.conv_pool import ConvPool2d
 from tinymed.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tinymed.nn.dropout import (
     AlphaDropout,
@@ -188,6 +189,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "ConvPool2d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",

@@ -10,17 +10,18 @@ from typing import Any
 
 from tinymed.autograd import Variable
 from tinymed.errors import check_dim
-from tinymed.kernels import matmul as kernels
+from tinymed.kernels import activation as kernels
+from tinymed.kernels import matmul as layer_kernels
 from tinymed.kernels import softmax as softmax_kernels
-from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.matmul.reference import activate
+from tinymed.kernels.activation.reference import GELU_CUBIC, GELU_FAR, GELU_LINEAR
+from tinymed.kernels.arrays import Array
 from tinymed.ops.arithmetic import add, multiply, subtract
 from tinymed.ops.division import divide
-from tinymed.ops.elementwise import Unary, abs, clamp, exp, select, where
+from tinymed.ops.elementwise import Unary, abs, clamp, exp, where
 from tinymed.ops.joining import split
 from tinymed.ops.promotion import cast, floating
 from tinymed.ops.reduction import check_floating, sum
-from tinymed.ops.special import normal_distribution
+from tinymed.ops.special import normal_density, normal_distribution
 
 __all__ = [
     "gelu",
@@ -46,9 +47,11 @@ class ReLU(Unary):
     """y = max(x, 0);  dL/dx = dL/dy where y > 0 (or NaN), else 0."""
 
     def forward(self, x: Array) -> Array:
-        return array_module(x).maximum(x, 0)
+        return kernels.forward(x, "relu")
 
     def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, output, "relu"),)
         return (where(output != 0, grad_output, 0.0),)
 
 
@@ -56,9 +59,11 @@ class Tanh(Unary):
     """y = tanh(x);  dL/dx = (1 - y^2) dL/dy."""
 
     def forward(self, x: Array) -> Array:
-        return array_module(x).tanh(x)
+        return kernels.forward(x, "tanh")
 
     def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, output, "tanh"),)
         return (grad_output * (1 - output * output),)
 
 
@@ -66,9 +71,11 @@ class Sigmoid(Unary):
     """y = 1 / (1 + exp(-x));  dL/dx = y (1 - y) dL/dy."""
 
     def forward(self, x: Array) -> Array:
-        return activate(array_module(x).array(x), "sigmoid")
+        return kernels.forward(x, "sigmoid")
 
     def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, output, "sigmoid"),)
         return (grad_output * (output * (1 - output)),)
 
 
@@ -79,32 +86,83 @@ class Softplus(Unary):
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = math.inf) -> None:
-        self.beta, self.threshold = beta, threshold
+        self.beta, self.threshold = float(beta), float(threshold)
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        z = x if self.beta == 1 else x * self.beta
-        y = xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z)))
-        y = y if self.beta == 1 else y / self.beta
-        return y if self.threshold == math.inf else select(z > self.threshold, x, y)
+        return kernels.forward(x, "softplus", self.beta, self.threshold)
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        z = x if self.beta == 1 else x * self.beta
-        share = grad_output * sigmoid(z)
-        return (
-            share if self.threshold == math.inf else where(z > self.threshold, grad_output, share),
-        )
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "softplus", self.beta, self.threshold),)
+        z = x * self.beta
+        return (where(z > self.threshold, grad_output, grad_output * sigmoid(z)),)
 
 
 class LogSigmoid(Unary):
     """y = -log(1 + exp(-x));  dL/dx = sigmoid(-x) dL/dy.  No overflow for large |x|."""
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+        return kernels.forward(x, "logsigmoid")
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "logsigmoid"),)
         return (grad_output * sigmoid(-x),)
+
+
+class SiLU(Unary):
+    """y = x s, s = sigmoid(x);  dL/dx = s (1 + x (1 - s)) dL/dy."""
+
+    def forward(self, x: Array) -> Array:
+        return kernels.forward(x, "silu")
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "silu"),)
+        s = sigmoid(x)
+        return (grad_output * (s * (1 + x * (1 - s))),)
+
+
+class Mish(Unary):
+    """y = x t, t = tanh(softplus(x));  dL/dx = (t + x (1 - t^2) sigmoid(x)) dL/dy."""
+
+    def forward(self, x: Array) -> Array:
+        return kernels.forward(x, "mish")
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "mish"),)
+        t = tanh(Softplus()(x))
+        return (grad_output * (t + x * (1 - t * t) * sigmoid(x)),)
+
+
+class GELU(Unary):
+    """y = x P, P = (1 + erf(x / sqrt(2))) / 2;  dL/dx = (P + x exp(-x^2/2) / sqrt(2 pi)) dL/dy."""
+
+    def forward(self, x: Array) -> Array:
+        return kernels.forward(x, "gelu")
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "gelu"),)
+        return (grad_output * (normal_distribution(x) + x * normal_density(x)),)
+
+
+class GELUTanh(Unary):
+    """y = x s, s = sigmoid(a x + b x^3);  dL/dx = (s + x s (1 - s) (a + 3 b x^2)) dL/dy.
+
+    a = sqrt(8 / pi), b = 0.044715 a: s is (1 + tanh((a x + b x^3) / 2)) / 2.
+    """
+
+    def forward(self, x: Array) -> Array:
+        return kernels.forward(x, "gelu_tanh")
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "gelu_tanh"),)
+        a, b, z = GELU_LINEAR, GELU_CUBIC, clamp(x, -GELU_FAR, GELU_FAR)
+        s = sigmoid(z * (a + b * (z * z)))
+        return (grad_output * (s + z * (s * (1 - s)) * (a + 3 * b * (z * z))),)
 
 
 class AlongClasses(Unary):
@@ -154,7 +212,7 @@ class LogSoftmax(AlongClasses):
 def activation_gradient(grad_output: Any, output: Any, activation: str | None) -> Any:
     """Return dL/dx of y = f(x) from dL/dy and y: what a fused f needs to know of its input."""
     if activation is not None and not isinstance(grad_output, Variable):
-        return kernels.activation_grad(grad_output, output, activation)
+        return kernels.grad(grad_output, output, activation)
     if activation == "relu":
         return where(output != 0, grad_output, 0.0)
     if activation == "tanh":
@@ -167,7 +225,7 @@ def activation_gradient(grad_output: Any, output: Any, activation: str | None) -
 def bias_gradient(grad_output: Any) -> Any:
     """Return dL/dbias (C,) of a layer from dL/dy (N, C, *S): the sum over the other axes."""
     if not isinstance(grad_output, Variable):
-        return kernels.bias_grad(grad_output)
+        return layer_kernels.bias_grad(grad_output)
     return sum(grad_output, (0, *range(2, grad_output.ndim)))
 
 
@@ -226,13 +284,13 @@ def tanhshrink(x: Any) -> Any:
 def silu(x: Any) -> Any:
     """Return x sigmoid(x), also called swish (Elfwing et al., 2017)."""
     check_floating("silu", x)
-    return multiply(x, sigmoid(x))
+    return SiLU()(x)
 
 
 def mish(x: Any) -> Any:
     """Return x tanh(softplus(x)) (Misra, 2019)."""
     check_floating("mish", x)
-    return multiply(x, tanh(Softplus()(x)))
+    return Mish()(x)
 
 
 def gelu(x: Any, approximate: str = "none") -> Any:
@@ -249,13 +307,9 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     Hendrycks & Gimpel (2016), "Gaussian error linear units".
     """
     check_floating("gelu", x)
-    if approximate == "none":
-        return multiply(x, normal_distribution(x))
-    if approximate != "tanh":
+    if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate={approximate!r} is not one of 'none', 'tanh'")
-    z = clamp(x, -25.0, 25.0)  # beyond, sigmoid is 0 or 1, and a cube would overflow
-    slope = 2 * math.sqrt(2 / math.pi)  # (1 + tanh(u)) / 2 = sigmoid(2 u)
-    return multiply(x, sigmoid(z * (slope + slope * 0.044715 * (z * z))))
+    return GELU()(x) if approximate == "none" else GELUTanh()(x)
 
 
 def glu(x: Any, dim: int = -1) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.autograd import Variable
+from tinymed.kernels import activation as kernels
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.arithmetic import subtract
 from tinymed.ops.broadcasting import Broadcasting
@@ -52,23 +53,35 @@ class PReLU(Broadcasting):
         )
 
 
+class LeakyReLU(Unary):
+    """y = x where x > 0, else slope x;  dL/dx = dL/dy or slope dL/dy."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = float(slope)
+
+    def forward(self, x: Array) -> Array:
+        return kernels.forward(x, "leaky_relu", self.slope)
+
+    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "leaky_relu", self.slope),)
+        return (where(x > 0, grad_output, grad_output * self.slope),)
+
+
 class ELU(Unary):
     """y = scale x where x > 0, else scale alpha (exp(rate x) - 1);  dL/dx = y' dL/dy."""
 
     def __init__(self, alpha: float = 1.0, scale: float = 1.0, rate: float = 1.0) -> None:
-        self.alpha, self.scale, self.rate = alpha, scale, rate
+        self.alpha, self.scale, self.rate = float(alpha), float(scale), float(rate)
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        low = xp.expm1(xp.minimum(x, 0) * self.rate)
-        low *= self.alpha
-        y = select(x > 0, x, low)
-        return y if self.scale == 1 else y * self.scale
+        return kernels.forward(x, "elu", self.alpha, self.scale, self.rate)
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "elu", self.alpha, self.scale, self.rate),)
         slope = exp(clamp(x, max=0) * self.rate) * (self.alpha * self.rate)
-        share = where(x <= 0, grad_output * slope, grad_output)
-        return (share if self.scale == 1 else share * self.scale,)
+        return (where(x <= 0, grad_output * slope, grad_output) * self.scale,)
 
 
 class HardTanh(Unary):
@@ -78,9 +91,11 @@ class HardTanh(Unary):
         self.low, self.high = low, high
 
     def forward(self, x: Array) -> Array:
-        return array_module(x).clip(x, self.low, self.high)
+        return kernels.forward(x, "hardtanh", self.low, self.high)
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "hardtanh", self.low, self.high),)
         return (where((x <= self.low) | (x >= self.high), 0.0, grad_output),)
 
 
@@ -88,9 +103,11 @@ class HardSigmoid(Unary):
     """y = min(max(x + 3, 0), 6) / 6;  dL/dx = dL/dy / 6 where -3 < x < 3, else 0."""
 
     def forward(self, x: Array) -> Array:
-        return array_module(x).clip(x + 3, 0, 6) / 6
+        return kernels.forward(x, "hardsigmoid")
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "hardsigmoid"),)
         return (where((x > -3) & (x < 3), grad_output / 6, 0.0),)
 
 
@@ -98,9 +115,11 @@ class HardSwish(Unary):
     """y = x min(max(x + 3, 0), 6) / 6;  dL/dx = dL/dy times 0, (2 x + 3) / 6 or 1."""
 
     def forward(self, x: Array) -> Array:
-        return x * array_module(x).clip(x + 3, 0, 6) / 6
+        return kernels.forward(x, "hardswish")
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, x, "hardswish"),)
         middle = grad_output * (x / 3 + 0.5)
         return (where(x <= -3, 0.0, where(x < 3, middle, grad_output)),)
 
@@ -108,7 +127,7 @@ class HardSwish(Unary):
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """Return x where x > 0, else ``negative_slope`` x."""
     check_floating("leaky_relu", x)
-    return PReLU()(x, negative_slope)
+    return LeakyReLU(negative_slope)(x)
 
 
 def prelu(x: Any, weight: Any) -> Any:
@@ -162,7 +181,7 @@ def rrelu(
     if not lower <= upper:
         raise ValueError(f"rrelu: lower={lower} is above upper={upper}")
     if not training:
-        return PReLU()(x, (lower + upper) / 2)
+        return LeakyReLU((lower + upper) / 2)(x)
     generator = default_generator() if generator is None else generator
     xp = array_module(x.data if isinstance(x, Variable) else x)
     slopes = generator.random(x.shape, dtype=np.float32) * (upper - lower) + lower

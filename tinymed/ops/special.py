@@ -121,8 +121,7 @@ class NormalDistribution(Unary):
         return y
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        density = bell(x * math.sqrt(0.5)) * (1 / math.sqrt(2 * math.pi))
-        return (grad_output * density,)
+        return (grad_output * normal_density(x),)
 
 
 def bell(x: Any) -> Any:
@@ -159,3 +158,8 @@ def erfinv(x: Any) -> Any:
 def normal_distribution(x: Any) -> Any:
     """Return the distribution function of the standard normal, (1 + erf(x / sqrt(2))) / 2."""
     return NormalDistribution()(x)
+
+
+def normal_density(x: Any) -> Any:
+    """Return the density of the standard normal, exp(-x^2 / 2) / sqrt(2 pi)."""
+    return bell(x * math.sqrt(0.5)) * (1 / math.sqrt(2 * math.pi))

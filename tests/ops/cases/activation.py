@@ -8,6 +8,11 @@ from tests.ops.cases.case import any_, case, positive, strided
 
 for op_name, settings in (
     ("LogSigmoid", ()),
+    ("SiLU", ()),
+    ("Mish", ()),
+    ("GELU", ()),
+    ("GELUTanh", ()),
+    ("LeakyReLU", (0.2,)),
     ("ELU", ()),
     ("HardTanh", (-1.05, 0.95)),
     ("HardSigmoid", ()),
@@ -18,7 +23,9 @@ for op_name, settings in (
     case(op_name, f"no axes {settings}", any_(), settings=settings)
     case(op_name, f"nothing {settings}", any_(0, 2), settings=settings)
     case(op_name, f"not contiguous {settings}", strided(2, 2), settings=settings)
-case("LogSigmoid", "far out", np.array([-800.0, -30.0, 30.0, 800.0]))
+for op_name in ("LogSigmoid", "SiLU", "Mish", "GELU", "GELUTanh"):
+    case(op_name, "far out", np.array([-800.0, -30.0, 30.0, 800.0]))
+case("LeakyReLU", "a negative slope", any_(4), settings=(-2.0,))
 case("Softplus", "beyond its threshold", np.array([-3.0, 1.0, 1.4, 3.0]), settings=(3.0, 4.0))
 case("Softplus", "a negative beta", any_(4), settings=(-1.5, 2.0))
 case("ELU", "selu", any_(4), settings=(1.7, 1.05, 1.0))

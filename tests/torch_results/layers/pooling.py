@@ -2,7 +2,7 @@
 
 import math
 
-from tests.torch_results.layers.case import Drawn, case
+from tests.torch_results.layers.case import Drawn, case, only_here
 
 for n, (small, large) in enumerate([((7,), (9,)), ((5, 6), (7, 6)), ((4, 3, 5), (5, 4, 6))], 1):
     pool = f"MaxPool{n}d"
@@ -57,3 +57,5 @@ for n, size in ((2, (7, 9)), (3, (7, 9, 4))):
     case(f"{pool}: ratio", (1, 2, *[6] * n), kernel_size=2, output_ratio=0.5, return_indices=True)
     case(f"{pool}: unbatched", (2, *size), kernel_size=(3, 3, 2)[:n], output_size=fits)
     case(f"{pool}: zero batch", (0, 2, *size), kernel_size=2, output_size=fits)
+
+only_here("ConvPool2d", "tests/nn/test_conv_pool.py")
