@@ -97,7 +97,7 @@ def _noted(array: Array) -> Array:
     """Return ``array``; a recording is told that a kernel asked for its memory."""
     recording = active()
     if recording is not None:
-        recording.made.append(array)
+        recording.note(array)
     return array
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, NullCache
 
 from tinymed.kernels.simd.vector import VECTOR_BYTES
 
@@ -58,6 +58,16 @@ class _NamedCache(_Cache):
         return (signature, codegen.magic_tuple(), FINGERPRINT)
 
 
+class _NoCache(NullCache):  # type: ignore[misc]
+    """No cache, where nothing can be written: each process compiles anew."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._py_func = function
+
+    def load_overload(self, signature: Any, target_context: Any) -> None:
+        announce(self._py_func.__qualname__)
+
+
 def compiled(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
     """Compile ``function`` for each kind of arguments it meets, once per machine.
 
@@ -70,5 +80,8 @@ def compiled(function: Callable[..., Any], name: str = "") -> Callable[..., Any]
     if name:
         function.__qualname__ = name
     dispatcher = numba.njit(**OPTIONS)(function)
-    dispatcher._cache = (_NamedCache if name else _Cache)(function)
+    try:
+        dispatcher._cache = (_NamedCache if name else _Cache)(function)
+    except RuntimeError:  # Numba finds no folder that it can write to
+        dispatcher._cache = _NoCache(function)
     return dispatcher

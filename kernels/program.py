@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from tinymed.kernels.parallel import parallel
-from tinymed.kernels.recording import Action, Call, Recording
+from tinymed.kernels.recording import Action, Call, Numbers, Recording
 from tinymed.kernels.threads import get_num_threads
 
 __all__ = ["Program"]
@@ -79,7 +79,15 @@ def _worth_threads(call: Call) -> bool:
 
 
 def _on_threads(call: Call) -> Callable[[], None]:
-    return lambda: parallel(call.function, call.count, call.least, *call.given)
+    *given, last = call.given
+    if not isinstance(last, Numbers):
+        return lambda: parallel(call.function, call.count, call.least, *call.given)
+
+    def run() -> None:
+        numbers = tuple(last.place[: len(last)].tolist())
+        parallel(call.function, call.count, call.least, *given, numbers)
+
+    return run
 
 
 def _in_turn(calls: Sequence[Call]) -> Callable[[], None]:
@@ -121,7 +129,8 @@ def _type_of(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return numba.typeof(value)
     if isinstance(value, tuple):
-        return types.BaseTuple.from_types(tuple(map(_type_of, value)), type(value))
+        named = type(value) if hasattr(value, "_fields") else None
+        return types.BaseTuple.from_types(tuple(map(_type_of, value)), named)
     if value is None:
         return types.none
     if type(value) in NUMBERS:
@@ -145,6 +154,11 @@ def _constant(context: Any, build: Any, kind: Any, value: Any) -> Any:
             meminfo=None,
         )
         return array._getvalue()
+    if isinstance(value, Numbers):
+        first = context.get_constant(types.intp, value.place.ctypes.data)
+        start = build.inttoptr(first, context.get_value_type(types.float64).as_pointer())
+        places = (context.get_constant(types.intp, i) for i in range(len(value)))
+        return context.make_tuple(build, kind, [build.load(build.gep(start, [i])) for i in places])
     if isinstance(kind, types.BaseTuple):
         parts = [_constant(context, build, *pair) for pair in zip(kind.types, value, strict=True)]
         return context.make_tuple(build, kind, parts)

@@ -17,11 +17,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-__all__ = ["Action", "Call", "Recording", "act", "action", "active", "constant", "copied", "record"]
+__all__ = [
+    "Action",
+    "Call",
+    "Numbers",
+    "Recording",
+    "Slot",
+    "act",
+    "action",
+    "active",
+    "constant",
+    "copied",
+    "record",
+    "slot",
+]
 
 
 P, R = ParamSpec("P"), TypeVar("R")
@@ -43,6 +57,58 @@ class Action(NamedTuple):
     written: list[tuple[Any, Any]]  # arrays, and copies of what was in them afterwards
 
 
+class Numbers(tuple[float, ...]):
+    """Numbers of a call that an action computes anew: the program reads them from ``place``."""
+
+    place: Any
+
+
+class Slot:
+    """Where the numbers of one call are put by an action, and read from by its repetitions.
+
+    The Python that computes the numbers and makes the call is run twice: in the action, with
+    `filled`, it only leaves the numbers here; then, with `read`, it makes the call.
+    """
+
+    def __init__(self, place: Any) -> None:
+        self.place = place
+        self.filling = False
+
+    @contextlib.contextmanager
+    def filled(self) -> Iterator[None]:
+        """Let calls inside only leave their numbers."""
+        self.filling, before, _state.slot = True, _state.slot, self
+        try:
+            yield
+        finally:
+            self.filling, _state.slot = False, before
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[None]:
+        """Let calls inside be recorded as such that read their numbers here."""
+        before, _state.slot = _state.slot, self
+        try:
+            yield
+        finally:
+            _state.slot = before
+
+    def takes(self, numbers: tuple[float, ...]) -> bool:
+        """Return whether the numbers were all that was asked for; they are here then."""
+        if self.filling:
+            self.place[: len(numbers)] = numbers
+        return self.filling
+
+    def attach(self, numbers: tuple[float, ...], hidden: list[Any]) -> None:
+        """Note that the last call reads its last argument here, and what its addresses lead to."""
+        recording = _state.recording
+        if recording is not None:
+            call = recording.steps[-1]
+            changing = Numbers(numbers)
+            changing.place = self.place
+            recording.steps[-1] = call._replace(given=(*call.given[:-1], changing))
+            recording.hidden += hidden
+
+
 class Recording:
     """The calls and actions of one thread, in order, and the memory that kernels asked for.
 
@@ -56,7 +122,15 @@ class Recording:
         self.steps: list[Call | Action] = []
         self.made: list[Any] = []  # all results and scratch, kept so that none takes another's place
         self.constants: list[Any] = []  # those among them that nobody writes again
+        self.hidden: list[Any] = []  # arrays that calls reach through a table of addresses
+        self.guards: list[Callable[[], bool]] = []  # whether what was recorded still holds
         self.watched = watched  # None: what actions write is not taken down
+
+    def note(self, array: Any) -> None:
+        """Keep memory that a kernel asked for; make it NaN if it matters what actions write."""
+        self.made.append(array)
+        if self.watched is not None and array.dtype.kind == "f":
+            array.fill(math.nan)  # what was in it before might be what is written
 
     def seen(self) -> list[Any]:
         """Return copies of what an action may write, if that is to be taken down."""
@@ -74,6 +148,7 @@ class Recording:
 
 class _State(threading.local):
     recording: Recording | None = None
+    slot: Slot | None = None
 
 
 _state = _State()
@@ -82,6 +157,11 @@ _state = _State()
 def active() -> Recording | None:
     """Return the recording of this thread, if there is one."""
     return _state.recording
+
+
+def slot() -> Slot | None:
+    """Return where the numbers of calls go just now, if anywhere."""
+    return _state.slot
 
 
 @contextlib.contextmanager

@@ -52,6 +52,10 @@ class Kernel:
         chosen = self.choose(arguments, PREFERENCE.get() or ENVIRONMENT).implementation
         return (self.loaded.get(chosen) or self.load(chosen))(*arguments)
 
+    def chosen(self, *arguments: Any) -> Callable[..., Any]:
+        """Return the implementation that runs on ``arguments``."""
+        return self.load(self.choose(arguments, PREFERENCE.get() or ENVIRONMENT).implementation)
+
     def add(self, name: str, target: str) -> None:
         """Add the implementation ``name``, a backend or backend:variant, at "module:function"."""
         self.implementations.setdefault(name, target)
@@ -151,10 +155,10 @@ def missing(implementation: str) -> str | None:
 
 
 def first_array(arguments: tuple[Any, ...]) -> Any:
-    """Return the first array there is, in a list of arrays the first of these."""
+    """Return the first array, or NumPy's scalar in place of one; in a list the first of these."""
     for argument in arguments:
         one = argument[0] if argument.__class__ is list and argument else argument
-        if is_array(one):
+        if is_array(one) or isinstance(one, np.generic):
             return one
     raise TypeError("a kernel is called with arrays, but there is none")
 

@@ -33,6 +33,11 @@ def always(*arguments: Any) -> bool:
     return True
 
 
+def never(*arguments: Any) -> bool:
+    """Return False: what runs only where it is asked for."""
+    return False
+
+
 def floats(x: Any, *others: Any) -> bool:
     """Return whether the first array is float32 or float64, and so what the vector code is for."""
     return x.dtype.char in "fd" and x.dtype.isnative
@@ -62,6 +67,21 @@ def rows_in_place(weight: Any, ids: Any, max_norm: float, norm_type: float) -> b
 def alike_floats(a: Any, b: Any, *others: Any) -> bool:
     """Return whether two arrays are float32, or float64, and of one shape."""
     return floats(a) and a.dtype == b.dtype and a.shape == b.shape
+
+
+def alike_but_first(grad_output: Any, x: Any, target: Any) -> bool:
+    """Return whether x and target are of one shape, and all three float32, or float64."""
+    return alike_floats(x, target) and grad_output.dtype == x.dtype
+
+
+def long_activation(x: Any, name: str, *parameters: float) -> bool:
+    """Return whether the call is worth it: NumPy does three of them in one short pass."""
+    return x.size >= 4096 or name not in ("relu", "hardtanh", "tanh")
+
+
+def long_activation_grad(grad_output: Any, known: Any, name: str, *parameters: float) -> bool:
+    """Return the same of the gradient's arguments."""
+    return known.size >= 4096 or name not in ("sigmoid", "tanh")
 
 
 def alike(params: Any, *others: Any) -> bool:
@@ -142,22 +162,30 @@ def three_by_three(x: Any, weight: Any, *settings: Any) -> bool:
 
 
 def many_tiles(x: Any, weight: Any, *settings: Any) -> bool:
-    """Return whether there are 8 channels on both sides, and 128 positions in all images."""
+    """Return whether there are 8 channels on both sides, and 128 positions in all images.
+
+    Where a map is a tile or two, most of a tile is padding: there images are better side by side,
+    unless many channels make the products all that counts.
+    """
     n, _, height, width = x.shape
-    return min(weight.shape[:2]) >= 8 and n * height * width >= 128
+    positions, channels = height * width, min(weight.shape[:2])
+    few = positions <= 4 or (positions <= 36 and channels <= 32 and n >= 16)
+    return channels >= 8 and n * positions >= 128 and not few
 
 
 def three_by_three_windows(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
-    """Return the same of the arguments of the gradient of the weight."""
+    """Return whether the gradient of the weight is that of such a convolution."""
     stride, _, dilation, groups = settings
     plain = stride == dilation == (1, 1) and groups == 1
     return plain and tuple(kernel) == (3, 3) and dy.dtype.char == "f" and one_dtype(dy, x)
 
 
 def many_sums(dy: Any, x: Any, *settings: Any) -> bool:
-    """Return whether there are 8 channels on both sides, and 256 positions in all images."""
+    """Return whether there are 8 channels, 128 positions and no more products with tiles."""
     n, k, height, width = dy.shape
-    return min(k, x.shape[1]) >= 8 and n * height * width >= 256
+    tiles = -(-height // 4) * -(-width // 4)
+    enough = min(k, x.shape[1]) >= 8 and n * height * width >= 128
+    return enough and 4 * tiles < height * width
 
 
 def one_by_one(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
@@ -177,14 +205,27 @@ def one_group(*arguments: Any) -> bool:
     return arguments[6] == 1 and one_dtype(*arguments)
 
 
-def never(*_: Any) -> bool:
-    return False
+def small_maps(x: Any, weight: Any, *settings: Any) -> bool:
+    """Return whether 8 channels have 64 positions at most, fewer if there are not 16 images."""
+    return min(weight.shape[:2]) >= 8 and math.prod(x.shape[2:]) <= min(64, 4 * len(x))
+
+
+def small_maps_of_x(dy: Any, weight: Any, spatial: Any, *settings: Any) -> bool:
+    """Return the same of the gradient's arguments."""
+    return min(weight.shape[:2]) >= 8 and math.prod(spatial) <= min(64, 4 * len(dy))
+
+
+def small_maps_of_both(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return whether a batch has 64 positions a map, and x as many channels as a register."""
+    positions = math.prod(dy.shape[2:])
+    return x.shape[1] >= 16 and positions <= 64 and len(dy) * positions >= 8
 
 
 SMALL_MAPS = "a batch of small maps: the lanes run along images, no product with the padding"
 PRODUCT = "1x1: a matrix product for each image, nothing laid out"
 WINOGRAD = "3x3 in float32: a quarter of the products, ten times the rounding error"
 EXACT = "sums of taps, any geometry; nothing is approximated"
+ANY_FORMULA = "one pass over memory, whatever the formula"
 NOT_STORED = "what is pooled is never written to memory"
 ALL_STEPS = "all time steps in one call; each thread takes some sequences"
 
@@ -194,9 +235,19 @@ NORMS = (Rule("numba_cpu", floats, always, "sums and result of a channel or samp
 
 LOGITS = (Rule("numba_cpu", floats, always, "exponentials in vector code, a row in cache"),)
 
+BOTH = (Rule("numba_cpu", alike_floats, never, "only as part of a compiled step"),)
+
+OF_LOSS = (Rule("numba_cpu", alike_but_first, always, "one pass over memory"),)
+
 RULES: dict[str, tuple[Rule, ...]] = {
-    "activation.forward": (Rule("numba_cpu", floats, always, "one pass over memory"),),
-    "activation.grad": (Rule("numba_cpu", alike_floats, always, "one pass over memory"),),
+    "activation.forward": (Rule("numba_cpu", floats, long_activation, ANY_FORMULA),),
+    "activation.grad": (Rule("numba_cpu", alike_floats, long_activation_grad, ANY_FORMULA),),
+    "arithmetic.add": BOTH,
+    "arithmetic.multiply": BOTH,
+    "losses.mean_squares": (Rule("numba_cpu", alike_floats, always, "one pass over memory"),),
+    "losses.mean_squares_grad": OF_LOSS,
+    "losses.mean_logistic": (Rule("numba_cpu", alike_floats, always, "one pass over memory"),),
+    "losses.mean_logistic_grad": OF_LOSS,
     "matmul.product": (Rule("numba_cpu", matrices, long_product, "2^18 multiply-adds or more"),),
     "matmul.activation_grad": (
         Rule("numba_cpu", floats, some_thousands, "4096 elements or more: one pass"),
@@ -208,18 +259,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (
         Rule("numba_cpu:winograd", three_by_three, many_tiles, WINOGRAD),
         Rule("numba_cpu:pointwise", one_by_one, always, PRODUCT),
-        Rule("numba_cpu:small_maps", one_group, never, SMALL_MAPS),
+        Rule("numba_cpu:small_maps", one_group, small_maps, SMALL_MAPS),
         Rule("numba_cpu:direct", one_dtype, always, EXACT),
     ),
     "conv.grad_input": (
         Rule("numba_cpu:winograd", three_by_three, many_tiles, WINOGRAD),
         Rule("numba_cpu:pointwise", one_by_one_gradient, always, PRODUCT),
-        Rule("numba_cpu:small_maps", one_group, never, SMALL_MAPS),
+        Rule("numba_cpu:small_maps", one_group, small_maps_of_x, SMALL_MAPS),
         Rule("numba_cpu:direct", one_dtype, always, EXACT),
     ),
     "conv.grad_weight": (
         Rule("numba_cpu:winograd", three_by_three_windows, many_sums, WINOGRAD),
-        Rule("numba_cpu:small_maps", one_group, never, SMALL_MAPS),
+        Rule("numba_cpu:small_maps", one_group, small_maps_of_both, SMALL_MAPS),
         Rule("numba_cpu:direct", one_dtype, always, EXACT),
     ),
     "conv_pool.forward": (Rule("numba_cpu", one_dtype, always, NOT_STORED),),
@@ -230,6 +281,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "recurrent.lstm_backward": (Rule("numba_cpu", plain_lstm_backward, always, ALL_STEPS),),
     "recurrent.gru_forward": (Rule("numba_cpu", reset_after_forward, always, ALL_STEPS),),
     "recurrent.gru_backward": (Rule("numba_cpu", reset_after_backward, always, ALL_STEPS),),
+    "recurrent.before": (Rule("numba_cpu", one_dtype, always, "each sequence on its own"),),
     "optimizer.sgd": ONE_PASS,
     "optimizer.adam": ONE_PASS,
     "optimizer.adamax": ONE_PASS,

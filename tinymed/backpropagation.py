@@ -25,7 +25,8 @@ from tinymed.autograd import (
     sole,
     wrote,
 )
-from tinymed.kernels.recording import copied
+from tinymed.kernels import arithmetic
+from tinymed.kernels.recording import active, copied
 from tinymed.row_gradient import RowGradient
 
 __all__ = ["Handle", "add_hook", "backward", "grad", "retain_grad"]
@@ -130,7 +131,7 @@ class Walk:
         if number == 0:  # a leaf
             name = id(target)
             if name in self.leaves:
-                gradient = self.leaves[name][1] + gradient
+                gradient = added(self.leaves[name][1], gradient)
             self.leaves[name] = target, gradient
             return
         if gradient.__class__ is RowGradient:
@@ -138,7 +139,7 @@ class Walk:
         if number in self.nodes:
             arrived = self.nodes[number][1]
             before = arrived[index]
-            arrived[index] = gradient if before is None else before + gradient
+            arrived[index] = gradient if before is None else added(before, gradient)
         else:
             arrived = [None] * len(target.made)
             arrived[index] = gradient
@@ -212,6 +213,13 @@ class Walk:
                 if edge is not None and (named(edge) in wanted or edge[0].number in needed):
                     needed.add(number)
         return needed
+
+
+def added(a: Any, b: Any) -> Any:
+    """Return the sum of two gradients."""
+    if active() is None:
+        return a + b
+    return arithmetic.add(a, b)
 
 
 def under_its_setting(node: Function, incoming: Any, saved: Sequence[Any]) -> Any:

@@ -23,7 +23,7 @@ from tinymed.anomaly import LAYERS, WATCH, observe_ops
 from tinymed.autograd import MODE, Variable, no_grad
 from tinymed.errors import CompileError
 from tinymed.kernels import recording, use_backend
-from tinymed.kernels.recording import Call, Recording
+from tinymed.kernels.recording import Call, Numbers, Recording
 from tinymed.kernels.registry import PREFERENCE, from_environment, missing
 from tinymed.kernels.threads import get_num_threads
 from tinymed.nn.module import Module
@@ -35,8 +35,11 @@ Array = np.ndarray[Any, Any]
 
 # Ops whose results come from compiled kernels, or are views. Of any other one only Python knows.
 REPEATABLE = frozenset(
-    "AvgPool BatchNorm Conv ConvActivated ConvGradInput ConvGradWeight ConvPool Embedding GRU LSTM "
-    "Linear LinearActivated MatMul MaxPool MeanCrossEntropy Permute RNN ReLU Reshape Transpose".split()
+    "Add AddAt AvgPool AvgPoolGrad BatchNorm Cat Clone Conv ConvActivated ConvGradInput "
+    "ConvGradWeight ConvPool CrossEntropy ELU Embedding EmbeddingGrad GELU GELUTanh GRU GetItem "
+    "HardSigmoid HardSwish HardTanh LSTM LeakyReLU Linear LinearActivated LogSigmoid MatMul "
+    "MaxPool MaxPoolGrad MeanCrossEntropy MeanLogistic MeanSquares Mish Multiply Permute PutRows "
+    "RNN ReLU Reshape SiLU Sigmoid Softplus TakeRows Tanh".split()
 )
 TOLERANCE = 1e-5  # of what the program computes, relative to the largest number of an array
 MOST = 16  # plans of one step that are kept, each with all memory of a step
@@ -197,7 +200,7 @@ class _Plan:
         for leaf, array, wants in self.lasting:
             if leaf.data is not array or leaf.requires_grad is not wants:
                 return True
-        return False
+        return self.run is not None and not all(holds() for holds in self.run.recording.guards)
 
     def modules(self) -> Iterator[Module]:
         """Yield the modules that the step called, those in them too."""
@@ -275,7 +278,7 @@ class _Run:
     def arrays(self) -> Iterator[Array]:
         """Yield each array that compiled calls were handed, once: the largest at its place."""
         largest: dict[int, Array] = {}
-        for array in _arrays_of(self.recording):
+        for array in (*_arrays_of(self.recording), *self.recording.hidden):
             at = array.ctypes.data
             if at not in largest or array.nbytes > largest[at].nbytes:
                 largest[at] = array
@@ -382,6 +385,8 @@ def _shape_of(step: Any) -> Any:
 
 
 def _form(value: Any) -> Any:
+    if isinstance(value, Numbers):
+        return len(value)
     if isinstance(value, np.ndarray):
         return value.shape, value.dtype
     return tuple(map(_form, value)) if isinstance(value, tuple) else (type(value), value)

@@ -144,7 +144,8 @@ PROOFS = [case for layer in ODD for case in _cases(layer, timed=False)]
 BENCHES = [case for layer in MODELS for case in _cases(layer, timed=True)]
 
 # Winograd's tiles: a few positions, tiles of 2x2 and 4x4 that pass the edge, several blocks of
-# them, padding that reaches further than the window, channels that fill no register or several chunks.
+# them, padding that reaches further than the window, channels that fill no register or several
+# chunks.
 TILES = [
     Layer((33, 4, 1, 1), 3, (3, 3), padding=1),
     Layer((2, 16, 6, 5), 24, (3, 3), padding=1, activation="sigmoid"),

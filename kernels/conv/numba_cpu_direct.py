@@ -13,7 +13,7 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty, full
-from tinymed.kernels.conv.depthwise import depthwise
+from tinymed.kernels.conv.depthwise import SIDE, depthwise
 from tinymed.kernels.conv.geometry import Grid, Taps, grid_of_gradient, grid_of_layer
 from tinymed.kernels.conv.reference import Ints, output_size
 from tinymed.kernels.conv.sum_of_positions import (
@@ -55,8 +55,9 @@ def _run(
     items = y.shape[0] * grid.groups * math.prod(grid.blocks)
     least = 1 + WORTH // (1 + grid.results * steps * math.prod(grid.block))
     given = (x.reshape(-1), packed, bias, activation, y.reshape(-1), grid, taps)
-    depthwise_only = grid.channels == grid.results == len(taps.starts) == 1
-    parallel(depthwise if depthwise_only else sum_of_taps, items, least, *given)
+    few = grid.results == 1 or steps == SIDE * SIDE  # products for each number that is read
+    alone = grid.channels == len(taps.starts) == 1 and few
+    parallel(depthwise if alone else sum_of_taps, items, least, *given)
     return y
 
 

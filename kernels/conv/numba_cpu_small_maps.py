@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.buffers import empty
+from tinymed.kernels.buffers import empty, full
 from tinymed.kernels.conv.numba_cpu_direct import ACTIVATIONS, WORTH
 from tinymed.kernels.conv.reference import Ints, output_size
 from tinymed.kernels.conv.small_maps import (
@@ -23,6 +23,7 @@ from tinymed.kernels.conv.small_maps import (
     sums_of_images,
     sums_of_pairs,
 )
+from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd.vector import VECTOR_BYTES
 
@@ -111,12 +112,12 @@ def forward(
     activation: str | None,
 ) -> Array:
     """Return f(weight * x + bias), (N, K, *O)."""
-    x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    x, weight = contiguous(x), contiguous(weight)
     k, kernel, size = len(weight), weight.shape[2:], x.shape[2:]
     settings = (tuple(stride), tuple(padding), tuple(dilation))
     out = tuple(map(output_size, size, kernel, *settings))
     y = empty((x.shape[0], k, *out), x.dtype)
-    shift = np.zeros(k, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    shift = full((k,), 0, x.dtype) if bias is None else contiguous(bias)
     pairs = _pairs(size, out, kernel, settings, of_x=False)
     return _products(x, weight, False, shift, ACTIVATIONS[activation], y, pairs)
 
@@ -131,12 +132,12 @@ def grad_input(
     groups: int,
 ) -> Array:
     """Return dL/dx, (N, C, *spatial)."""
-    dy, weight = np.ascontiguousarray(grad_output), np.ascontiguousarray(weight)
+    dy, weight = contiguous(grad_output), contiguous(weight)
     c, kernel, out = weight.shape[1], weight.shape[2:], dy.shape[2:]
     dx = empty((dy.shape[0], c, *spatial), dy.dtype)
     settings = (tuple(stride), tuple(padding), tuple(dilation))
     pairs = _pairs(tuple(spatial), out, kernel, settings, of_x=True)
-    return _products(dy, weight, True, np.zeros(c, dy.dtype), 0, dx, pairs)
+    return _products(dy, weight, True, full((c,), 0, dy.dtype), 0, dx, pairs)
 
 
 def grad_weight(
@@ -149,7 +150,7 @@ def grad_weight(
     groups: int,
 ) -> Array:
     """Return dL/dweight, (K, C, *kernel)."""
-    dy, x = np.ascontiguousarray(grad_output), np.ascontiguousarray(x)
+    dy, x = contiguous(grad_output), contiguous(x)
     (images, k, *out), (c, *size) = dy.shape, x.shape[1:]
     dw = empty((k, c, *kernel), dy.dtype)
     if not dw.size or not dy.size:

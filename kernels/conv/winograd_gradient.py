@@ -33,7 +33,7 @@ SIDE = 4  # of a tile of outputs
 REACH = SIDE + TAPS - 1  # of the inputs it sees
 FREQUENCIES = REACH * REACH
 LANES = lanes_of(np.dtype(np.float32))
-ROWS = 8 if REGISTERS == 32 and LANES >= 4 else 4  # channels of dY in a tile of sums
+ROWS = 8 if REGISTERS == 32 and LANES >= 8 else 4  # channels of dY in a tile of sums
 X, DY = (0,) * REACH, (0,) * SIDE  # what is transformed, as `evaluate_down` takes it
 
 # By the length of X and DY, the numbers along an axis that a tile takes: each becomes REACH.
@@ -165,8 +165,8 @@ def windows(
 
 @compiled
 def _aligned(like: Any, size: int) -> Any:
-    """Return zeros that begin where a register does: no register then lies in two cache lines."""
-    scratch = np.zeros(size + LANES, like.dtype)
+    """Return memory that begins where a register does: no register then lies in two cache lines."""
+    scratch = np.empty(size + LANES, like.dtype)
     return scratch[-(scratch.ctypes.data // like.itemsize) % LANES :]
 
 
@@ -255,6 +255,7 @@ def sum_of_tiles(
     source = _aligned(x, (SIDE * band + TAPS) * start + LANES * LANES)
     x_t = _aligned(x, REACH * (SIDE * across + TAPS - 1) * LANES)
     dy_t = _aligned(x, REACH * SIDE * across * LANES)
+    source[:start], x_t[:], dy_t[:] = 0, 0, 0
     flat = partial.reshape(-1)
     tap = partial.shape[2] * partial.shape[3]
     for item in range(first, last):

@@ -13,7 +13,7 @@ from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty
 from tinymed.kernels.copying import contiguous
 from tinymed.kernels.embedding import rows as cores
-from tinymed.kernels.embedding.groups import group
+from tinymed.kernels.embedding.groups import group_all
 from tinymed.kernels.parallel import parallel
 
 ENOUGH = 1 << 15  # elements worth a thread of their own
@@ -39,7 +39,9 @@ def forward(weight: Array, ids: Array) -> Array:
 
 def sum_rows(values: Array, ids: Array) -> tuple[Array, Array]:
     """Return the different ids in ascending order (k,), and the sums of their values (k, D)."""
-    order, touched, starts = grouped(ids)
+    order, touched, starts, found = grouped(ids)
+    different = int(found[0])
+    touched, starts = touched[:different].copy(), starts[: different + 1]
     width = math.prod(values.shape[1:])
     sums = empty((len(touched), *values.shape[1:]), values.dtype)
     given = sums.reshape(-1), flat(values), width, order, starts
@@ -49,19 +51,23 @@ def sum_rows(values: Array, ids: Array) -> tuple[Array, Array]:
 
 def grad_weight(grad_output: Array, ids: Array, rows: int) -> Array:
     """Return dL/dweight (rows, D): each row's sum of dL/dy (n, D) over the places that read it."""
-    order, touched, starts = grouped(ids)
+    groups = grouped(ids)
     width = math.prod(grad_output.shape[1:])
     grad = empty((rows, *grad_output.shape[1:]), grad_output.dtype)
-    given = grad.reshape(-1), flat(grad_output), width, order, touched, starts
+    given = grad.reshape(-1), flat(grad_output), width, *groups
     parallel(cores.sum_groups_in_place, rows, least(width), *given)
     return grad
 
 
-def grouped(ids: Array) -> tuple[Array, Array, Array]:
-    """Return places (n,) in the order of their ids, the different ids (k,), and their starts."""
-    order, touched, starts = (np.empty(ids.size + extra, np.int64) for extra in (0, 0, 1))
-    different = group(flat(ids), order, touched, starts)
-    return order, touched[:different].copy(), starts[: different + 1]
+def grouped(ids: Array) -> tuple[Array, Array, Array, Array]:
+    """Return places (n,) in the order of their ids, the k different ids, their starts, and k.
+
+    The ids and starts have room for n different ones; (k,) is an array too.
+    """
+    sizes = ids.size, ids.size, ids.size + 1, 1
+    order, touched, starts, found = (empty((size,), np.int64) for size in sizes)
+    parallel(group_all, 1, 2, flat(ids), order, touched, starts, found)
+    return order, touched, starts, found
 
 
 def bag_sum(weight: Array, ids: Array, offsets: Array, scale: Array | None) -> Array:

@@ -61,8 +61,14 @@ lead = elementwise(_lead)
 
 @compiled
 def take(first: int, last: int, y: Any, weight: Any, width: int, ids: Any) -> None:
-    """Copy the rows of ids first to last - 1."""
+    """Copy the rows of ids first to last - 1.
+
+    Ids are checked before; once more here, for steps that are repeated without the Python.
+    """
+    rows = weight.size // max(1, width)
     for i in range(first, last):
+        if not 0 <= ids[i] < rows:
+            raise IndexError("embedding: an id is out of range")
         copy_row(((y, i * width),), ((weight, ids[i] * width),), width, ())
 
 
@@ -93,9 +99,13 @@ def sum_groups_in_place(
     order: Any,
     touched: Any,
     starts: Any,
+    different: Any,
 ) -> None:
-    """Set the rows first to last - 1 of ``grad``: those ``touched`` to their sums, others to 0."""
-    group, above = 0, touched.size
+    """Set the rows first to last - 1 of ``grad``: those ``touched`` to their sums, others to 0.
+
+    ``different`` holds how many are touched.
+    """
+    group, above, groups = 0, different[0], different[0]
     while group < above:  # the first group in the range
         middle = (group + above) // 2
         if touched[middle] < first:
@@ -104,7 +114,7 @@ def sum_groups_in_place(
             above = middle
     row = first
     while row < last:
-        following = min(last, touched[group]) if group < touched.size else last
+        following = min(last, touched[group]) if group < groups else last
         fill(((grad, row * width),), (), (following - row) * width, (0.0,))
         if following < last:
             places = order[starts[group] : starts[group + 1]]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tinymed.kernels import recording
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.optimizer import loops
 from tinymed.kernels.optimizer.sums import BLOCK, sums_of_squares
@@ -30,12 +31,15 @@ def run(loop: Callable[..., None], columns: tuple[Arrays, ...], *scalars: float)
     if False in [array.flags.carray for column in columns for array in column]:
         _run_on_copies(loop, columns, *scalars)
         return
+    numbers, slot = tuple(map(float, scalars)), recording.slot()
+    if slot is not None and slot.takes(numbers):
+        return
     total = sum([array.size for array in columns[0]])
-    given = table_of(*columns), KINDS[columns[0][0].dtype], tuple(map(float, scalars))
-    if total > LEAST and _share_memory(columns[1:]):
-        loop(0, total, *given)
-    else:
-        parallel(loop, total, LEAST, *given)
+    least = total + 1 if total > LEAST and _share_memory(columns[1:]) else LEAST
+    table = recording.constant(table_of(*columns))
+    parallel(loop, total, least, table, KINDS[columns[0][0].dtype], numbers)
+    if slot is not None:
+        slot.attach(numbers, [array for column in columns for array in column])
 
 
 def _share_memory(columns: tuple[Arrays, ...]) -> bool:

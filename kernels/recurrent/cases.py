@@ -141,7 +141,17 @@ def _proofs() -> list[Case]:
     for kind, mode in (("rnn", "tanh"), ("lstm", True), ("gru", True)):
         made = _backward(kind, (3, 3, 1), 4, 6, mode=mode, output=False)
         found.append(Case(f"recurrent.{kind}_backward", "only the final state was used", made, 30))
+    for name, sizes, batch, _, h in layouts:
+        for reverse in (False, True):
+            title = f"{name}{', reverse' * reverse}"
+            found.append(Case("recurrent.before", title, _before(sizes, batch, h, reverse)))
     return found
+
+
+def _before(sizes: Ints, batch: int, h: int, reverse: bool) -> Any:
+    return lambda rng, dtype: (
+        _normal(rng, dtype, sum(sizes), h), _normal(rng, dtype, batch, h), sizes, reverse
+    )  # fmt: skip
 
 
 def _benches() -> list[Case]:
@@ -164,6 +174,10 @@ def _benches() -> list[Case]:
                     flops=2 * rows * width * h, bytes=once + 4 * rows * width,
                 ),
             ]  # fmt: skip
+    for t, n, h in ((64, 32, 128), (1024, 8, 256)):
+        once = 12.0 * t * n * h
+        make = _before((n,) * t, n, h, False)
+        found.append(Case("recurrent.before", f"T{t} N{n} H{h}", make, bytes=once))
     return found
 
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.buffers import empty
-from tinymed.kernels.copying import contiguous
+from tinymed.kernels.buffers import empty, full
+from tinymed.kernels.copying import contiguous, copy
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.recurrent import gru_loop, lstm_loop, rnn_loop
+from tinymed.kernels.recurrent.biases import add_biases, gru_biases
+from tinymed.kernels.recurrent.earlier import states_before
 from tinymed.kernels.recurrent.product import lay_out, panels_size
 from tinymed.kernels.recurrent.reference import Ints
 from tinymed.kernels.simd.vector import lanes_of
@@ -50,7 +52,7 @@ def flat(x: Array) -> Array:
 
 def copied(x: Array) -> Array:
     """Return a contiguous copy."""
-    return np.array(x, order="C")
+    return copy(x)
 
 
 def transposed(weight: Array, gates: int) -> Array:
@@ -58,7 +60,7 @@ def transposed(weight: Array, gates: int) -> Array:
     size, depth = weight.shape[0] // gates, weight.shape[1]
     numbers = panels_size(gates, size, depth, lanes_of(weight.dtype))
     panels = empty((numbers,), weight.dtype)
-    lay_out(panels, flat(weight), 1, depth, gates, size, depth)
+    parallel(lay_out, 1, 2, panels, flat(weight), 1, depth, gates, size, depth)
     return panels
 
 
@@ -66,23 +68,26 @@ def straight(weight: Array) -> Array:
     """Lay out U, for dL/ds U: (gates H, P) -> panels."""
     depth, size = weight.shape
     panels = empty((panels_size(1, size, depth, lanes_of(weight.dtype)),), weight.dtype)
-    lay_out(panels, flat(weight), size, 1, 1, size, depth)
+    parallel(lay_out, 1, 2, panels, flat(weight), size, 1, 1, size, depth)
     return panels
 
 
 def added(biases: tuple[Array | None, ...], length: int, dtype: Any) -> Array:
     """Return the sum of the biases that there are."""
-    total = np.zeros(length, dtype)
-    for bias in biases:
-        if bias is not None:
-            total += bias
+    total, parts = empty((length,), dtype), bias_parts(biases, dtype)
+    parallel(add_biases, 1, 2, total, *parts)
     return total
+
+
+def bias_parts(biases: tuple[Array | None, ...], dtype: Any) -> tuple[Array, ...]:
+    """Return biases, one of no elements for None."""
+    return tuple(full((0,), 0, dtype) if bias is None else flat(bias) for bias in biases)
 
 
 def rows_of(grad_output: Array | None, like: Array) -> tuple[Array, int]:
     """Return dL/dy, flat, and how far apart its rows are: 0 if all are one row of zeros."""
     size = like.shape[1]
-    return (np.zeros(size, like.dtype), 0) if grad_output is None else (flat(grad_output), size)
+    return (full((size,), 0, like.dtype), 0) if grad_output is None else (flat(grad_output), size)
 
 
 def rnn_forward(
@@ -194,11 +199,8 @@ def gru_forward(
 ) -> tuple[Array, Array, Array | None, Array | None]:
     """h_t = (1 - z) n + z h_{t-1}, n = tanh(W x + b + r (U h + b')): the reset gate after U h."""
     (batch, size), features = h0.shape, x.shape[1]
-    bias = np.zeros(4 * size, x.dtype)  # of r, z, n in W x, and of n in U h, which r is to reach
-    bias[: 3 * size] = added((bias_ih,), 3 * size, x.dtype)
-    if bias_hh is not None:
-        bias[: 2 * size] += bias_hh[: 2 * size]
-        bias[3 * size :] = bias_hh[2 * size :]
+    bias = empty((4 * size,), x.dtype)  # of r, z, n in W x, and of n in U h, which r is to reach
+    parallel(gru_biases, 1, 2, bias, *bias_parts((bias_ih, bias_hh), x.dtype))
     output, h = empty((len(x), size), x.dtype), copied(h0)
     kept = len(x) if training else 0
     gates, candidates = empty((kept, 3 * size), x.dtype), empty((kept, size), x.dtype)
@@ -230,3 +232,11 @@ def gru_backward(
         flat(candidates), flat(before), panels, in_order(sizes, not reverse), size,
     )  # fmt: skip
     return sums, of_state, dh
+
+
+def before(states: Array, initial: Array, sizes: Ints, reverse: bool) -> Array:
+    """Return the state that each row's step began with: one step earlier, or the initial one."""
+    found, state, (batch, size) = empty(states.shape, states.dtype), copied(initial), initial.shape
+    given = found, contiguous(states), state, in_order(sizes, reverse)
+    parallel(states_before, batch, 1 + WORTH // (8 * max(1, size * len(sizes))), *given)
+    return found

@@ -55,7 +55,7 @@ def row_of(panels: Any, depth: int) -> int:
 
 @compiled
 def lay_out(
-    panels: Any, b: Any, b_row: int, b_column: int, gates: int, size: int, depth: int
+    first: int, last: int, panels: Any, b: Any, b_row: int, b_column: int, gates: int, size: int, depth: int
 ) -> None:
     """Write b (K, gates * size) as panels (P, K in whole registers, width).
 

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from tinymed.kernels.simd.vector import INDEX, Code, Vector
 
-__all__ = ["dots"]
+__all__ = ["add_to", "dots"]
 
 
 @functools.cache
@@ -108,10 +108,10 @@ def _emit(code: Code, rows: int, columns: int, kinds: Any, arguments: Any) -> No
     for r in range(rows):
         row = code.address(y_start, build.mul(y_row, code.index(r)))
         for c in range(columns):
-            _add_to(code, code.ahead(row, c), Vector(code, sums[r * columns + c]))
+            add_to(code, code.ahead(row, c), Vector(code, sums[r * columns + c]))
 
 
-def _add_to(code: Code, address: Any, total: Vector) -> None:
+def add_to(code: Code, address: Any, total: Vector) -> None:
     """Append: add the lanes, pair by pair, to the number at ``address``."""
     pointer = code.build.inttoptr(address, code.element.as_pointer())
     before = code.build.load(pointer)

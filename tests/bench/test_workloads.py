@@ -86,6 +86,8 @@ def test_inputs_are_the_same_each_time():
 
 
 KERNELS = {
+    "activation.forward": lambda x: (x(3, 4), "gelu"),
+    "activation.grad": lambda x: (x(3, 4), x(3, 4), "elu", 1.5, 1.1, 0.7),
     "matmul.product": lambda x: (x(3, 4), x(4, 5)),
     "matmul.linear": lambda x: (x(3, 4), x(5, 4), x(5), "relu"),
     "matmul.activation_grad": lambda x: (x(3, 4), x(3, 4).clip(0), "relu"),
@@ -169,3 +171,18 @@ def test_a_peer_that_is_not_installed_says_how_it_is(monkeypatch):
     monkeypatch.setitem(PEERS, "none", Peer(("no_such_package",), "with_none", "with_none"))
     with pytest.raises(InstallError, match="pip install no_such_package"):
         workload_entries(("none",), None, None)["none"].make()
+
+
+def test_pytorchs_activations_are_the_kernels():
+    torch = pytest.importorskip("torch")
+    from tinymed.bench.peers.torch_activations import activation, activation_grad
+    from tinymed.kernels.activation.cases import PROOFS
+
+    attempts = {"activation.forward": activation, "activation.grad": activation_grad}
+    for case in PROOFS:
+        given = proof.arguments(case, np.float64)
+        made = attempts[case.kernel](
+            *(torch.as_tensor(a) if hasattr(a, "dtype") else a for a in given)
+        )
+        exact = registry.KERNELS[case.kernel].load("reference")(*given)
+        np.testing.assert_allclose(*made.results(made.call()), exact, 1e-7, 1e-7, err_msg=case.name)

@@ -28,7 +28,7 @@ LONG = 60  # seconds: whatever takes longer hangs
 
 
 @pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
+def three_threads() -> Iterator[None]:
     before = get_num_threads()
     set_num_threads(3)
     yield
@@ -173,8 +173,8 @@ signal.signal(signal.SIGALRM, signal.default_int_handler)
 interrupts = 0
 random.seed(3)
 for i in range(300):
-    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-3))
     try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-3))
         while True:
             parallel(spin, 30, 1, counts, random.choice([10, 1000, 20_000]))
     except KeyboardInterrupt:
@@ -197,21 +197,32 @@ def test_after_ctrl_c_at_any_moment_the_helpers_can_be_used() -> None:
     assert run.stdout.split() == ["300"], run.stderr
 
 
-def test_ctrl_c_while_waiting_is_raised_at_once_and_leaves_nothing_behind() -> None:
+@pytest.fixture
+def alarm() -> Iterator[Callable[[float], None]]:
+    """Raise KeyboardInterrupt some seconds from now, in the main thread."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_ctrl_c_while_waiting_is_raised_at_once_and_leaves_nothing_behind(
+    alarm: Callable[[float], None],
+) -> None:
     here, last = threading.get_ident(), []
 
     def work(first: int, _: int) -> None:
-        if threading.get_ident() != here:
-            time.sleep(0.5)
+        if threading.get_ident() == here:
+            time.sleep(0.005)  # leave some for the others
+        else:
+            time.sleep(0.8)
             last.append(first)
 
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
     begin = time.perf_counter()
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    alarm(0.2)
     with pytest.raises(KeyboardInterrupt):
         parallel(work, 9, 1)
-    assert time.perf_counter() - begin < 0.4
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert time.perf_counter() - begin < 0.6
     check_squares()  # waits for those who are still at it
     assert last
     assert len({thread for *_, thread in recorded(9, 1)}) == 3

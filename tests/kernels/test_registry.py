@@ -264,7 +264,7 @@ def test_explain(calls: list[Any]) -> None:
         )
         assert "use_backend asks for mine, reference" in explain("conv.forward")
     with pytest.raises(
-        LookupError, match=r"explain: no kernel 'conv'; there are conv\.forward, conv"
+        LookupError, match=r"explain: no kernel 'conv'; there are .*conv\.forward, conv"
     ):
         explain("conv", X)
     assert calls == []  # nothing runs

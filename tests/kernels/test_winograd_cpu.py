@@ -69,8 +69,30 @@ def test_nothing_beside_the_arrays_is_touched():
             x, weight, bias, g, pooled = (guarded(a, at_end) for a in arrays)
             winograd.forward(x, weight, bias, ONE, ONE, ONE, 1, "relu")
             winograd.grad_input(g, weight, (h, w), ONE, ONE, ONE, 1)
+            winograd.grad_weight(g, x, (3, 3), ONE, ONE, ONE, 1)
             _, winner = conv_pool.forward(x, weight, bias, ONE)
             conv_pool.grad_weight(pooled, guarded(winner, at_end), x, ONE)
+
+
+@pytest.mark.parametrize(("images", "channels", "size"), [(2, 8, 5), (64, 16, 25), (5, 70, 12)])
+def test_the_gradient_of_the_weight_has_the_error_it_states(images, channels, size):
+    rng = np.random.default_rng(size)
+    dy, x = (rng.standard_normal((images, channels, size, size)).astype("f") for _ in range(2))
+    given = ((3, 3), ONE, ONE, ONE, 1)
+    expected = reference.grad_weight(dy.astype("d"), x.astype("d"), *given)
+    found = winograd.grad_weight(dy, x, *given)
+    assert abs(found - expected).max() < 2e-5 * abs(expected).max()
+
+
+def test_images_of_any_width_share_a_row_of_zeros():
+    """x is wider than dy, or narrower: what one leaves behind is no zero of the other."""
+    for height, width, padding in ((9, 11, (1, 0)), (9, 3, (2, 4)), (3, 9, (0, 3))):
+        x = np.ones((3, 8, height, width), "f")
+        dy = np.ones((3, 8, height + 2 * padding[0] - 2, width + 2 * padding[1] - 2), "f")
+        given = (dy, x, (3, 3), ONE, padding, ONE, 1)
+        np.testing.assert_allclose(
+            winograd.grad_weight(*given), reference.grad_weight(*given), rtol=1e-5, atol=1e-4
+        )
 
 
 def test_it_is_chosen_by_measured_rules():
@@ -79,6 +101,12 @@ def test_it_is_chosen_by_measured_rules():
     assert "numba_cpu:winograd" in explain("conv.forward", x, w, None, *given)
     for small in ((x[:, :4], w[:, :4]), (x[:1, :, :6, :6], w), (x.astype("d"), w.astype("d"))):
         assert "winograd" not in explain("conv.forward", *small, None, *given)
+    window = ((3, 3), ONE, ONE, ONE, 1)
+    assert "numba_cpu:winograd" in explain("conv.grad_weight", x, x, *window)
+    one = x.reshape(-1, 16, 1, 1)  # a tile of one position takes 36 products instead of 9
+    for dy, seen in ((x[:, :4], x), (x, x[:, :4]), (x[:, :, :5, :6], x), (one, one)):
+        assert "winograd" not in explain("conv.grad_weight", dy, seen, *window)
+    assert "winograd" not in explain("conv.grad_weight", x, x, (3, 3), ONE, ONE, (2, 2), 1)
     with (
         use_backend("numba_cpu:winograd"),
         pytest.raises(LookupError, match="numba_cpu:winograd' cannot do"),

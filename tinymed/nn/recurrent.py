@@ -15,6 +15,7 @@ import numpy as np
 
 from tinymed import ops
 from tinymed.creation import empty, zeros
+from tinymed.kernels.recording import constant
 from tinymed.nn import init
 from tinymed.nn.module import Module, Parameter, check_sizes
 from tinymed.nn.packing import PackedSequence
@@ -168,6 +169,8 @@ class _Recurrent(Module):
         expected = [(count, how.batch, size) for size in self._sizes()]
         if parts is None:
             made = [zeros(shape[1:], dtype=like.dtype, device=like.device) for shape in expected]
+            for part in made:
+                constant(part.data)
             return [[part] * count for part in made]
         for part, shape in zip(parts, expected, strict=True):
             if tuple(part.shape) != shape:

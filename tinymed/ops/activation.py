@@ -226,7 +226,7 @@ def bias_gradient(grad_output: Any) -> Any:
     """Return dL/dbias (C,) of a layer from dL/dy (N, C, *S): the sum over the other axes."""
     if not isinstance(grad_output, Variable):
         return layer_kernels.bias_grad(grad_output)
-    return sum(grad_output, (0, *range(2, grad_output.ndim)))
+    return sum(grad_output, (0, *range(2, grad_output.data.ndim)))
 
 
 def check_activation(name: str, activation: str | None) -> None:

@@ -13,7 +13,7 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.conv import per_axis
 from tinymed.ops.indexing import take_along_dim
-from tinymed.ops.pooling import batched
+from tinymed.ops.pooling import AvgPool, batched
 from tinymed.ops.reduction import check_floating
 from tinymed.ops.shaping import flatten, reshape, squeeze
 
@@ -142,7 +142,13 @@ def adaptive(name: str, axes: int, x: Any, output_size: Sizes) -> tuple[Any, Sha
 def adaptive_avg_pool(axes: int, x: Any, output_size: Sizes) -> Any:
     """Return the mean over ``output_size`` stretches of each of ``axes`` axes; None keeps one."""
     x, sizes, unbatched = adaptive(f"adaptive_avg_pool{axes}d", axes, x, output_size)
-    y = AdaptiveAvgPool(sizes)(x)
+    if all(n % m == 0 for n, m in zip(x.shape[2:], sizes, strict=True)):  # windows of one size
+        window = tuple(n // m for n, m in zip(x.shape[2:], sizes, strict=True))
+        once, none = (1,) * axes, (0,) * axes
+        settings = {"count_include_pad": True, "divisor_override": None}
+        y = AvgPool(window, window, none, once, False, **settings)(x)
+    else:
+        y = AdaptiveAvgPool(sizes)(x)
     return squeeze(y, 0) if unbatched else y
 
 

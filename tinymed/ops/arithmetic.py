@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tinymed.kernels import arithmetic as kernels
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import active
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, log, select, where
 from tinymed.ops.promotion import cast, promote, result_type, same_dtype
@@ -31,7 +33,7 @@ class Add(Broadcasting):
     """y = a + b;  dL/da = dL/dy, dL/db = dL/dy."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        return a + b
+        return a + b if active() is None else kernels.add(a, b)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return grad_output, grad_output
@@ -51,10 +53,15 @@ class Multiply(Broadcasting):
     """y = a b;  dL/da = b dL/dy, dL/db = a dL/dy."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        return a * b
+        return a * b if active() is None else kernels.multiply(a, b)
 
     def backward(self, grad_output: Array, a: Array, b: Array) -> tuple[Any, ...]:
         to_a, to_b = self.edges  # an edge of None: nobody wants that gradient
+        if active() is not None:
+            return (
+                kernels.multiply(grad_output, b) if to_a else None,
+                kernels.multiply(grad_output, a) if to_b else None,
+            )
         return grad_output * b if to_a else None, grad_output * a if to_b else None
 
 

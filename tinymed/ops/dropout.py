@@ -9,6 +9,8 @@ import numpy as np
 
 from tinymed.autograd import Variable
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.buffers import empty
+from tinymed.kernels.recording import act, active
 from tinymed.ops.arithmetic import add, multiply
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.reduction import check_floating
@@ -99,7 +101,11 @@ def feature_alpha_dropout(
 def scaled(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return x times a mask of this shape, 0 or 1 / (1 - p)."""
     scale = x.dtype.type(1 - p) if p < 1 else 1
-    return multiply(x, kept(x, shape, p, generator) / scale)
+    if active() is None:
+        return multiply(x, kept(x, shape, p, generator) / scale)
+    mask = empty(shape, x.dtype)  # a compiled step draws it anew in each repetition
+    act(lambda: np.divide(kept(x, shape, p, generator), scale, out=mask))
+    return multiply(x, mask)
 
 
 def shifted(x: Any, shape: Shape, p: float, generator: Generator) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from tinymed.autograd import Function, Variable
 from tinymed.errors import check_dim, check_size
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import active
 from tinymed.ops.broadcasting import Shape, broadcast_shapes, expand
 from tinymed.ops.shaping import reshape
 
@@ -62,6 +63,10 @@ class AddAt(Function):
         self.keep(index=self.index)
         if not meets_once(self.index):
             return added_at(self.index, self.shape, x)
+        if active() is not None and is_view(self.index):
+            from tinymed.kernels.copying import placed
+
+            return placed(x, self.index, self.shape)
         y = array_module(x).zeros(self.shape, x.dtype)
         y[self.index] = x
         return y
@@ -172,6 +177,12 @@ def meets_once(index: Any) -> bool:
         or getattr(getattr(part, "dtype", None), "kind", "") == "b"
         for part in parts
     )
+
+
+def is_view(index: Any) -> bool:
+    """Tell whether an index that meets no place twice gives a view: it holds no mask."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(hasattr(part, "dtype") for part in parts)
 
 
 def plain_index(index: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from tinymed.autograd import Function, Variable
 from tinymed.errors import check_dim, check_size
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import active
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.indexing import getitem
 from tinymed.ops.promotion import cast, result_type
@@ -55,8 +56,12 @@ class Cat(Function):
         return (*first[: self.dim], total, *first[self.dim + 1 :])
 
     def forward(self, *arrays: Array) -> Array:
-        check_size("cat", self.output_shape(*(a.shape for a in arrays)))
+        shape = check_size("cat", self.output_shape(*(a.shape for a in arrays)))
         self.ends = [0, *itertools.accumulate(a.shape[self.dim] for a in arrays)]
+        if active() is not None:
+            from tinymed.kernels.copying import joined
+
+            return joined(arrays, self.dim, shape)
         return array_module(*arrays).concatenate(arrays, axis=self.dim)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:

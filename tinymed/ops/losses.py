@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinymed.autograd import Function, Variable
+from tinymed.kernels import losses as value_kernels
 from tinymed.kernels import softmax as kernels
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.ops.activation import log_softmax, logsigmoid, softmax
+from tinymed.ops.activation import log_softmax, logsigmoid, sigmoid, softmax
 from tinymed.ops.arithmetic import negative
 from tinymed.ops.broadcasting import Shape, expand
 from tinymed.ops.elementwise import clamp, log
@@ -71,6 +73,25 @@ class MeanCrossEntropy(CrossEntropy):
         if not isinstance(grad_output, Variable):
             return kernels.mean_cross_entropy_grad(grad_output, x, target), None
         return super().backward(expand(grad_output / len(target), target.shape), x, target)
+
+
+class MeanLogistic(Function):
+    """y = mean of log(1 + exp(x)) - t x;  dL/dx = (sigmoid(x) - t) dL/dy / n, dL/dt = -x dL/dy / n."""
+
+    def output_shape(self, x: Shape, target: Shape) -> Shape:
+        return ()
+
+    def forward(self, x: Array, target: Array) -> Array:
+        return value_kernels.mean_logistic(x, target)
+
+    def backward(self, grad_output: Array, x: Array, target: Array) -> tuple[Any, ...]:
+        to_x, to_target = self.edges
+        grad_x = None
+        if to_x and isinstance(grad_output, Variable):
+            grad_x = (sigmoid(x) - target) * (grad_output / x.size)
+        elif to_x:
+            grad_x = value_kernels.mean_logistic_grad(grad_output, x, target)
+        return grad_x, -x * (grad_output / x.size) if to_target else None
 
 
 class BinaryCrossEntropy(Function):
@@ -243,6 +264,12 @@ def binary_cross_entropy_with_logits(
     reduction : "mean", "sum" or "none"
     """
     name = "binary_cross_entropy_with_logits"
+    if reduction == "mean" and weight is None is pos_weight:  # what training mostly asks for
+        same_shape(name, x=x, target=target)
+        check_floats(name, x)
+        check_range(name, target, 0, 1)
+        if math.prod(x.shape):
+            return MeanLogistic()(x, cast(target, x.dtype))
     losses = weighed(name, logistic(name, x, target, pos_weight), weight)
     return reduce(name, losses, reduction)
 

@@ -8,6 +8,7 @@ from typing import Any
 from tinymed.autograd import Function, Variable, wrote
 from tinymed.kernels import normalization as kernels
 from tinymed.kernels.arrays import Array
+from tinymed.kernels.recording import action
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.elementwise import sqrt
 from tinymed.ops.promotion import same_dtype
@@ -143,7 +144,7 @@ def batch_norm(
     y = node(x, weight, bias)
     if running_mean is not None:
         move(running_mean, node.kept("mean"), momentum)
-        move(running_var, node.kept("variance") * (count / (count - 1)), momentum)
+        move(running_var, node.kept("variance"), momentum, count / (count - 1))
     return y
 
 
@@ -159,9 +160,10 @@ def check_running(x: Any, running_mean: Any, running_var: Any) -> None:
             )
 
 
-def move(running: Any, batch: Array, momentum: float) -> None:
-    """Move running statistics towards a batch's, in place."""
+@action
+def move(running: Any, batch: Array, momentum: float, factor: float = 1.0) -> None:
+    """Move running statistics towards a batch's, times ``factor``, in place."""
     array = running.data if isinstance(running, Variable) else running
     array *= 1 - momentum
-    array += momentum * batch
+    array += momentum * (batch * factor if factor != 1 else batch)
     wrote(array)

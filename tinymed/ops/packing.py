@@ -16,6 +16,7 @@ import numpy as np
 from tinymed.autograd import Function, Variable
 from tinymed.errors import check_size
 from tinymed.kernels.arrays import Array, array_module, to_host
+from tinymed.kernels.recording import active
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.shaping import reshape
 
@@ -39,6 +40,10 @@ class TakeRows(Function):
     def forward(self, x: Array) -> Array:
         self.output_shape(x.shape)
         flat = x.reshape(math.prod(self.leading), *x.shape[len(self.leading) :])
+        if active() is not None:
+            from tinymed.kernels.copying import take_rows
+
+            return take_rows(flat, self.rows)
         return flat[array_module(x).asarray(self.rows)]
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
@@ -58,6 +63,10 @@ class PutRows(Function):
 
     def forward(self, x: Array) -> Array:
         xp, shape = array_module(x), self.output_shape(x.shape)
+        if active() is not None:
+            from tinymed.kernels.copying import put_rows
+
+            return put_rows(x, self.rows, math.prod(self.leading), self.value).reshape(shape)
         y = xp.full((math.prod(self.leading), *x.shape[1:]), self.value, x.dtype)
         y[xp.asarray(self.rows)] = x
         return y.reshape(shape)

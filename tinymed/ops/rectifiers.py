@@ -9,8 +9,9 @@ import numpy as np
 from tinymed.autograd import Variable
 from tinymed.kernels import activation as kernels
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.ops.arithmetic import subtract
+from tinymed.ops.arithmetic import multiply, subtract
 from tinymed.ops.broadcasting import Broadcasting
+from tinymed.ops.division import divide
 from tinymed.ops.elementwise import Unary, clamp, exp, select, where
 from tinymed.ops.promotion import number_in, same_dtype
 from tinymed.ops.reduction import check_floating
@@ -65,7 +66,7 @@ class LeakyReLU(Unary):
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
         if not isinstance(grad_output, Variable):
             return (kernels.grad(grad_output, x, "leaky_relu", self.slope),)
-        return (where(x > 0, grad_output, grad_output * self.slope),)
+        return (where(x > 0, grad_output, multiply(grad_output, self.slope)),)
 
 
 class ELU(Unary):
@@ -108,7 +109,7 @@ class HardSigmoid(Unary):
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
         if not isinstance(grad_output, Variable):
             return (kernels.grad(grad_output, x, "hardsigmoid"),)
-        return (where((x > -3) & (x < 3), grad_output / 6, 0.0),)
+        return (where((x > -3) & (x < 3), divide(grad_output, 6), 0.0),)
 
 
 class HardSwish(Unary):

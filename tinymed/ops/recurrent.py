@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 from tinymed.autograd import MODE, Function, Variable
 from tinymed.kernels import recurrent as kernels
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.matmul import product
-from tinymed.kernels.recurrent.reference import before, parts
+from tinymed.kernels.matmul import bias_grad, product
+from tinymed.kernels.recording import constant
+from tinymed.kernels.recurrent.reference import parts
 from tinymed.ops.broadcasting import Shape, total
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -98,7 +99,7 @@ class _Recurrent(Function):
 
     def h_before(self, h: Array, h0: Array) -> Array:
         """Return the state with which each row's step began, (R, P)."""
-        return before(h, h0, self.sizes, self.reverse)
+        return kernels.before(h, h0, self.sizes, self.reverse)
 
     def products(
         self, grad_sums: Array, of_state: Array, h_before: Array | None, x: Array, weight_ih: Array
@@ -109,8 +110,8 @@ class _Recurrent(Function):
             product(grad_sums, weight_ih) if to_x else None,  # (R, G)(G, D) -> (R, D)
             product(grad_sums.T, x) if to_weight_ih else None,  # (G, R)(R, D) -> (G, D)
             product(of_state.T, h_before) if to_weight_hh else None,  # (G, R)(R, P) -> (G, P)
-            total(grad_sums, (0,), keepdim=False) if to_bias_ih else None,
-            total(of_state, (0,), keepdim=False) if to_bias_hh else None,
+            bias_grad(grad_sums) if to_bias_ih else None,
+            bias_grad(of_state) if to_bias_hh else None,
         )
 
     def refuse_second_graph(self, *values: Any) -> None:
@@ -318,4 +319,4 @@ def shape_of(x: Array | None) -> Any:
 
 def or_zeros(gradient: Array | None, like: Array) -> Array:
     """Return the gradient of an output; zeros where it was not used."""
-    return array_module(like).zeros_like(like) if gradient is None else gradient
+    return constant(array_module(like).zeros_like(like)) if gradient is None else gradient

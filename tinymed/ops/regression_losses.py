@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinymed.kernels.arrays import array_module
+from tinymed.autograd import Function, Variable
+from tinymed.kernels import losses as kernels
+from tinymed.kernels.arrays import Array, array_module
+from tinymed.ops.broadcasting import Shape
 from tinymed.ops.division import divide
 from tinymed.ops.elementwise import abs, clamp, exp, log, where
 from tinymed.ops.loss_rules import (
@@ -34,6 +37,24 @@ __all__ = [
 ]
 
 
+class MeanSquares(Function):
+    """y = mean of (x - t)^2;  dL/dx = 2 (x - t) dL/dy / n, dL/dt = -dL/dx."""
+
+    def output_shape(self, x: Shape, target: Shape) -> Shape:
+        return ()
+
+    def forward(self, x: Array, target: Array) -> Array:
+        return kernels.mean_squares(x, target)
+
+    def backward(self, grad_output: Array, x: Array, target: Array) -> tuple[Any, ...]:
+        if isinstance(grad_output, Variable):
+            gradient = (x - target) * (grad_output * (2 / x.size))
+        else:
+            gradient = kernels.mean_squares_grad(grad_output, x, target)
+        to_x, to_target = self.edges
+        return gradient if to_x else None, -gradient if to_target else None
+
+
 def mse_loss(x: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
     """Return the mean of (x - target)^2. Shapes must be equal: (N,) and (N, 1) are a mistake.
 
@@ -44,6 +65,11 @@ def mse_loss(x: Any, target: Any, reduction: str = "mean", weight: Any = None) -
     weight : the same shape, or None
         Weight of each square; the mean is divided by the sum of the weights.
     """
+    if reduction == "mean" and weight is None and math.prod(x.shape):
+        same_shape("mse_loss", x=x, target=target)
+        x, target = promote(x, target)
+        check_floats("mse_loss", x)
+        return MeanSquares()(x, target)  # what training mostly asks for, as one node
     difference = _difference("mse_loss", x, target)
     check_floats("mse_loss", difference)
     return _reduce_weighted("mse_loss", difference * difference, weight, reduction)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tinymed.autograd import Variable
 from tinymed.kernels.arrays import array_module
+from tinymed.kernels.recording import constant
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.joining import stack
 from tinymed.ops.packing import Packing, pack, packing, take_rows, unpack
@@ -201,7 +202,7 @@ def initial(name: str, x: Any, state: Any, how: Packing, width: int) -> Any:
     """Return an initial state (N, width), the longest sequence first; zeros for None."""
     if state is None:
         array = x.data if isinstance(x, Variable) else x
-        return array_module(array).zeros((how.batch, width), array.dtype)
+        return constant(array_module(array).zeros((how.batch, width), array.dtype))
     same_dtype(name, x=x, state=state)
     if len(how.padded) == 2 and tuple(state.shape) != (how.batch, width):
         raise ValueError(f"{name}: state {state.shape} must be {(how.batch, width)}, as x says")

@@ -12,6 +12,7 @@ import numpy as np
 from tinymed.autograd import Function, owner
 from tinymed.errors import check_dim, check_dims
 from tinymed.kernels.arrays import Array
+from tinymed.kernels.recording import active, copied
 from tinymed.ops.broadcasting import Shape
 
 __all__ = [
@@ -50,6 +51,8 @@ class Reshape(Function):
                 f"view: x {x.shape} with strides {x.strides} cannot be seen as {self.shape} "
                 "without a copy; use reshape"
             )
+        if active() is not None and owner(y) is not owner(x):
+            y = copied(x).reshape(y.shape)
         return y
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
@@ -79,7 +82,7 @@ class Clone(Function):
         return x
 
     def forward(self, x: Array) -> Array:
-        return x.copy()
+        return copied(x)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return (grad_output,)

@@ -36,6 +36,8 @@ class Adam(Optimizer):
     Kingma, Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
     """
 
+    kernel = kernels.adam
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -64,11 +66,11 @@ class Adam(Optimizer):
         super().check(group)
         check_betas(type(self).__name__, group)
 
-    def update_all(
+    def arguments(
         self, params: list[Array], grads: list[Array], states: list[State], group: Group
-    ) -> None:
-        """Change ``params`` in place."""
-        kernels.adam(
+    ) -> tuple[Any, ...]:
+        """Return what the kernel is called with."""
+        return (
             params,
             grads,
             slots(states, "exp_avg", params),

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from tinymed.autograd import wrote
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.recording import action
+from tinymed.kernels.buffers import empty
+from tinymed.kernels.recording import Slot, act, action, active
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
@@ -26,6 +27,7 @@ __all__ = ["Group", "Optimizer", "State", "check_betas", "check_not_negative", "
 Group = dict[str, Any]
 State = dict[str, Any]
 
+MOST_NUMBERS = 16  # that a kernel takes: betas, rates, corrections
 BESIDE = {"params", "initial_lr"}  # what a group has that is no setting: a scheduler's first rate
 ROWS = "SGD, Adagrad and SparseAdam"  # the optimizers that take a RowGradient
 
@@ -45,6 +47,8 @@ class Optimizer:
     defaults : dict
         The settings of groups that do not give their own.
     """
+
+    kernel: ClassVar[Any] = None  # the one call for parameters that are alike, if it is one
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -103,23 +107,43 @@ class Optimizer:
             elif param.grad is not None:
                 param.grad = Tensor(array_module(param.data).zeros_like(param.data))
 
-    @action
     def step(self) -> None:
         """Change every parameter that has a gradient."""
         for group in self.param_groups:
             for param in group["params"]:
                 self.check_gradient(param, group)  # all of them before one is changed
+        if active() is not None and self._can_be_recorded():
+            for together in self._alike():
+                self._record(*together)
+        else:
+            self._step()
+
+    @action
+    def _step(self) -> None:
+        first = 0
+        for group in self.param_groups:
+            for number, param in enumerate(group["params"], first):
+                if isinstance(param.grad, RowGradient):
+                    state = self.state.setdefault(number, {"step": 0})
+                    state["step"] += 1
+                    self._step_along_rows(param, state, group)
+            first += len(group["params"])
+        for params, grads, states, group in self._alike():
+            for state in states:
+                state["step"] += 1
+            self.update_all(params, grads, states, group)
+            for array in params:
+                wrote(array)
+
+    def _alike(self) -> Iterator[tuple[list[Array], list[Array], list[State], Group]]:
+        """Yield parameters with dense gradients that are changed together, as `update_all` asks."""
         first = 0
         for group in self.param_groups:
             together: dict[Hashable, tuple[list[Array], list[Array], list[State]]] = {}
             for number, param in enumerate(group["params"], first):
-                if param.grad is None:
+                if param.grad is None or isinstance(param.grad, RowGradient):
                     continue
                 state = self.state.setdefault(number, {"step": 0})
-                state["step"] += 1
-                if isinstance(param.grad, RowGradient):
-                    self._step_along_rows(param, state, group)
-                    continue
                 array = param.data
                 kind = array.__class__, array.dtype, self.alike(state)
                 params, grads, states = together.setdefault(kind, ([], [], []))
@@ -128,9 +152,58 @@ class Optimizer:
                 states.append(state)
             first += len(group["params"])
             for params, grads, states in together.values():
-                self.update_all(params, grads, states, group)
-                for array in params:
-                    wrote(array)
+                yield params, grads, states, group
+
+    # ------------------------------------------------------------- as part of a compiled step
+
+    def _can_be_recorded(self) -> bool:
+        """Return whether a step is one call of a kernel for each group, on memory that stays."""
+        if self.kernel is None or any(group["maximize"] for group in self.param_groups):
+            return False
+        given = [p for p in self.parameters() if p.grad is not None]
+        return all(
+            p.data.flags.carray and p.grad.data.flags.carray and p.data.dtype.kind == "f"
+            for p in given
+        )
+
+    def _record(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> None:
+        """Record the kernel's call, and before it an action that finds its numbers.
+
+        The action counts steps and reads the settings, which schedulers change; the call is
+        compiled.
+        """
+        slot = Slot(empty((MOST_NUMBERS,), "float64"))
+        run: Any = None
+
+        def find_numbers() -> tuple[Any, ...]:
+            nonlocal run
+            for state in states:
+                state["step"] += 1
+            arguments = self.arguments(params, grads, states, group)
+            run = run or self.kernel.chosen(*arguments)
+            with slot.filled():
+                run(*arguments)
+            for array in params:
+                wrote(array)
+            return arguments
+
+        arguments = act(find_numbers)
+        with slot.read():
+            run(*arguments)
+        recording = active()
+        if recording is not None:
+            known, held = self._structure(), self.state
+            recording.guards.append(lambda: self.state is held and self._structure() == known)
+
+    def _structure(self) -> list[Any]:
+        """Return what a recorded step is bound to: flags, and how many parameters there are."""
+        return [
+            len(value) if name == "params" else bool(value)
+            for group in self.param_groups
+            for name, value in group.items()
+        ]
 
     def _step_along_rows(self, param: Tensor, state: State, group: Group) -> None:
         """Change one parameter by the gradient of some of its rows."""
@@ -158,10 +231,19 @@ class Optimizer:
                 f"{param.shape}, its RowGradient only {len(param.grad.rows)}; use weight_decay=0"
             )
 
+    def arguments(
+        self, params: list[Array], grads: list[Array], states: list[State], group: Group
+    ) -> tuple[Any, ...]:
+        """Return what `kernel` is called with; for optimizers that have one."""
+        raise NotImplementedError(f"{type(self).__name__} has no kernel")
+
     def update_all(
         self, params: list[Array], grads: list[Array], states: list[State], group: Group
     ) -> None:
         """Change ``params`` in place: arrays of one dtype whose states are `alike`."""
+        if self.kernel is not None:
+            self.kernel(*self.arguments(params, grads, states, group))
+            return
         for param, grad, state in zip(params, grads, states, strict=True):
             self.update(param, grad, state, group)
 

@@ -30,6 +30,8 @@ class SGD(Optimizer):
     Sutskever, Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum".
     """
 
+    kernel = kernels.sgd
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -61,12 +63,12 @@ class SGD(Optimizer):
         """Return what must be equal in the states of parameters that are changed together."""
         return "momentum_buffer" in state
 
-    def update_all(
+    def arguments(
         self, params: list[Array], grads: list[Array], states: list[State], group: Group
-    ) -> None:
-        """Change ``params`` in place."""
+    ) -> tuple[Any, ...]:
+        """Return what the kernel is called with."""
         first = "momentum_buffer" not in states[0]
-        kernels.sgd(
+        return (
             params,
             grads,
             slots(states, "momentum_buffer", params) if group["momentum"] else None,

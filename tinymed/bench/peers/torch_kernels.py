@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from tinymed.bench.contest import Attempt, CannotError
+from tinymed.bench.peers.torch_activations import activation, activation_grad
 from tinymed.bench.peers.torch_optimizers import adam, sgd
 
 __all__ = ["arrays", "image", "kernel"]
@@ -245,13 +246,6 @@ def first_layer(x: Any, weight: Any, bias: Any, padding: Any) -> Attempt:
     return Attempt(call, arrays)
 
 
-def activation_grad(dy: Any, y: Any, activation: str) -> Attempt:
-    if activation == "relu":
-        return Attempt(lambda: aten.threshold_backward(dy, y, 0), arrays)
-    backward = {"tanh": aten.tanh_backward, "sigmoid": aten.sigmoid_backward}[activation]
-    return Attempt(lambda: backward(dy, y), arrays)
-
-
 def bias_grad(dy: Any) -> Attempt:
     axes = [0, *range(2, dy.ndim)]
     return Attempt(lambda: dy.sum(axes), arrays)
@@ -278,6 +272,8 @@ def mean_cross_entropy(logits: Any, target: Any) -> Attempt:
 
 
 KERNELS: dict[str, Callable[..., Attempts]] = {
+    "activation.forward": activation,
+    "activation.grad": activation_grad,
     "matmul.product": product,
     "matmul.activation_grad": activation_grad,
     "matmul.bias_grad": bias_grad,

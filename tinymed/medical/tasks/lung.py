@@ -35,7 +35,7 @@ LUNG = ImageDiagnosis(
     ),
     window=NODULE,
     network="NoduleCNN",
-    settings={"widths": [16, 32, 64]},
+    settings={"widths": [24, 48, 96]},
     quick_settings={"widths": [8, 16, 32]},
     augment=Augment(
         rotate=180,  # an axial patch has no upright
