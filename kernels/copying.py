@@ -31,7 +31,7 @@ def copy(array: Array) -> Array:
 
 
 def contiguous(array: Array) -> Array:
-    """Return ``array``, or a contiguous copy; what kernels take in place of `np.ascontiguousarray`."""
+    """Return ``array``, or a contiguous copy: `np.ascontiguousarray` for kernels."""
     if array.flags.c_contiguous:
         return array
     return np.ascontiguousarray(array) if recording.active() is None else copy(array)

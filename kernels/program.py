@@ -29,8 +29,8 @@ NUMBERS = {bool: types.boolean, int: types.intp, float: types.float64}
 class Program:
     """What a recording did, as a list of functions without arguments; calling it does it again.
 
-    Calls that are worth several threads stay calls of `parallel`. The others between them become one
-    compiled function each: one for the whole step, if it is small.
+    Calls that are worth several threads stay calls of `parallel`. The others between them become
+    one compiled function each: one for the whole step, if it is small.
     """
 
     def __init__(self, recording: Recording) -> None:

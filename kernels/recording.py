@@ -38,14 +38,15 @@ __all__ = [
 ]
 
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Call(NamedTuple):
     """One call ``parallel(function, count, least, *given)``."""
 
     function: Callable[..., Any]
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's own count() is not used
     least: int
     given: tuple[Any, ...]
 
@@ -102,10 +103,11 @@ class Slot:
         """Note that the last call reads its last argument here, and what its addresses lead to."""
         recording = _state.recording
         if recording is not None:
-            call = recording.steps[-1]
+            call = recording.steps.pop()
             changing = Numbers(numbers)
             changing.place = self.place
-            recording.steps[-1] = call._replace(given=(*call.given[:-1], changing))
+            if isinstance(call, Call):
+                recording.steps.append(call._replace(given=(*call.given[:-1], changing)))
             recording.hidden += hidden
 
 
@@ -120,7 +122,7 @@ class Recording:
 
     def __init__(self, watched: Sequence[Any] | None = None) -> None:
         self.steps: list[Call | Action] = []
-        self.made: list[Any] = []  # all results and scratch, kept so that none takes another's place
+        self.made: list[Any] = []  # all results and scratch, kept: each has its own place
         self.constants: list[Any] = []  # those among them that nobody writes again
         self.hidden: list[Any] = []  # arrays that calls reach through a table of addresses
         self.guards: list[Callable[[], bool]] = []  # whether what was recorded still holds

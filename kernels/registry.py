@@ -240,7 +240,7 @@ def explain(name: str, *arguments: Any) -> str:
     kernel, named = KERNELS[name], PREFERENCE.get()
     preference = named or ENVIRONMENT
     asks = f"{'use_backend' if named else 'TINYMED_BACKEND'} asks for {', '.join(preference or ())}"
-    if len(arguments) == len(inspect.signature(kernel.load("reference")).parameters):
+    if _complete(inspect.signature(kernel.load("reference")), arguments):
         chosen = kernel.choose(arguments, preference)
         return f"{name} runs {chosen.implementation!r}: {asks if preference else chosen.why}"
     lines = [
@@ -250,6 +250,15 @@ def explain(name: str, *arguments: Any) -> str:
     ]
     head = f"{name} runs the first of these that can and pays" + (f"; {asks}" if preference else "")
     return "\n".join([head + ":", *lines])
+
+
+def _complete(signature: Any, arguments: tuple[Any, ...]) -> bool:
+    """Return whether a kernel can be called with these arguments."""
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def table() -> list[tuple[str, str, str]]:

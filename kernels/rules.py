@@ -181,7 +181,7 @@ def three_by_three_windows(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool
 
 
 def many_sums(dy: Any, x: Any, *settings: Any) -> bool:
-    """Return whether there are 8 channels, 128 positions and no more products with tiles."""
+    """Return whether there are 8 channels, 128 positions and fewer products with tiles."""
     n, k, height, width = dy.shape
     tiles = -(-height // 4) * -(-width // 4)
     enough = min(k, x.shape[1]) >= 8 and n * height * width >= 128
@@ -249,9 +249,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "losses.mean_logistic": (Rule("numba_cpu", alike_floats, always, "one pass over memory"),),
     "losses.mean_logistic_grad": OF_LOSS,
     "matmul.product": (Rule("numba_cpu", matrices, long_product, "2^18 multiply-adds or more"),),
-    "matmul.activation_grad": (
-        Rule("numba_cpu", floats, some_thousands, "4096 elements or more: one pass"),
-    ),
     "matmul.bias_grad": (Rule("numba_cpu", floats, some_thousands, "4096 elements or more"),),
     "matmul.linear": (
         Rule("numba_cpu", matrices, long_linear, "2^18 multiply-adds or more; bias and f fused"),

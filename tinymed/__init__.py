@@ -59,7 +59,7 @@ from tinymed.dtypes import (
     short,
     uint8,
 )
-from tinymed.errors import AnomalyError, CheckpointError, DataError
+from tinymed.errors import AnomalyError, CheckpointError, CompileError, DataError
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.kernels import explain, use_backend
 from tinymed.kernels.arrays import Device as device  # noqa: N813 - PyTorch's name
@@ -86,6 +86,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AnomalyError",
     "CheckpointError",
+    "CompileError",
     "DataError",
     "Function",
     "Tensor",
@@ -93,6 +94,7 @@ __all__ = [
     "as_tensor",
     "bernoulli",
     "bool",
+    "compile",
     "cuda",
     "data",
     "default_generator",
@@ -173,6 +175,7 @@ PARTS = (
 
 if TYPE_CHECKING:  # editors and type checkers read it as what it comes to
     from tinymed import cuda, data, metrics, nn, optim
+    from tinymed.compilation import compile
     from tinymed.ops import *  # noqa: F403
 else:
 
@@ -180,6 +183,8 @@ else:
         """Return a part of the package or an operation."""
         if name in PARTS:
             return importlib.import_module(f"{__name__}.{name}")
+        if name == "compile":  # it needs nn
+            return importlib.import_module(f"{__name__}.compilation").compile
         if name in ops.__all__:
             return getattr(ops, name)
         raise AttributeError(f"module 'tinymed' has no attribute {name!r}")

@@ -1,10 +1,11 @@
 """`compile`: a training step, or a model, as a list of compiled calls without the Python between.
 
-The first call with inputs of certain shapes runs the step as it is and takes down the compiled calls
-that it makes. So does the second. The two must have made the same calls, and what they were handed
-must have come from kernels, from the inputs, or be the same in both: anything else depends on values
-and cannot be repeated. The calls are then made once more on the second batch, from memory full of NaN,
-and have to give the same results. From then on they alone are made, by one compiled function.
+The first call with inputs of certain shapes runs the step as it is and takes down the compiled
+calls that it makes. So does the second. The two must have made the same calls, and what they were
+handed must have come from kernels, from the inputs, or be the same in both: anything else depends
+on values and cannot be repeated. The calls are then made once more on the second batch, from memory
+full of NaN, and have to give the same results. From then on they alone are made, by one compiled
+function.
 
 So nothing is guessed and nothing translated: the compiled step is what the eager one did. What it
 cannot repeat it refuses, with the reason.
@@ -23,10 +24,10 @@ from tinymed.anomaly import LAYERS, WATCH, observe_ops
 from tinymed.autograd import MODE, Variable, no_grad
 from tinymed.errors import CompileError
 from tinymed.kernels import recording, use_backend
-from tinymed.kernels.recording import Call, Numbers, Recording
 from tinymed.kernels.registry import PREFERENCE, from_environment, missing
 from tinymed.kernels.threads import get_num_threads
 from tinymed.nn.module import Module
+from tinymed.repetition import arrays_of, check_alike, check_repeats
 from tinymed.tensor import Tensor
 
 __all__ = ["Compiled", "compile"]
@@ -35,13 +36,55 @@ Array = np.ndarray[Any, Any]
 
 # Ops whose results come from compiled kernels, or are views. Of any other one only Python knows.
 REPEATABLE = frozenset(
-    "Add AddAt AvgPool AvgPoolGrad BatchNorm Cat Clone Conv ConvActivated ConvGradInput "
-    "ConvGradWeight ConvPool CrossEntropy ELU Embedding EmbeddingGrad GELU GELUTanh GRU GetItem "
-    "HardSigmoid HardSwish HardTanh LSTM LeakyReLU Linear LinearActivated LogSigmoid MatMul "
-    "MaxPool MaxPoolGrad MeanCrossEntropy MeanLogistic MeanSquares Mish Multiply Permute PutRows "
-    "RNN ReLU Reshape SiLU Sigmoid Softplus TakeRows Tanh".split()
+    [
+        "Add",
+        "AddAt",
+        "AvgPool",
+        "AvgPoolGrad",
+        "BatchNorm",
+        "Cat",
+        "Clone",
+        "Conv",
+        "ConvActivated",
+        "ConvGradInput",
+        "ConvGradWeight",
+        "ConvPool",
+        "CrossEntropy",
+        "ELU",
+        "Embedding",
+        "EmbeddingGrad",
+        "GELU",
+        "GELUTanh",
+        "GRU",
+        "GetItem",
+        "HardSigmoid",
+        "HardSwish",
+        "HardTanh",
+        "LSTM",
+        "LeakyReLU",
+        "Linear",
+        "LinearActivated",
+        "LogSigmoid",
+        "MatMul",
+        "MaxPool",
+        "MaxPoolGrad",
+        "MeanCrossEntropy",
+        "MeanLogistic",
+        "MeanSquares",
+        "Mish",
+        "Multiply",
+        "Permute",
+        "PutRows",
+        "RNN",
+        "ReLU",
+        "Reshape",
+        "SiLU",
+        "Sigmoid",
+        "Softplus",
+        "TakeRows",
+        "Tanh",
+    ]
 )
-TOLERANCE = 1e-5  # of what the program computes, relative to the largest number of an array
 MOST = 16  # plans of one step that are kept, each with all memory of a step
 
 
@@ -74,9 +117,9 @@ def compile(step: Callable[..., Any]) -> Compiled:
     -----
     Worth it where Python is what a step costs: small networks, single inputs. All intermediate
     results of a step stay allocated, for each of the last 16 sets of input shapes. Each of these,
-    and each switch between `train` and `eval`, costs two calls as slow as before and up to a second;
-    so does an array that takes the place of a parameter's. A second call on the values of the
-    first shows nothing, and the next one counts instead.
+    and each switch between `train` and `eval`, costs two calls as slow as before and up to a
+    second; so does an array that takes the place of a parameter's. A second call on the values of
+    the first shows nothing, and the next one counts instead.
 
     Gradients are left in ``.grad``, in the same memory each time. Threads may call it, one waits
     for the other.
@@ -278,7 +321,7 @@ class _Run:
     def arrays(self) -> Iterator[Array]:
         """Yield each array that compiled calls were handed, once: the largest at its place."""
         largest: dict[int, Array] = {}
-        for array in (*_arrays_of(self.recording), *self.recording.hidden):
+        for array in (*arrays_of(self.recording), *self.recording.hidden):
             at = array.ctypes.data
             if at not in largest or array.nbytes > largest[at].nbytes:
                 largest[at] = array
@@ -316,24 +359,7 @@ def _detached(result: Any) -> Any:
     return Tensor(result.data.copy())
 
 
-def _arrays_of(taken: Recording) -> Iterator[Array]:
-    """Yield the arrays of all calls, in order, those in tuples too."""
-    for step in taken.steps:
-        if isinstance(step, Call):
-            yield from _arrays_in(step.given)
-
-
-def _arrays_in(values: Any) -> Iterator[Array]:
-    for value in values:
-        if isinstance(value, np.ndarray):
-            yield value
-        elif isinstance(value, tuple):
-            yield from _arrays_in(value)
-
-
-def _program(
-    earlier: _Run, run: _Run, before: list[tuple[Array, Array]]
-) -> Callable[[], None]:
+def _program(earlier: _Run, run: _Run, before: list[tuple[Array, Array]]) -> Callable[[], None]:
     """Return what repeats ``run``; ``before`` are the earlier run's arrays as they were before it.
 
     Raises
@@ -344,89 +370,10 @@ def _program(
     from tinymed.kernels.program import Program  # Numba, for those who compile
 
     run.results()  # or say what is wrong with them
-    _check_alike(earlier.recording, run)
+    check_alike(earlier.recording, run.recording, run.inputs)
     try:
         program = Program(run.recording)
     except ValueError as error:
         raise CompileError(f"compile: {error}") from error
-    _check_repeats(program, run, before)
+    check_repeats(program, run.recording, [*run.outcome()], run.inputs, before)
     return program
-
-
-def _check_alike(earlier: Recording, run: _Run) -> None:
-    """Raise if two runs made different calls, or handed over what depends on values."""
-    steps, others = run.recording.steps, earlier.steps
-    if list(map(_shape_of, steps)) != list(map(_shape_of, others)):
-        raise CompileError("compile: two runs of the step made different calls; it reads values")
-    ours = [_extent(array) for array in (*run.recording.made, *run.inputs)]
-    for now, then in zip(_arrays_of(run.recording), _arrays_of(earlier), strict=True):
-        at = now.ctypes.data
-        lasting = at == then.ctypes.data or not now.size
-        if lasting or any(first <= at < last for first, last in ours):
-            continue
-        floats = now.dtype.kind == "f" and now.size > 1
-        if floats or not np.array_equal(now, then):
-            raise CompileError(
-                f"compile: an array {now.shape} {now.dtype} of the step is made by Python, not by a "
-                "kernel"
-            )
-
-
-def _extent(array: Array) -> tuple[int, int]:
-    """Return the first address of a contiguous array, and the one behind its last."""
-    return array.ctypes.data, array.ctypes.data + array.nbytes
-
-
-def _shape_of(step: Any) -> Any:
-    """Return what two runs must have in common: all but the contents and places of arrays."""
-    if not isinstance(step, Call):
-        return getattr(step.function, "__qualname__", type(step.function).__name__)
-    return step.function, step.count, step.least, tuple(map(_form, step.given))
-
-
-def _form(value: Any) -> Any:
-    if isinstance(value, Numbers):
-        return len(value)
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype
-    return tuple(map(_form, value)) if isinstance(value, tuple) else (type(value), value)
-
-
-def _check_repeats(program: Any, run: _Run, before: list[tuple[Array, Array]]) -> None:
-    """Make the calls of ``run`` once more, from where it began, and compare what they computed.
-
-    What kernels are to write is made NaN before: what they do not write would not be noticed.
-    """
-    made, inputs = run.recording.made, {array.ctypes.data for array in run.inputs}
-    state = [(a, then) for a, then in before if a.ctypes.data not in inputs and a.flags.writeable]
-    compared = [(a, a.copy()) for a in (*run.outcome(), *(array for array, _ in state))]
-    after = [(array, array.copy()) for array in made]
-    constants = set(map(id, run.recording.constants))
-    try:
-        for array in made:
-            if array.dtype.kind == "f" and id(array) not in constants:
-                array.fill(np.nan)
-        for array, contents in state:
-            np.copyto(array, contents)
-        program.again()
-        for array, expected in compared:
-            _check_same(array, expected)
-    finally:
-        for array, contents in (*after, *compared):
-            np.copyto(array, contents)
-
-
-def _check_same(found: Array, expected: Array) -> None:
-    """Raise if what a program computed is not what the eager run did."""
-    if expected.dtype.kind != "f":
-        same = np.array_equal(found, expected)
-    else:
-        finite = np.isfinite(expected)
-        scale = float(np.abs(expected[finite]).max(initial=0)) or 1.0
-        differs = np.abs(found[finite] - expected[finite]).max(initial=0) / scale
-        same = bool(differs <= TOLERANCE) and np.array_equal(found[~finite], expected[~finite], True)
-    if not same:
-        raise CompileError(
-            f"compile: repeated, an array {found.shape} of the step comes out differently; something "
-            "that leads to it is not a kernel's"
-        )

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "AnomalyError",
     "CheckpointError",
+    "CompileError",
     "DataError",
     "check_dim",
     "check_dims",

@@ -20,7 +20,6 @@ from numba.extending import intrinsic
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.conv.sum_of_taps import extent, lay_out, to_result
 from tinymed.kernels.simd.dots import add_to
-from tinymed.kernels.simd.prefetch import prefetch_to_write
 from tinymed.kernels.simd.vector import INDEX, VECTOR_BYTES, Code, Vector
 
 __all__ = ["SIDE", "dense_window", "depthwise", "window_products"]
@@ -134,7 +133,7 @@ def window_products(
     lines: Any,
     width: Any,
 ) -> Any:
-    """Add the gradient of a dense window: y[t] += sum over l, i of dy[l, i] x[l + t // 3, i + t % 3].
+    """Add a dense window's gradient: y[3 r + p] += sum over l, i of dy[l, i] x[l + r, i + p].
 
     Nothing outside of dy[: lines, : width], and of what of x it meets, is read.
     """
@@ -175,12 +174,17 @@ def _products_of_lines(
     build, lanes = code.build, code.index(code.lanes)
     whole = build.sdiv(width, lanes)
     rest = build.sub(width, build.mul(whole, lanes))
-    mask, some = code.first_lanes(rest), build.zext(build.icmp_signed(">", rest, code.index(0)), INDEX)
+    mask, some = (
+        code.first_lanes(rest),
+        build.zext(build.icmp_signed(">", rest, code.index(0)), INDEX),
+    )
 
     def products(at: Any, mask: Any, sums: list[Any]) -> list[Any]:
         totals = [Vector(code, total) for total in sums]
         dy_at, x_at = at
-        dy = [code.load(code.address(dy_at, _times(code, pitches[0], r)), mask) for r in range(rows)]
+        dy = [
+            code.load(code.address(dy_at, _times(code, pitches[0], r)), mask) for r in range(rows)
+        ]
         for number in range(rows + SIDE - 1):
             line = code.address(x_at, _times(code, pitches[1], number))
             loaded = [code.load(code.ahead(line, place), mask) for place in range(SIDE)]
@@ -277,7 +281,6 @@ def depthwise(
             y_at = image * grid.results + k
             y_at = ((y_at * depth + begin[0]) * height + begin[1]) * width + begin[2]
             shift = bias[g * grid.results + k]
-            prefetch_to_write(y, y_at, lines * width)
             _lines(y, y_at, width, source, wide, offsets, window, dense, shift, lines, length)
             if activation:
                 for h in range(0, lines, together):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty, full
 from tinymed.kernels.conv.depthwise import SIDE, depthwise

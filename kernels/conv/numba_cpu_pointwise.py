@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty, full
 from tinymed.kernels.conv.numba_cpu_direct import ACTIVATIONS, WORTH

@@ -26,7 +26,13 @@ from tinymed.kernels.simd.tile import tile
 from tinymed.kernels.simd.transpose import transpose
 from tinymed.kernels.simd.vector import VECTOR_BYTES
 
-__all__ = ["ROWS", "channels_side_by_side", "images_side_by_side", "sums_of_images", "sums_of_pairs"]
+__all__ = [
+    "ROWS",
+    "channels_side_by_side",
+    "images_side_by_side",
+    "sums_of_images",
+    "sums_of_pairs",
+]
 
 ROWS = SIZES[0]  # of a tile
 BYTES = 256 * 1024  # of the source at a time, a part of the second cache
@@ -113,7 +119,7 @@ def sums_of_pairs(
 def _to_images(
     y: Any, at: int, image: int, sums: Any, count: int, width: int, images: int, square: Any
 ) -> None:
-    """Store ``count`` numbers of each image of a chunk, from [number][image]; ``images`` are left."""
+    """Store ``count`` numbers of each image of a chunk, of which ``images`` are left."""
     lanes = VECTOR_BYTES // y.itemsize
     for v in range(0, min(width, images), lanes):
         for j in range(0, count, lanes):
@@ -125,9 +131,7 @@ def _to_images(
 
 
 @compiled
-def channels_side_by_side(
-    first: int, last: int, x: Any, laid: Any, sizes: Any, width: int
-) -> None:
+def channels_side_by_side(first: int, last: int, x: Any, laid: Any, sizes: Any, width: int) -> None:
     """Lay out chunks of ``width`` channels: x (N, C, source) to [chunk][position][image][channel].
 
     ``sizes`` as in `sums_of_pairs`. What the last chunk lacks gets copies; a chunk has room for

@@ -213,39 +213,13 @@ def scalar_products(
                 some, y = table[column : column + FEW], sums + column
                 pairs = grid.results // 2 * 2
                 for k in range(0, pairs, 2):
-                    to, k_dy = y + k * table.size, from_dy + k * plane
-                    _two(
-                        partial,
-                        to,
-                        table.size,
-                        dy,
-                        k_dy,
-                        plane,
-                        width,
-                        source,
-                        0,
-                        some,
-                        step,
-                        high,
-                        wide,
-                    )
+                    to, at = y + k * table.size, from_dy + k * plane
+                    given = (partial, to, table.size, dy, at, plane, width)
+                    _two(*given, source, 0, some, step, high, wide)
                 for k in range(pairs, grid.results):
-                    to, k_dy = y + k * table.size, from_dy + k * plane
-                    _one(
-                        partial,
-                        to,
-                        table.size,
-                        dy,
-                        k_dy,
-                        plane,
-                        width,
-                        source,
-                        0,
-                        some,
-                        step,
-                        high,
-                        wide,
-                    )
+                    to, at = y + k * table.size, from_dy + k * plane
+                    given = (partial, to, table.size, dy, at, plane, width)
+                    _one(*given, source, 0, some, step, high, wide)
 
 
 @compiled

@@ -27,7 +27,7 @@ from tinymed.kernels.simd.tile import tile
 from tinymed.kernels.simd.transpose import transpose
 from tinymed.kernels.simd.vector import INDEX, REGISTERS, Code, Vector, lanes_of
 
-__all__ = ["FREQUENCIES", "LANES", "SIDE", "sum_of_tiles", "total"]
+__all__ = ["FREQUENCIES", "SIDE", "sum_of_tiles", "total"]
 
 SIDE = 4  # of a tile of outputs
 REACH = SIDE + TAPS - 1  # of the inputs it sees

@@ -67,7 +67,7 @@ def take(first: int, last: int, y: Any, weight: Any, width: int, ids: Any) -> No
     """
     rows = weight.size // max(1, width)
     for i in range(first, last):
-        if not 0 <= ids[i] < rows:
+        if width and not 0 <= ids[i] < rows:
             raise IndexError("embedding: an id is out of range")
         copy_row(((y, i * width),), ((weight, ids[i] * width),), width, ())
 

@@ -3,7 +3,6 @@
 ``product(a, b)``: a b, (..., M, K)(..., K, N) -> (..., M, N), the leading axes broadcast
 ``linear(x, weight, bias, activation)``: f(x weight^T + bias), x (M, D), weight (H, D), bias (H,)
 or None, activation None, "relu", "tanh" or "sigmoid"
-``activation_grad(grad_output, output, activation)``: dL/dx of y = f(x) from dL/dy and y
 ``bias_grad(grad_output)``: (N, C, *S) -> (C,), summed over all axes but the channels'
 """
 
@@ -11,5 +10,4 @@ from tinymed.kernels.registry import kernel
 
 product = kernel(__name__, "product", "reference", "numba_cpu")
 linear = kernel(__name__, "linear", "reference", "numba_cpu")
-activation_grad = kernel(__name__, "activation_grad", "reference", "numba_cpu")
 bias_grad = kernel(__name__, "bias_grad", "reference", "numba_cpu")

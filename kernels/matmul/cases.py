@@ -57,26 +57,11 @@ def _proofs() -> list[Case]:
     return products + layers
 
 
-def _through(activation: str, *shape: int) -> Any:
-    """Make dL/dy and y of y = f(x)."""
-
-    def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
-        y = rng.standard_normal(shape).clip(0).astype(dtype)
-        return rng.standard_normal(shape).astype(dtype), y, activation
-
-    return make
-
-
 def _array(*shape: int) -> Any:
     return lambda rng, dtype: (rng.standard_normal(shape).astype(dtype),)
 
 
 PROOFS = _proofs()
-PROOFS += [
-    Case("matmul.activation_grad", f"{name} {shape}", _through(name, *shape))
-    for name in ("relu", "tanh", "sigmoid")
-    for shape in ((3, 7), (2, 3, 5, 5), (0, 4))
-]
 PROOFS += [
     Case("matmul.bias_grad", f"{shape}", _array(*shape), shape[0] * 15)
     for shape in ((3, 7), (600, 37), (2, 3, 5), (4, 19, 3, 5), (0, 4), (2, 3, 0), (1, 1))
@@ -114,10 +99,6 @@ BENCHES = [
             (1024, 768, 3072),
             (1, 4096, 128),
         )
-    ),
-    *(
-        Case("matmul.activation_grad", f"relu {shape}", _through("relu", *shape), bytes=12 * size)
-        for shape, size in (((32, 128), 1 << 12), ((32, 16, 64, 64), 1 << 21))
     ),
     *(
         Case("matmul.bias_grad", f"{shape}", _array(*shape), bytes=4 * size)

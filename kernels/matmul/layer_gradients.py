@@ -1,4 +1,4 @@
-"""What goes back through the rest of a layer: the activation, and the sums for the bias."""
+"""The gradient of a layer's bias: sums over all axes but the channels'."""
 
 from __future__ import annotations
 
@@ -7,33 +7,12 @@ from typing import Any
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.simd.loops import elementwise, reduction
 
-__all__ = ["channel_sums", "column_sums", "through_relu", "through_sigmoid", "through_tanh"]
+__all__ = ["channel_sums", "column_sums"]
 
 ROWS = 256  # rows added up before their sum joins the others: rounding errors stay small
 
 _add = elementwise(lambda code, total, x: total + x)
 _sum = reduction(lambda code, x: x, 0.0, lambda code, a, b: a + b)
-_relu = elementwise(lambda code, g, y: code.select(code.compare("==", y, 0), 0, g))
-_tanh = elementwise(lambda code, g, y: g * (1 - y * y))
-_sigmoid = elementwise(lambda code, g, y: g * (y * (1 - y)))
-
-
-@compiled
-def through_relu(first: int, last: int, grad: Any, grad_output: Any, output: Any) -> None:
-    """Elements ``first`` to ``last`` - 1 of dL/dx; 0 where y is 0."""
-    _relu(((grad, first),), ((grad_output, first), (output, first)), last - first, ())
-
-
-@compiled
-def through_tanh(first: int, last: int, grad: Any, grad_output: Any, output: Any) -> None:
-    """Elements ``first`` to ``last`` - 1 of dL/dx = dL/dy (1 - y^2)."""
-    _tanh(((grad, first),), ((grad_output, first), (output, first)), last - first, ())
-
-
-@compiled
-def through_sigmoid(first: int, last: int, grad: Any, grad_output: Any, output: Any) -> None:
-    """Elements ``first`` to ``last`` - 1 of dL/dx = dL/dy y (1 - y)."""
-    _sigmoid(((grad, first),), ((grad_output, first), (output, first)), last - first, ())
 
 
 @compiled

@@ -18,18 +18,11 @@ from tinymed.kernels.matmul.gemm import (
     packed_size,
     panel_width,
 )
-from tinymed.kernels.matmul.layer_gradients import (
-    channel_sums,
-    column_sums,
-    through_relu,
-    through_sigmoid,
-    through_tanh,
-)
+from tinymed.kernels.matmul.layer_gradients import channel_sums, column_sums
 from tinymed.kernels.parallel import parallel
 
 WORTH = 1 << 18  # multiply-adds that are worth a thread: some 5 us
 MANY = 1 << 14  # elements that are worth a thread
-THROUGH = {"relu": through_relu, "tanh": through_tanh, "sigmoid": through_sigmoid}
 FEW = 96  # rows: fewer do not pay for laying out the other matrix
 
 
@@ -41,14 +34,6 @@ def linear(x: Array, weight: Array, bias: Array | None, activation: str | None) 
 def product(a: Array, b: Array) -> Array:
     """Return a b, (M, K)(K, N) -> (M, N)."""
     return _product(a, b, None, None)
-
-
-def activation_grad(grad_output: Array, output: Array, activation: str) -> Array:
-    """Return dL/dx of y = f(x) from dL/dy and y, all of one shape."""
-    grad = empty(output.shape, output.dtype)
-    given = contiguous(grad_output).reshape(-1), contiguous(output).reshape(-1)
-    parallel(THROUGH[activation], grad.size, MANY, grad.reshape(-1), *given)
-    return grad
 
 
 def bias_grad(grad_output: Array) -> Array:

@@ -36,14 +36,6 @@ def product(a: Array, b: Array) -> Array:
     return a @ b
 
 
-def activation_grad(grad_output: Array, output: Array, activation: str) -> Array:
-    """Return dL/dx of y = f(x) from dL/dy and y, all of one shape."""
-    if activation == "relu":
-        return array_module(output).where(output != 0, grad_output, grad_output.dtype.type(0))
-    slope = 1 - output * output if activation == "tanh" else output * (1 - output)
-    return grad_output * slope
-
-
 def bias_grad(grad_output: Array) -> Array:
     """Return dL/dbias (C,), the sum of dL/dy (N, C, *S) over all axes but the channels'."""
     return grad_output.sum(axis=(0, *range(2, grad_output.ndim)))

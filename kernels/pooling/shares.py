@@ -28,6 +28,59 @@ from tinymed.kernels.simd.vector import Code, Vector
 __all__ = ["shares"]
 
 
+class _Share:
+    """What a register of places gets from windows along one row of taps.
+
+    Parameters
+    ----------
+    code : Code
+    g, other : (type, array, offset)
+        The gradients of the windows; which tap won in each, or their divisors.
+    window, windows : number
+        The window that lane 0 takes its first tap from, and how many there are: None if all that
+        is asked for is there.
+    """
+
+    def __init__(self, code: Code, g: Any, other: Any, window: Any, windows: Any) -> None:
+        self.code, self.window, self.windows = code, window, windows
+        kind, array, self.at = g
+        self.gradients = code.pointer(kind, array)
+        self.kind, self.other, self.other_at = other
+        self.divides = isinstance(self.kind.dtype, types.Float)
+
+    def of(self, ahead: Any, shift: Any, number: Any) -> Vector:
+        """Return what lane j gets from window j - shift, for which it is tap ``number``."""
+        code, build = self.code, self.code.build
+        first = build.sub(self.window, shift)
+        mask = None if self.windows is None else within(code, first, self.windows)
+        here = build.add(ahead, first)
+        value = code.load(code.address(self.gradients, build.add(self.at, here)), mask)
+        where = build.add(self.other_at, here)
+        if self.divides:
+            divisors = code.address(code.pointer(self.kind, self.other), where)
+            return value / code.load(divisors, mask, code.constant(1))
+        won = numbers(code, self.kind, self.other, where, mask)
+        tap = in_all_lanes(code, number, won.type.element.width)
+        return code.select(Vector(code, build.icmp_signed("==", won, tap)), value, 0)
+
+    def in_step(self, ahead: Any, number: Any, totals: Carried, taps: Any) -> Carried:
+        """Add up ``taps`` shares: every place meets every tap."""
+
+        def add(tap: Any, totals: Carried) -> Carried:
+            part = self.of(ahead, tap, self.code.build.add(number, tap))
+            return [(Vector(self.code, totals[0]) + part).value]
+
+        return self.code.loop(taps, totals, add)
+
+    def in_turn(self, ahead: Any, number: Any, totals: Carried, taps: int) -> Carried:
+        """Add up the shares of even and of odd places, which meet every second tap."""
+        totals, index = list(totals), self.code.index
+        for tap in range(taps):
+            part = self.of(ahead, index(tap // 2), self.code.build.add(number, index(tap)))
+            totals[tap % 2] = (Vector(self.code, totals[tap % 2]) + part).value
+        return totals
+
+
 @functools.cache
 def shares(stride: int, kernel: int, edge: bool) -> Callable[..., None]:
     """Return the gradient of ``stride`` registers of places, as a function for compiled code.
@@ -63,40 +116,14 @@ def shares(stride: int, kernel: int, edge: bool) -> Callable[..., None]:
             to, at, place, length, source, g_at, rows, window, windows, taps, more, more_at = (
                 arguments
             )
-            from_g, from_other = code.pointer(g, source), None
-            if isinstance(other.dtype, types.Float):
-                from_other = code.pointer(other, more)
-
-            def share(ahead: Any, shift: Any, number: Any) -> Vector:
-                """Return what lane j gets from window j - shift, for which it is tap number."""
-                first = build.sub(window, shift)
-                mask = within(code, first, windows) if edge else None
-                here = build.add(ahead, first)
-                value = code.load(code.address(from_g, build.add(g_at, here)), mask)
-                where = build.add(more_at, here)
-                if from_other is not None:
-                    one = code.constant(1)
-                    return value / code.load(code.address(from_other, where), mask, one)
-                won = numbers(code, other, more, where, mask)
-                tap = in_all_lanes(code, number, won.type.element.width)
-                mine = Vector(code, build.icmp_signed("==", won, tap))
-                return code.select(mine, value, 0)
+            share = _Share(
+                code, (g, source, g_at), (other, more, more_at), window, windows if edge else None
+            )
 
             def row(ahead: Any, number: Any, totals: Carried) -> Carried:
                 if stride == 1:
-                    return code.loop(
-                        taps,
-                        totals,
-                        lambda t, totals: [
-                            (Vector(code, totals[0]) + share(ahead, t, build.add(number, t))).value
-                        ],
-                    )
-                for tap in range(kernel):
-                    total = Vector(code, totals[tap % 2])
-                    part = share(ahead, code.index(tap // 2), build.add(number, code.index(tap)))
-                    totals = list(totals)
-                    totals[tap % 2] = (total + part).value
-                return totals
+                    return share.in_step(ahead, number, totals, taps)
+                return share.in_turn(ahead, number, totals, kernel)
 
             totals = over_rows(code, rows, [code.constant(0).value] * stride, row)
             parts = [Vector(code, total) for total in totals]

@@ -10,9 +10,7 @@ __all__ = ["states_before"]
 
 
 @compiled
-def states_before(
-    first: int, last: int, found: Any, states: Any, state: Any, order: Any
-) -> None:
+def states_before(first: int, last: int, found: Any, states: Any, state: Any, order: Any) -> None:
     """Copy the rows of sequences first to last - 1, in the order of the steps.
 
     ``order`` holds the first row and the number of rows of each; ``state`` is the initial one, and

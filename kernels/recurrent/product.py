@@ -55,8 +55,16 @@ def row_of(panels: Any, depth: int) -> int:
 
 @compiled
 def lay_out(
-    first: int, last: int, panels: Any, b: Any, b_row: int, b_column: int, gates: int, size: int, depth: int
-) -> None:
+    first: int,
+    last: int,
+    panels: Any,
+    b: Any,
+    b_row: int,
+    b_column: int,
+    gates: int,
+    size: int,
+    depth: int,
+) -> None:  # fmt: skip
     """Write b (K, gates * size) as panels (P, K in whole registers, width).
 
     ``b`` is flat, its rows and columns ``b_row`` and ``b_column`` apart, one of which is 1.

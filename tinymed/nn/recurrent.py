@@ -20,6 +20,7 @@ from tinymed.nn import init
 from tinymed.nn.module import Module, Parameter, check_sizes
 from tinymed.nn.packing import PackedSequence
 from tinymed.ops.packing import Packing, pack, packing, take_rows, unpack
+from tinymed.tensor import Tensor
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -169,9 +170,7 @@ class _Recurrent(Module):
         expected = [(count, how.batch, size) for size in self._sizes()]
         if parts is None:
             made = [zeros(shape[1:], dtype=like.dtype, device=like.device) for shape in expected]
-            for part in made:
-                constant(part.data)
-            return [[part] * count for part in made]
+            return [[Tensor(constant(part.data))] * count for part in made]
         for part, shape in zip(parts, expected, strict=True):
             if tuple(part.shape) != shape:
                 raise ValueError(

@@ -145,8 +145,8 @@ def adaptive_avg_pool(axes: int, x: Any, output_size: Sizes) -> Any:
     if all(n % m == 0 for n, m in zip(x.shape[2:], sizes, strict=True)):  # windows of one size
         window = tuple(n // m for n, m in zip(x.shape[2:], sizes, strict=True))
         once, none = (1,) * axes, (0,) * axes
-        settings = {"count_include_pad": True, "divisor_override": None}
-        y = AvgPool(window, window, none, once, False, **settings)(x)
+        shape = window, window, none, once, False
+        y = AvgPool(*shape, count_include_pad=True, divisor_override=None)(x)
     else:
         y = AdaptiveAvgPool(sizes)(x)
     return squeeze(y, 0) if unbatched else y

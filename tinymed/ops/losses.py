@@ -72,11 +72,15 @@ class MeanCrossEntropy(CrossEntropy):
     def backward(self, grad_output: Array, x: Array, target: Array) -> tuple[Any, ...]:
         if not isinstance(grad_output, Variable):
             return kernels.mean_cross_entropy_grad(grad_output, x, target), None
-        return super().backward(expand(grad_output / len(target), target.shape), x, target)
+        share: Any = grad_output
+        return super().backward(expand(share / len(target), target.shape), x, target)
 
 
 class MeanLogistic(Function):
-    """y = mean of log(1 + exp(x)) - t x;  dL/dx = (sigmoid(x) - t) dL/dy / n, dL/dt = -x dL/dy / n."""
+    """y = mean of log(1 + exp(x)) - t x;  dL/dx = (sigmoid(x) - t) dL/dy / n.
+
+    The binary cross-entropy of logits.
+    """
 
     def output_shape(self, x: Shape, target: Shape) -> Shape:
         return ()

@@ -275,7 +275,6 @@ KERNELS: dict[str, Callable[..., Attempts]] = {
     "activation.forward": activation,
     "activation.grad": activation_grad,
     "matmul.product": product,
-    "matmul.activation_grad": activation_grad,
     "matmul.bias_grad": bias_grad,
     "conv_pool.forward": first_layer,
     "softmax.softmax": softmax,

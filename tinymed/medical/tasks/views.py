@@ -7,6 +7,7 @@ steadier than any one of them. It costs eight times the computation and no train
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from tinymed import nn
 from tinymed.data import DataLoader, TensorDataset
+from tinymed.nn.utils.fusion import folded
 from tinymed.training import predict
 
 __all__ = ["positive", "probabilities", "symmetric_views"]
@@ -39,6 +41,7 @@ def probabilities(network: nn.Module, planes: Array, *, symmetric: bool) -> Arra
 
     ``symmetric`` takes the mean over `symmetric_views`.
     """
+    network = folded(copy.deepcopy(network).eval())  # batch norm as part of convolutions
     views = symmetric_views(planes) if symmetric else iter([planes])
     found = [
         positive(predict(network, DataLoader(TensorDataset(view), batch_size=256))[0])
