@@ -89,7 +89,7 @@ class _Team:
     """The helpers of this process, and the one piece of work they are at."""
 
     def __init__(self) -> None:
-        self.free = threading.Lock()  # held by whom the helpers work for
+        self.free = [True]  # empty while the helpers work for somebody
         self.helpers: list[_Helper] = []
 
     def run(self, work: _Work, threads: int) -> None:
@@ -184,7 +184,12 @@ def parallel(function: Callable[..., Any], count: int, least: int, *given: Any) 
         taken_down.steps.append(recording.Call(function, count, least, given))
     team, threads = _team, get_num_threads()
     pieces = min(count // max(1, least), threads * PIECES)
-    if threads == 1 or pieces < 2 or not team.free.acquire(blocking=False):
+    if threads > 1 and pieces > 1:
+        try:
+            del team.free[0]  # only one thread can; after a call, Ctrl-C might come before `try`
+        except IndexError:
+            pieces = 1
+    if threads == 1 or pieces < 2:
         if count:
             function(0, count, *given)
         return
@@ -192,6 +197,6 @@ def parallel(function: Callable[..., Any], count: int, least: int, *given: Any) 
         work = _Work(function, count, -(-count // pieces), given)
         team.run(work, min(threads, pieces))
     finally:
-        team.free.release()
+        team.free.append(True)
     if work.error is not None:
         raise work.error

@@ -1,8 +1,8 @@
 """Two runs of a step compared, and the program made of the second with what the second did.
 
-What `compile` may repeat is found here, not in a list of what Python is allowed to do: calls must be
-the same in both runs, arrays must come from kernels, and made again from nothing, the results must
-be the same.
+What `compile` may repeat is found here, not in a list of what Python is allowed to do: calls must
+be the same in both runs, arrays must come from kernels, and made again from nothing, the results
+must be the same.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def check_alike(earlier: Recording, now: Recording, inputs: Sequence[Array]) -> 
         floats = array.dtype.kind == "f" and array.size > 1
         if floats or not np.array_equal(array, then):
             raise CompileError(
-                f"compile: an array {array.shape} {array.dtype} of the step is made by Python, not by "
-                "a kernel"
+                f"compile: an array {array.shape} {array.dtype} of the step is made by Python, not "
+                "by a kernel"
             )
 
 

@@ -66,8 +66,7 @@ class _Recurrent(Module):
         self, device: str, dtype: Any, generator: np.random.Generator | None = None
     ) -> None:
         """Add the parameters of all layers, drawn from U(-1/sqrt(H), 1/sqrt(H)) as in PyTorch."""
-        self.generator = generator
-        bound = 1 / math.sqrt(self.hidden_size)
+        self.generator, bound = generator, 1 / math.sqrt(self.hidden_size)
         for layer in range(self.num_layers):
             features = self.input_size if layer == 0 else self._sizes()[0] * len(self._suffixes())
             for suffix in self._suffixes():
@@ -165,8 +164,7 @@ class _Recurrent(Module):
 
     def _initial(self, parts: list[Any] | None, how: Packing) -> list[list[Any]]:
         """Return each part of the state as one (N, size) per layer and direction, as packed."""
-        count = self.num_layers * len(self._suffixes())
-        like = self.weight_hh_l0
+        count, like = self.num_layers * len(self._suffixes()), self.weight_hh_l0
         expected = [(count, how.batch, size) for size in self._sizes()]
         if parts is None:
             made = [zeros(shape[1:], dtype=like.dtype, device=like.device) for shape in expected]
