@@ -66,7 +66,7 @@ def rows_in_place(weight: Any, ids: Any, max_norm: float, norm_type: float) -> b
 
 def alike_floats(a: Any, b: Any, *others: Any) -> bool:
     """Return whether two arrays are float32, or float64, and of one shape."""
-    return floats(a) and a.dtype == b.dtype and a.shape == b.shape
+    return floats(a) and a.dtype == getattr(b, "dtype", None) and a.shape == b.shape
 
 
 def alike_but_first(grad_output: Any, x: Any, target: Any) -> bool:

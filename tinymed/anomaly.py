@@ -18,7 +18,15 @@ import numpy as np
 
 from tinymed.errors import AnomalyError
 
-__all__ = ["LAYERS", "WATCH", "Origin", "check_backward", "check_forward", "detect_anomaly", "observe_ops"]
+__all__ = [
+    "LAYERS",
+    "WATCH",
+    "Origin",
+    "check_backward",
+    "check_forward",
+    "detect_anomaly",
+    "observe_ops",
+]
 
 OURS = tuple(
     os.path.dirname(os.path.realpath(path)) + os.sep

@@ -162,9 +162,13 @@ class Compiled:
         if WATCH.values:  # under detect_anomaly, which looks at what each op makes
             return self.step(*map(Tensor, arrays))
         with self.lock:
-            plan = self.plans.pop(self._key(arrays), None)
+            key = self._key(arrays)
+            plan = self.plans.pop(key, None)
             if plan is None or plan.outdated():
                 plan = _Plan(self.step, arrays)
+            if plan.program is not None:
+                self.plans[key] = plan
+                return plan(arrays)
             try:
                 return plan(arrays)
             finally:

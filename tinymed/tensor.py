@@ -176,11 +176,11 @@ class Tensor(Methods):
     # ------------------------------------------------------------------------- to other forms
 
     def _is_read(self, how: str) -> None:
-        """Refuse to give values to Python while `compile` records: they will be others next time."""
+        """Refuse to give values to Python while `compile` records: the next ones will differ."""
         if active() is not None:
             raise CompileError(
-                f"compile: {how}() reads the values of a tensor {self.shape} inside the step; return "
-                "the tensor and read it outside"
+                f"compile: {how}() reads the values of a tensor {self.shape} inside the step; "
+                "return the tensor and read it outside"
             )
 
     def item(self) -> Any:

@@ -31,5 +31,5 @@ def test_it_is_convolution_relu_and_pooling(channels: int, padding: int, size, b
 def test_bad_settings_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="ConvPool2d"):
         nn.ConvPool2d(0, 4)
-    with pytest.raises(ValueError, match="conv_pool2d: .* positions"):
+    with pytest.raises(ValueError, match=r"conv_pool2d: .* positions"):
         nn.ConvPool2d(1, 4)(tm.zeros(1, 1, 3, 3))

@@ -73,7 +73,7 @@ def test_one_call_of_the_kernel_for_each_kind(monkeypatch: pytest.MonkeyPatch) -
         calls.append([param.shape for param in params])
         adam(params, *others)
 
-    monkeypatch.setattr(kernels, "adam", spy)
+    monkeypatch.setattr(optim.Adam, "kernel", staticmethod(spy))
     params = parameters()
     optimizer = optim.Adam([{"params": params[:5]}, {"params": params[5:], "lr": 0.1}])
     give_gradients(params, 9)

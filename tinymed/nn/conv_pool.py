@@ -61,4 +61,5 @@ class ConvPool2d(Conv2d):
 
     def forward(self, x: Any) -> Any:
         """Return the largest of each 2x2 window of max(W * x + b, 0)."""
-        return ops.conv_pool2d(x, self.weight, self.bias, self.padding)
+        _, padding, *_ = self.settings()
+        return ops.conv_pool2d(x, self.weight, self.bias, padding)

@@ -123,9 +123,9 @@ class ImageDiagnosis:
         print(nn.summary(network, (1, *preprocessing(dataset["train"].images[:1]).shape[1:])))
         history = self.learn(network, dataset, preprocessing, options, out)
         validation = dataset["val"]
-        planes = preprocessing(validation.images)
+        planes, labels = preprocessing(validation.images), np.asarray(validation.labels)
         scores = probabilities(network, planes, symmetric=self.symmetric)
-        threshold = choose_threshold(validation.labels, scores)
+        threshold = choose_threshold(labels, scores)
         about = {
             "task": self.name,
             "tinymed": __version__,
