@@ -20,6 +20,8 @@ Going back, a kernel returns the gradients of what the gates are made of (before
 tanh), for all steps, and those of the initial states; the gradients of x, the weights and the
 biases are then one matrix product each, for all steps at once.
 
+``before(states, initial, sizes, reverse)``
+    the state (R, H) that each step began with: that of the step before, or the initial one (N, H)
 ``rnn_backward(grad_output, grad_h, output, weight_hh, sizes, reverse, nonlinearity)``
     grad_sums (R, H), grad_h0 (N, H)
 ``lstm_backward(grad_output, grad_h, grad_c, gates, cells, weight_hh, weight_hr, peepholes, sizes,``
@@ -30,7 +32,7 @@ biases are then one matrix product each, for all steps at once.
 
 weight_ih (G, D), weight_hh (G, P), biases (G,) or None, G = H, 4H (rows i, f, g, o) or 3H (rows r,
 z, n); weight_hr (P, H) or None; peepholes (3, H) (rows i, f, o) or None; grad_output (R, P) or None
-where only the final state is used; ``before`` (R, H) is the state that each step began with.
+where only the final state is used; ``before`` (R, H) is what the kernel of that name returns.
 """
 
 from tinymed.kernels.registry import kernel

@@ -19,7 +19,8 @@ EDGES = [0, 1, 2047, 2048, 2049, (1 << 22) - 1, 1 << 22, (1 << 33) + 5, (1 << 62
 @given(st.lists(st.one_of(st.sampled_from(EDGES), st.integers(0, 9)), max_size=40))
 def test_groups_of_equal_ids(numbers: list[int]) -> None:
     ids = np.array(numbers, np.int64)
-    order, different, starts = grouped(ids)
+    order, different, starts, (count,) = grouped(ids)
+    different, starts = different[:count], starts[: count + 1]  # they have room for more
     np.testing.assert_array_equal(order, np.argsort(ids, kind="stable"))
     found, counts = np.unique(ids, return_counts=True)
     np.testing.assert_array_equal(different, found)
