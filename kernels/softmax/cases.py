@@ -21,6 +21,8 @@ def _logits(rng: np.random.Generator, shape: Ints, dtype: np.dtype[Any], special
     if special == "masked":  # as attention does
         x[rng.random(shape) < 0.3] = -np.inf
         x[:, 0] = 0
+    if special == "large":  # exp of them overflows
+        x *= 100
     if special == "nan and inf":
         x = rng.choice(np.array(SPECIAL, dtype), shape)
     return x

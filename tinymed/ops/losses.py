@@ -92,10 +92,10 @@ class MeanLogistic(Function):
         to_x, to_target = self.edges
         grad_x = None
         if to_x and isinstance(grad_output, Variable):
-            grad_x = (sigmoid(x) - target) * (grad_output / x.size)
+            grad_x = (sigmoid(x) - target) * (grad_output / math.prod(x.shape))
         elif to_x:
             grad_x = value_kernels.mean_logistic_grad(grad_output, x, target)
-        return grad_x, -x * (grad_output / x.size) if to_target else None
+        return grad_x, -x * (grad_output / math.prod(x.shape)) if to_target else None
 
 
 class BinaryCrossEntropy(Function):

@@ -48,7 +48,7 @@ class MeanSquares(Function):
 
     def backward(self, grad_output: Array, x: Array, target: Array) -> tuple[Any, ...]:
         if isinstance(grad_output, Variable):
-            gradient = (x - target) * (grad_output * (2 / x.size))
+            gradient = (x - target) * (grad_output * (2 / math.prod(x.shape)))
         else:
             gradient = kernels.mean_squares_grad(grad_output, x, target)
         to_x, to_target = self.edges

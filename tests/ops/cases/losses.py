@@ -16,6 +16,13 @@ case("BinaryCrossEntropy", "not contiguous", 0.5 + strided(2, 3) / 5, probabilit
 case("BinaryCrossEntropy", "no axes", probabilities(), probabilities())
 case("BinaryCrossEntropy", "nothing", np.zeros((0, 2)), np.zeros((0, 2)))
 
+case("MeanLogistic", "rows", any_(3, 2), probabilities(3, 2))
+case("MeanLogistic", "not contiguous", strided(2, 3), probabilities(2, 3))
+case("MeanLogistic", "no axes", any_(), probabilities())
+case("MeanSquares", "rows", any_(3, 2), any_(3, 2))
+case("MeanSquares", "not contiguous", strided(2, 3), any_(2, 3))
+case("MeanSquares", "no axes", any_(), any_())
+
 # The gradient is one of normalised inputs, not of each for itself: `test_ctc` checks it.
 for name, steps, labels, settings in (
     ("two sequences", [4, 3], [2, 1], (0, False)),
