@@ -110,7 +110,7 @@ ONE_PASS = (Rule("numba_cpu", alike, always, "one pass over memory, all paramete
 
 def matrices(a: Any, b: Any, *others: Any) -> bool:
     """Return whether both are matrices of the same dtype, float32 or float64."""
-    return a.ndim == 2 == b.ndim and a.dtype == b.dtype and a.dtype.char in "fd"
+    return a.ndim == 2 == b.ndim and a.dtype == b.dtype and floats(a)
 
 
 def some_thousands(x: Any, *others: Any) -> bool:
