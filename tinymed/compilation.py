@@ -24,7 +24,7 @@ from tinymed.anomaly import LAYERS, WATCH, observe_ops
 from tinymed.autograd import MODE, Variable, no_grad
 from tinymed.errors import CompileError
 from tinymed.kernels import recording, use_backend
-from tinymed.kernels.registry import PREFERENCE, from_environment, missing
+from tinymed.kernels.registry import ENVIRONMENT, PREFERENCE, missing
 from tinymed.kernels.threads import get_num_threads
 from tinymed.nn.module import Module
 from tinymed.repetition import arrays_of, check_alike, check_repeats
@@ -346,7 +346,7 @@ class _Run:
 
 def _on_numba() -> contextlib.AbstractContextManager[None]:
     """Let kernels run on Numba alone; what is asked for may be one of its variants."""
-    asked = PREFERENCE.get() or from_environment() or ("numba_cpu",)
+    asked = PREFERENCE.get() or ENVIRONMENT or ("numba_cpu",)
     others = [name for name in asked if name.partition(":")[0] != "numba_cpu"]
     if others:
         raise CompileError(

@@ -8,7 +8,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from tinymed.kernels.compiled import compiled
-from tinymed.kernels.simd.loops import _row
+from tinymed.kernels.simd.loops import along_row
 from tinymed.kernels.simd.vector import Code, Vector
 
 __all__ = ["BLOCK", "sums_of_squares"]
@@ -33,7 +33,7 @@ def _sum(typing: Any, x: Any, at: Any, count: Any) -> Any:
             element = Vector(wide, value)
             return [wide.fma(element, element, Vector(wide, carried[0])).value]
 
-        (total,) = _row(narrow, arguments[2], [wide.constant(0).value], body)
+        (total,) = along_row(narrow, arguments[2], [wide.constant(0).value], body)
         return wide.total(Vector(wide, total))
 
     return signature, generate

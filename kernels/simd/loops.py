@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 from tinymed.kernels.simd.vector import Code, Vector
 
-__all__ = ["elementwise", "reduction"]
+__all__ = ["along_row", "elementwise", "in_all_lanes", "reduction"]
 
 Formula = Callable[..., Any]
 
@@ -40,7 +40,9 @@ def _starts(code: Code, kind: Any, row: Any) -> list[Any]:
     return found
 
 
-def _row(code: Code, count: Any, carried: list[Any], body: Callable[..., list[Any]]) -> list[Any]:
+def along_row(
+    code: Code, count: Any, carried: list[Any], body: Callable[..., list[Any]]
+) -> list[Any]:
     """Append whole registers, then the masked rest; ``body(offset in bytes, mask, carried)``."""
     build, bytes_of = code.build, code.index(code.lanes * code.size)
     whole = build.sdiv(count, code.index(code.lanes))
@@ -56,7 +58,8 @@ def _row(code: Code, count: Any, carried: list[Any], body: Callable[..., list[An
     return code.loop(some, carried, lambda _, values: body(at, mask, values))
 
 
-def _scalars(code: Code, count: int, scalars: Any) -> list[Vector]:
+def in_all_lanes(code: Code, count: int, scalars: Any) -> list[Vector]:
+    """Return each number of a tuple in all lanes of a register."""
     return [code.all_lanes(code.build.extract_value(scalars, i)) for i in range(count)]
 
 
@@ -75,7 +78,7 @@ def elementwise(formula: Formula) -> Callable[..., None]:
         def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
             code = Code(context, build, dtype)
             targets, sources = (_starts(code, signature.args[i], arguments[i]) for i in (0, 1))
-            constants = _scalars(code, len(signature.args[3]), arguments[3])
+            constants = in_all_lanes(code, len(signature.args[3]), arguments[3])
 
             def body(offset: Any, mask: Any, _: list[Any]) -> list[Any]:
                 read = [code.load(build.add(source, offset), mask) for source in sources]
@@ -85,7 +88,7 @@ def elementwise(formula: Formula) -> Callable[..., None]:
                     code.store(vector, build.add(target, offset), mask)
                 return []
 
-            _row(code, arguments[2], [], body)
+            along_row(code, arguments[2], [], body)
             return context.get_dummy_value()
 
         return signature, generate
@@ -108,7 +111,7 @@ def reduction(formula: Formula, start: float, combine: Formula) -> Callable[...,
         def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
             code = Code(context, build, dtype)
             sources = _starts(code, signature.args[0], arguments[0])
-            constants = _scalars(code, len(signature.args[2]), arguments[2])
+            constants = in_all_lanes(code, len(signature.args[2]), arguments[2])
             nothing = code.constant(start)
 
             def body(offset: Any, mask: Any, carried: list[Any]) -> list[Any]:
@@ -118,7 +121,7 @@ def reduction(formula: Formula, start: float, combine: Formula) -> Callable[...,
                     value = code.select(Vector(code, mask), value, nothing)
                 return [combine(code, Vector(code, carried[0]), value).value]
 
-            (total,) = _row(code, arguments[1], [nothing.value], body)
+            (total,) = along_row(code, arguments[1], [nothing.value], body)
             return code.total(Vector(code, total), lambda a, b: combine(code, a, b))
 
         return signature, generate

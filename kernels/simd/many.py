@@ -27,7 +27,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from tinymed.kernels.simd.loops import Formula, _row, _scalars
+from tinymed.kernels.simd.loops import Formula, along_row, in_all_lanes
 from tinymed.kernels.simd.vector import INDEX, Code, Vector
 
 __all__ = ["over_arrays", "table_of"]
@@ -73,7 +73,7 @@ def _emit(code: Code, formula: Formula, written: int, kinds: Any, arguments: Any
     """Append the loop over the arrays, and in it the loop over what of each is in the range."""
     build = code.build
     first, last, table, _, scalars = arguments
-    constants = _scalars(code, len(kinds[4]), scalars)
+    constants = in_all_lanes(code, len(kinds[4]), scalars)
     columns = formula.__code__.co_argcount - 1 - len(constants)
     arrays = build.extract_value(
         code.context.make_array(kinds[2])(code.context, build, table).shape, 1
@@ -103,7 +103,7 @@ def _emit(code: Code, formula: Formula, written: int, kinds: Any, arguments: Any
                 code.store(vector, build.add(target, offset), mask)
             return []
 
-        _row(code, _pick(code, ">", count, code.index(0)), [], body)
+        along_row(code, _pick(code, ">", count, code.index(0)), [], body)
         return [end]
 
     code.loop(arrays, [code.index(0)], array)
