@@ -1,10 +1,20 @@
-"""Fixtures that several test files use."""
+"""Fixtures that several test files use, and one seed for everything that the tests draw."""
 
 from collections.abc import Iterator
 
 import pytest
 
+import tinymed as tm
 from tinymed.autograd import Function
+
+# Layers in parameter lists are built while the tests are collected, before any fixture runs.
+tm.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Each test draws the same numbers, alone or among others: a failure can be repeated."""
+    tm.manual_seed(0)
 
 
 @pytest.fixture
