@@ -115,6 +115,9 @@ ODD = [
     # groups, depthwise, depthwise with several results
     Layer((2, 6, 10, 9), 9, (3, 3), padding=1, groups=3),
     Layer((2, 6, 19, 18), 6, (3, 3), padding=1, groups=6, activation="relu"),
+    Layer((2, 3, 9, 48), 3, (3, 3), padding=1, groups=3, activation="tanh"),
+    Layer((3, 2, 20, 33), 4, (3, 3), padding=(0, 2), groups=2),
+    Layer((1, 2, 12, 700), 2, (3, 3), padding=(3, 1), groups=2, short=1),
     Layer((1, 3, 12, 20), 12, (5, 3), stride=2, padding=2, groups=3),
     Layer((2, 5, 40), 5, (9,), padding=4, groups=5),
     # 1x1: as a matrix product

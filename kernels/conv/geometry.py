@@ -27,12 +27,14 @@ from tinymed.kernels.arrays import Array
 from tinymed.kernels.conv.reference import Ints
 from tinymed.kernels.simd.vector import VECTOR_BYTES
 
-__all__ = ["ROWS", "Grid", "Taps", "grid_of_gradient", "grid_of_layer"]
+__all__ = ["ROWS", "WIDE", "Grid", "Taps", "grid_of_gradient", "grid_of_layer"]
 
 # Bytes of a block of the source: half of a core's second cache, the other half is for weights.
 BLOCK = 384 * 1024
 # Channels that are summed at the same time, by how many there are: the rows of a tile.
 ROWS = (8, 4, 1) if VECTOR_BYTES == 64 else (6, 3, 1)
+WIDE = (3, 6, 12) if VECTOR_BYTES == 64 else (2, 4, 8)  # and its registers, for each of them.
+POSITIONS = 512  # of a tile's rows that stay in the first cache.
 
 Triple = tuple[int, int, int]
 
@@ -101,6 +103,7 @@ class Grid(NamedTuple):
     block: Triple  # results per block
     blocks: Triple  # how many there are
     lines: Triple  # size of the laid out planes of a block
+    at_once: int  # lines of a block that are summed before they are stored
 
 
 class Taps(NamedTuple):
@@ -127,15 +130,34 @@ def _cut(axes: tuple[Axis, ...], elements: int) -> tuple[Triple, Triple]:
     return (1, max(1, high), max(1, wide)), lines
 
 
+def _at_once(high: int, wide: int, line: int, most: int, registers: int, lanes: int) -> int:
+    """Return how many of ``high`` lines are summed together: few lanes of a tile shall be idle.
+
+    A line of the result has ``wide`` positions, of the source ``line``; a tile has ``registers``,
+    and a register on its own takes half as much again as one of a tile.
+    """
+
+    def cost(lines: int) -> float:
+        tiles, alone = divmod(-(-((lines - 1) * line + wide) // lanes), registers)
+        return tiles * registers + 1.5 * alone if lines else 0.0
+
+    def of_block(lines: int) -> float:
+        return high // lines * cost(lines) + cost(high % lines)
+
+    return min(range(min(high, max(1, most // line)), 0, -1), key=of_block)
+
+
 def _grid(
     axes: tuple[Axis, ...], groups: int, channels: int, results: int, skip: Triple, itemsize: int
 ) -> Grid:
     planes = math.prod(len(axis.planes) for axis in axes)
     block, lines = _cut(axes, BLOCK // (itemsize * channels * planes))
-    most, some, one = ROWS
+    kind = 2 if results == 1 else 1 if results <= ROWS[1] else 0
+    most = POSITIONS // (1 + (skip[2] == 2))  # where two passes take turns both are kept
+    lanes = VECTOR_BYTES // itemsize
     return Grid(
         *(groups, channels, results),
-        rows=one if results == 1 else some if results <= some else most,
+        rows=ROWS[kind],
         size=_triple(axis.size for axis in axes),
         out=_triple(axis.out for axis in axes),
         step=_triple(axis.step for axis in axes),
@@ -144,6 +166,7 @@ def _grid(
         block=block,
         blocks=_triple(-(-a.places // b) for a, b in zip(axes, block, strict=True)),
         lines=lines,
+        at_once=_at_once(block[1], block[2], lines[2], most, WIDE[kind], lanes),
     )
 
 

@@ -11,7 +11,7 @@ import math
 
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.buffers import empty, full
-from tinymed.kernels.conv.depthwise import SIDE, depthwise
+from tinymed.kernels.conv.depthwise import depthwise
 from tinymed.kernels.conv.geometry import Grid, Taps, grid_of_gradient, grid_of_layer
 from tinymed.kernels.conv.reference import Ints, output_size
 from tinymed.kernels.conv.sum_of_positions import (
@@ -22,6 +22,14 @@ from tinymed.kernels.conv.sum_of_positions import (
     scalar_products,
 )
 from tinymed.kernels.conv.sum_of_taps import pack, sum_of_taps
+from tinymed.kernels.conv.windows import (
+    BLOCK,
+    CHANNELS,
+    WINDOW,
+    add_parts,
+    window_gradients,
+    windows,
+)
 from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd.vector import VECTOR_BYTES
@@ -53,10 +61,53 @@ def _run(
     items = y.shape[0] * grid.groups * math.prod(grid.blocks)
     least = 1 + WORTH // (1 + grid.results * steps * math.prod(grid.block))
     given = (x.reshape(-1), packed, bias, activation, y.reshape(-1), grid, taps)
-    few = grid.results == 1 or steps == SIDE * SIDE  # products for each number that is read
-    alone = grid.channels == len(taps.starts) == 1 and few
+    alone = grid.channels == grid.results == len(taps.starts) == 1
     parallel(depthwise if alone else sum_of_taps, items, least, *given)
     return y
+
+
+def _dense(kernel: Ints, stride: Ints, dilation: Ints) -> bool:
+    """Return whether windows are 3x3 neighbours around each position."""
+    return tuple(kernel) == (3, 3) and tuple(stride) == tuple(dilation) == (1, 1)
+
+
+def _window_sizes(
+    channels: int, results: int, size: Ints, out: Ints, padding: Ints, itemsize: int
+) -> tuple[int, ...]:
+    """Return what the loops of `windows` take: BLOCK bytes of lines at a time."""
+    at_once = max(8, BLOCK // (itemsize * max(1, size[1])))
+    return (channels, results, *size, *out, *padding, at_once)
+
+
+def _windows(
+    x: Array, weight: Array, turned: bool, bias: Array, activation: int, y: Array, padding: Ints
+) -> Array:
+    """Fill ``y`` with sums of dense windows of one channel, ``turned`` by 180 degrees or not."""
+    if not y.size:
+        return y
+    channels = x.shape[1]
+    sizes = _window_sizes(
+        channels, y.shape[1] // channels, x.shape[2:], y.shape[2:], padding, x.itemsize
+    )
+    items = len(x) * channels * -(-y.shape[2] // sizes[-1])
+    least = 1 + WORTH * items // (4 * WINDOW * y.size)
+    given = (x.reshape(-1), weight.reshape(-1), turned, bias, activation, y.reshape(-1), sizes)
+    parallel(windows, items, least, *given)
+    return y
+
+
+def _window_gradients(dy: Array, x: Array, dw: Array, padding: Ints) -> Array:
+    """Fill ``dw`` with the gradient of dense windows of one channel."""
+    c, k = x.shape[1], dy.shape[1]
+    sizes = _window_sizes(c, k // c, x.shape[2:], dy.shape[2:], padding, x.itemsize)
+    parts = min(len(x) * -(-dy.shape[2] // sizes[-1]), ITEMS)
+    items = parts * -(-c // CHANNELS)
+    partial = empty((parts, dw.size), x.dtype)
+    least = 1 + WORTH * items // (4 * WINDOW * dy.size)
+    given = (dy.reshape(-1), x.reshape(-1), partial.reshape(-1), parts, sizes)
+    parallel(window_gradients, items, least, *given)
+    parallel(add_parts, 1, 2, partial, dw.reshape(-1))
+    return dw
 
 
 def forward(
@@ -75,6 +126,8 @@ def forward(
     out = tuple(map(output_size, size, kernel, stride, padding, dilation))
     y = empty((x.shape[0], k, *out), x.dtype)
     shift = full((k,), 0, x.dtype) if bias is None else contiguous(bias)
+    if groups == x.shape[1] and _dense(kernel, stride, dilation):
+        return _windows(x, weight, False, shift, ACTIVATIONS[activation], y, padding)
     settings = (tuple(stride), tuple(padding), tuple(dilation))
     channels = (groups, x.shape[1], k)
     grid, taps = grid_of_layer(channels, size, out, kernel, settings, x.itemsize)
@@ -96,6 +149,9 @@ def grad_input(
     k, kernel, out = weight.shape[0], weight.shape[2:], dy.shape[2:]
     c = weight.shape[1] * groups
     dx = empty((dy.shape[0], c, *spatial), dy.dtype)
+    if groups == c == k and _dense(kernel, stride, dilation):
+        around = tuple(2 - p for p in padding)
+        return _windows(dy, weight, True, full((c,), 0, dy.dtype), 0, dx, around)
     settings = (tuple(stride), tuple(padding), tuple(dilation))
     grid, taps = grid_of_gradient(
         (groups, c, k), tuple(spatial), out, kernel, settings, dy.itemsize
@@ -119,6 +175,8 @@ def grad_weight(
     if not dw.size or not dy.size:
         dw[...] = 0
         return dw
+    if groups == c and _dense(kernel, stride, dilation):
+        return _window_gradients(dy, x, dw, padding)
     settings = (tuple(stride), tuple(padding), tuple(dilation))
     grid, taps = grid_of_layer(
         (groups, c, k), x.shape[2:], out, tuple(kernel), settings, x.itemsize

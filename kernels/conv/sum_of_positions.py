@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.compiled import compiled
-from tinymed.kernels.conv.depthwise import SIDE, dense_window, window_products
 from tinymed.kernels.conv.sum_of_taps import lay_out
 from tinymed.kernels.simd.dots import dots
 from tinymed.kernels.simd.loops import elementwise
@@ -187,8 +186,6 @@ def scalar_products(
         // (grid.groups * grid.results * plane)
         * (grid.blocks[0] * grid.blocks[1] * grid.blocks[2])
     )
-    order, window = np.empty(taps.offsets.size, np.int64), np.empty(SIDE * SIDE, x.dtype)
-    dense = dense_window(taps.offsets, grid.lines[2], order)
     for item in range(first, last):
         part, g = item // grid.groups, item % grid.groups
         sums = item * grid.results * table.size
@@ -200,15 +197,6 @@ def scalar_products(
             lay_out(x, at, grid.channels, start, source, grid, taps.planes)
             line = (start[0] * height + start[1]) * width + start[2]
             from_dy, step = image * grid.results * plane + line, grid.lines[2]
-            if dense:
-                for k in range(grid.results):
-                    window[:] = 0
-                    window_products(
-                        *(window, 0, dy, from_dy + k * plane, width, source, 0, step, high, wide)
-                    )
-                    for place in range(window.size):
-                        partial[sums + k * table.size + order[place]] += window[place]
-                continue
             for column in range(0, table.size, FEW):
                 some, y = table[column : column + FEW], sums + column
                 pairs = grid.results // 2 * 2

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.compiled import compiled
-from tinymed.kernels.conv.geometry import ROWS
+from tinymed.kernels.conv.geometry import ROWS, WIDE
+from tinymed.kernels.conv.rows import interleave, padded_lines
 from tinymed.kernels.simd.functions import sigmoid, tanh
 from tinymed.kernels.simd.loops import elementwise
 from tinymed.kernels.simd.prefetch import prefetch_to_write
-from tinymed.kernels.simd.strided import padded_row, spread_row
 from tinymed.kernels.simd.tile import tile
 from tinymed.kernels.simd.transpose import transpose
 from tinymed.kernels.simd.vector import VECTOR_BYTES
@@ -26,16 +26,14 @@ from tinymed.kernels.simd.vector import VECTOR_BYTES
 __all__ = ["extent", "lay_out", "pack", "sum_of_taps", "to_result"]
 
 MOST, SOME, ONE = ROWS
-MOST_WIDE, SOME_WIDE, ONE_WIDE = (3, 6, 12) if VECTOR_BYTES == 64 else (2, 4, 8)
-POSITIONS = 512  # of a tile's rows that stay in the first cache, and
+MOST_WIDE, SOME_WIDE, ONE_WIDE = WIDE
 STEPS = 288  # at a time, so that their weights stay in the first cache
 
 _most, _most_end = tile(MOST, MOST_WIDE), tile(MOST, 1)
 _some, _some_end = tile(SOME, SOME_WIDE), tile(SOME, 1)
 _one, _one_end = tile(ONE, ONE_WIDE), tile(ONE, 1)
 
-_row, _every_other = padded_row(1), padded_row(2)
-_into_every_other = spread_row(2)
+_lines, _every_other = padded_lines(1), padded_lines(2)
 
 _plus = elementwise(lambda code, y, bias: y + bias)
 _relu = elementwise(lambda code, y, bias: code.maximum(y + bias, 0))
@@ -84,40 +82,42 @@ def lay_out(x: Any, at: int, channels: int, start: Any, y: Any, grid: Any, plane
     depth, height, width = grid.size
     target = 0
     for c in range(channels):
-        source = at + c * depth * height * width
         for p in range(planes.shape[0]):
+            top = grid.low[1] + planes[p, 1] + h0 * grid.step[1]
             left = grid.low[2] + planes[p, 2] + w0 * grid.step[2]
-            step = grid.step[2]
-            begin = min(wide, max(0, -(left // step)))
-            end = max(begin, min(wide, -((left - width) // step)))
+            upper, lower = _inside(top, grid.step[1], height, high)
+            begin, end = _inside(left, grid.step[2], width, wide)
             for i in range(deep):
                 d = grid.low[0] + planes[p, 0] + (d0 + i) * grid.step[0]
-                for j in range(high):
-                    h = grid.low[1] + planes[p, 1] + (h0 + j) * grid.step[1]
-                    inside = 0 <= d < depth and 0 <= h < height
-                    line = source + (d * height + h) * width + left
-                    stop = end if inside else begin
-                    if step == 1:
-                        _row(y, target, x, line, begin, stop, wide)
-                    elif step == 2:
-                        _every_other(y, target, x, line, begin, stop, wide)
-                    else:
-                        y[target : target + wide] = 0
-                        for w in range(begin, stop):
-                            y[target + w] = x[line + w * step]
-                    target += wide
+                first, last = (upper, lower) if 0 <= d < depth else (high, high)
+                y[target : target + first * wide] = 0
+                source = at + ((c * depth + d) * height + top + first * grid.step[1]) * width + left
+                to, line, lines = target + first * wide, grid.step[1] * width, last - first
+                if grid.step[2] == 1:
+                    _lines(y, to, x, source, line, begin, end, wide, lines)
+                elif grid.step[2] == 2:
+                    _every_other(y, to, x, source, line, begin, end, wide, lines)
+                else:
+                    y[to : to + lines * wide] = 0
+                    for j in range(lines):
+                        for w in range(begin, end):
+                            y[to + j * wide + w] = x[source + j * line + w * grid.step[2]]
+                y[target + last * wide : target + high * wide] = 0
+                target += high * wide
 
 
 @compiled
-def lines_at_once(grid: Any) -> int:
-    """Return how many lines are summed before they are stored, from the first cache."""
-    return max(1, min(grid.block[1], POSITIONS // grid.lines[2]))
+def _inside(low: int, step: int, size: int, count: int) -> tuple[int, int]:
+    """Return which of ``count`` places low + i * step lie in 0 ... size - 1: from, up to."""
+    begin = min(count, max(0, -(low // step)))
+    return begin, max(begin, min(count, -((low - size) // step)))
 
 
 @compiled
 def _sums(
-    y: Any, y_row: int, a: Any, a_at: int, rows: int, b: Any, b_at: int, offsets: Any, length: int
-) -> None:
+    y: Any, y_at: int, y_row: int, a: Any, a_at: int, rows: int, b: Any, b_at: int, offsets: Any,
+    length: int,
+) -> None:  # fmt: skip
     """Sum all steps for ``length`` positions of one block of rows."""
     lanes = VECTOR_BYTES // y.itemsize
     registers = -(-length // lanes)
@@ -128,21 +128,21 @@ def _sums(
         if rows == MOST:
             whole = registers // MOST_WIDE * MOST_WIDE * lanes
             for q in range(0, whole, MOST_WIDE * lanes):
-                _most(y, q, y_row, a, weights, 1, MOST, b, b_at + q, table, n, add)
+                _most(y, y_at + q, y_row, a, weights, 1, MOST, b, b_at + q, table, n, add)
             for q in range(whole, end, lanes):
-                _most_end(y, q, y_row, a, weights, 1, MOST, b, b_at + q, table, n, add)
+                _most_end(y, y_at + q, y_row, a, weights, 1, MOST, b, b_at + q, table, n, add)
         elif rows == SOME:
             whole = registers // SOME_WIDE * SOME_WIDE * lanes
             for q in range(0, whole, SOME_WIDE * lanes):
-                _some(y, q, y_row, a, weights, 1, SOME, b, b_at + q, table, n, add)
+                _some(y, y_at + q, y_row, a, weights, 1, SOME, b, b_at + q, table, n, add)
             for q in range(whole, end, lanes):
-                _some_end(y, q, y_row, a, weights, 1, SOME, b, b_at + q, table, n, add)
+                _some_end(y, y_at + q, y_row, a, weights, 1, SOME, b, b_at + q, table, n, add)
         else:
             whole = registers // ONE_WIDE * ONE_WIDE * lanes
             for q in range(0, whole, ONE_WIDE * lanes):
-                _one(y, q, y_row, a, weights, 1, ONE, b, b_at + q, table, n, add)
+                _one(y, y_at + q, y_row, a, weights, 1, ONE, b, b_at + q, table, n, add)
             for q in range(whole, end, lanes):
-                _one_end(y, q, y_row, a, weights, 1, ONE, b, b_at + q, table, n, add)
+                _one_end(y, y_at + q, y_row, a, weights, 1, ONE, b, b_at + q, table, n, add)
 
 
 @compiled
@@ -150,9 +150,7 @@ def to_result(
     y: Any, y_at: int, skip: int, sums: Any, at: int, count: int, bias: float, activation: int
 ) -> None:
     """Store a row of sums, ``skip`` apart: with bias and activation 1 relu, 2 tanh, 3 sigmoid."""
-    if skip == 2:
-        _into_every_other(y, y_at, sums, at, count)
-    elif skip > 2:
+    if skip > 1:
         for i in range(count):
             y[y_at + i * skip] = sums[at + i]
     elif activation == 1:
@@ -166,39 +164,43 @@ def to_result(
 
 
 @compiled
-def _one_pass(
-    y: Any,
-    y_at: int,
-    begin: Any,
-    there: Any,
-    packed: Any,
-    packed_at: int,
-    offsets: Any,
-    bias: Any,
-    activation: int,
-    grid: Any,
-    source: Any,
-    sums: Any,
-) -> None:
-    """Compute a pass of a block: ``begin`` its first result, ``there`` how many, per axis."""
-    wide, at_once = grid.lines[2], lines_at_once(grid)
+def _passes(
+    first: int, last: int, start: Any, y: Any, image: int, packed: Any, bias: Any, activation: int,
+    grid: Any, taps: Any, source: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Compute a pass of a block, or two whose results take turns along a line.
+
+    ``image`` is an image and a group, ``start`` where the block begins.
+    """
+    begin, there = extent(start, taps.starts[first], grid)
     depth, height, width = grid.out
-    rows, plane, pitch = grid.rows, depth * height * width, sums.size // grid.rows
+    rows, plane, pitch = grid.rows, depth * height * width, sums.size // (2 * grid.rows)
+    wide, blocks, g = grid.lines[2], -(-grid.results // grid.rows), image % grid.groups
+    both = extent(start, taps.starts[last - 1], grid)[1][2] + there[2]  # results in a line of two
+    y_at = image * grid.results * plane + begin[0] * height * width + begin[2]
     for k in range(0, grid.results, rows):
-        real, weights = min(rows, grid.results - k), packed_at + k * offsets.size
-        for some in range(0, there[1], at_once):
-            high = min(at_once, there[1] - some)
-            line = begin[0] * height + begin[1] + some * grid.skip[1]
-            at = y_at + k * plane + line * width + begin[2]
+        real = min(rows, grid.results - k)
+        for some in range(0, there[1], grid.at_once):
+            high = min(grid.at_once, there[1] - some)
+            at = y_at + k * plane + (begin[1] + some * grid.skip[1]) * width
             if grid.skip[2] == 1 and there[2] == width:
                 for r in range(real):
                     prefetch_to_write(y, at + r * plane, high * width)
             length = (high - 1) * wide + there[2]
-            _sums(sums, pitch, packed, weights, rows, source, some * wide, offsets, length)
+            for p in range(first, last):
+                offsets = taps.offsets[taps.begins[p] : taps.begins[p + 1]]
+                weights = (g * taps.offsets.size + taps.begins[p]) * blocks * rows
+                weights += k * offsets.size
+                given = (sums, (p - first) * rows * pitch, pitch, packed, weights, rows)
+                _sums(*given, source, some * wide, offsets, length)
             for r in range(real):
                 for h in range(high):
                     to, summed = at + r * plane + h * grid.skip[1] * width, r * pitch + h * wide
-                    to_result(y, to, grid.skip[2], sums, summed, there[2], bias[k + r], activation)
+                    if last - first == 2:
+                        interleave(y, to, sums, summed, rows * pitch + summed, both)
+                        continue
+                    shift = bias[g * grid.results + k + r]
+                    to_result(y, to, grid.skip[2], sums, summed, there[2], shift, activation)
 
 
 @compiled
@@ -220,17 +222,15 @@ def sum_of_taps(
     lanes = VECTOR_BYTES // y.itemsize
     deep, high, wide = grid.lines
     source_size = grid.size[0] * grid.size[1] * grid.size[2]
-    result_size = grid.out[0] * grid.out[1] * grid.out[2]
     per_channel = taps.planes.shape[0] * deep * high * wide
     source = np.empty(grid.channels * per_channel + 2 * lanes, y.dtype)
     source[grid.channels * per_channel :] = 0
-    pitch = (lines_at_once(grid) - 1) * wide + grid.block[2] + lanes
-    sums = np.empty(grid.rows * pitch, y.dtype)
-    padded = -(-grid.results // grid.rows) * grid.rows
+    pitch = (grid.at_once - 1) * wide + grid.block[2] + lanes
+    sums = np.empty(2 * grid.rows * pitch, y.dtype)
+    passes = taps.starts.shape[0]
     cuts = grid.blocks[0] * grid.blocks[1] * grid.blocks[2]
     for item in range(first, last):
         image, cut = item // cuts, item % cuts  # image and group
-        g = image % grid.groups
         start = (
             cut // (grid.blocks[1] * grid.blocks[2]) * grid.block[0],
             cut // grid.blocks[2] % grid.blocks[1] * grid.block[1],
@@ -239,17 +239,14 @@ def sum_of_taps(
         lay_out(
             x, image * grid.channels * source_size, grid.channels, start, source, grid, taps.planes
         )
-        for p in range(taps.starts.shape[0]):
-            begin, there = extent(start, taps.starts[p], grid)
-            if min(there) > 0:
-                steps = taps.offsets[taps.begins[p] : taps.begins[p + 1]]
-                packed_at = (g * taps.offsets.size + taps.begins[p]) * padded
-                shift = bias[g * grid.results : (g + 1) * grid.results]
-                result = image * grid.results * result_size
-                _one_pass(
-                    *(y, result, begin, there, packed, packed_at, steps, shift, activation),
-                    *(grid, source, sums),
-                )
+        p = 0
+        while p < passes:
+            turns = grid.skip[2] == 2 and p + 1 < passes and taps.starts[p + 1, 2] == 1
+            following = p + 1 + turns
+            if min(extent(start, taps.starts[p], grid)[1]) > 0:
+                given = (p, following, start, y, image, packed, bias, activation)
+                _passes(*given, grid, taps, source, sums)
+            p = following
 
 
 @compiled

@@ -139,6 +139,12 @@ DILATED = [
     _square((1, 2, 20, 36), 17, 1, 8),  # more taps than a byte can number
 ]
 GEOMETRIES = SQUARES + UNEVEN
+WHOLE = [  # one window a plane
+    Window((3, 5, 4, 9), (4, 9), (4, 9), (0, 0), (1, 1)),
+    Window((2, 3, 67), (67,), (1,), (0,), (1,)),
+    Window((1, 2, 3, 4, 5), (3, 4, 5), (3, 4, 5), (0, 0, 0), (1, 1, 1)),
+    Window((1, 70, 1, 1), (1, 1), (1, 1), (0, 0), (1, 1)),
+]
 
 
 def _proofs() -> list[Case]:
@@ -148,7 +154,7 @@ def _proofs() -> list[Case]:
         cases.append(Case("pooling.max_forward", str(w), _forward(w)))
         cases.append(Case("pooling.max_grad_input", str(w), _grad_input(w), taps))
         cases.append(Case("pooling.max_gather", str(w), _gather(w)))
-    for w in GEOMETRIES:
+    for w in GEOMETRIES + WHOLE:
         taps = math.prod(w.kernel)
         for varies in (False, True):
             name = f"{w}, {'one divisor each' if varies else 'one divisor'}"

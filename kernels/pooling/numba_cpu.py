@@ -19,6 +19,7 @@ from tinymed.kernels.parallel import parallel
 from tinymed.kernels.pooling.backward import avg_shares, max_shares
 from tinymed.kernels.pooling.forward import avg_planes, gather_planes, max_planes
 from tinymed.kernels.pooling.geometry import geometry
+from tinymed.kernels.pooling.whole import plane_means, plane_shares
 from tinymed.kernels.recording import constant
 from tinymed.kernels.simd.vector import lanes_of
 
@@ -76,12 +77,14 @@ def avg_forward(
     y = empty((*x.shape[:2], *out), x.dtype)
     if not y.size:
         return y
-    window = geometry(x.shape[2:], out, kernel, stride, padding, (1,) * len(kernel))
     planes = x.shape[0] * x.shape[1]
-    parallel(
-        avg_planes, planes, 1 + WORTH * planes // (math.prod(kernel) * y.size), y.reshape(-1),
-        _flat(_divisors(divisor, out, x.dtype)), _flat(x), window, lanes_of(x.dtype),
-    )  # fmt: skip
+    least = 1 + WORTH * planes // (math.prod(kernel) * y.size)
+    to, by, source = y.reshape(-1), _flat(_divisors(divisor, out, x.dtype)), _flat(x)
+    if _is_whole(x.shape[2:], kernel, padding, out):
+        parallel(plane_means, planes, least, to, by, source, math.prod(kernel))
+        return y
+    window = geometry(x.shape[2:], out, kernel, stride, padding, (1,) * len(kernel))
+    parallel(avg_planes, planes, least, to, by, source, window, lanes_of(x.dtype))
     return y
 
 
@@ -89,9 +92,21 @@ def avg_grad_input(
     grad_output: Array, spatial: Ints, kernel: Ints, stride: Ints, padding: Ints, divisor: Any
 ) -> Array:
     """Return dL/dx: each place gets its share from every window that covers it."""
-    by = _divisors(divisor, grad_output.shape[2:], grad_output.dtype)
-    ones = (1,) * len(kernel)
-    return _backward(avg_shares, grad_output, by, spatial, kernel, stride, padding, ones)
+    g, out = grad_output, grad_output.shape[2:]
+    by = _divisors(divisor, out, g.dtype)
+    if not _is_whole(spatial, kernel, padding, out):
+        ones = (1,) * len(kernel)
+        return _backward(avg_shares, g, by, spatial, kernel, stride, padding, ones)
+    grad_x, size = empty((*g.shape[:2], *spatial), g.dtype), math.prod(spatial)
+    if grad_x.size:
+        least = 1 + WORTH // size
+        parallel(plane_shares, g.size, least, grad_x.reshape(-1), _flat(g), _flat(by), size)
+    return grad_x
+
+
+def _is_whole(spatial: Ints, kernel: Ints, padding: Ints, out: Ints) -> bool:
+    """Tell whether the one window of a plane is the plane."""
+    return tuple(kernel) == tuple(spatial) and not any(padding) and math.prod(out) == 1
 
 
 def _backward(core: Any, g: Array, other: Array, spatial: Ints, *window: Ints) -> Array:

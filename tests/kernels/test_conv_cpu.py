@@ -68,13 +68,29 @@ def _exactly(given: Any) -> Any:
     return given.astype(np.float64) if isinstance(given, np.ndarray) else given
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(layers())
 def test_direct_is_right_in_any_geometry(layer: Layer) -> None:
     assert_agrees(layer, DIRECT, np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@st.composite
+def dense_windows(draw: Any) -> Layer:
+    """Return 3x3 windows of one channel: any padding, several registers and blocks of lines."""
+    results, channels = draw(st.sampled_from([(1, 1), (1, 17), (3, 2)]))
+    padding = draw(st.tuples(st.integers(0, 4), st.integers(0, 4)))
+    size = (draw(st.integers(3, 40)), draw(st.sampled_from([3, 14, 15, 16, 17, 28, 33, 64, 600])))
+    shape = (draw(st.sampled_from([1, 2, 9])), channels, *size)
+    return Layer(shape, channels * results, (3, 3), 1, padding, groups=channels)
+
+
+@settings(max_examples=15, deadline=None)
+@given(dense_windows())
+def test_dense_windows_are_right_at_every_edge(layer: Layer) -> None:
+    assert_agrees(layer, DIRECT, np.float32)
+
+
+@settings(max_examples=20, deadline=None)
 @given(layers().filter(lambda layer: layer.groups == 1))
 def test_small_maps_are_right_in_any_geometry(layer: Layer) -> None:
     assert_agrees(layer, SMALL_MAPS, np.float32)
