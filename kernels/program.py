@@ -8,14 +8,14 @@ does that in a moment, since it looks into none of them, and running it costs a 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.recording import Action, Call, Numbers, Recording
@@ -24,6 +24,14 @@ from tinymed.kernels.threads import get_num_threads
 __all__ = ["Program"]
 
 NUMBERS = {bool: types.boolean, int: types.intp, float: types.float64}
+WORD = ir.IntType(types.intp.bitwidth)
+HIDDEN = 2  # arguments before a function's own: where the result goes, and what went wrong
+
+
+class _Read(NamedTuple):
+    """A number that is read anew each time."""
+
+    address: int
 
 
 class Program:
@@ -104,13 +112,14 @@ def _in_turn(calls: Sequence[Call]) -> Callable[[], None]:
     @intrinsic
     def run_all(typing: Any) -> Any:
         def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+            convention = context.call_conv
             for entry, kinds, values in written:
-                convention = context.call_conv
                 kind = convention.get_function_type(types.none, kinds)
                 address = context.get_constant(types.intp, entry)
                 function = build.inttoptr(address, kind.as_pointer())
-                constants = [_constant(context, build, *pair) for pair in zip(kinds, values)]  # noqa: B905
-                status, _ = convention.call_function(build, function, types.none, kinds, constants)
+                given = _constants(build, kind.args[HIDDEN:], values)
+                flat = [types.intp] * len(given)  # stands for any: nothing is left to take apart
+                status, _ = convention.call_function(build, function, types.none, flat, given)
                 with build.if_then(status.is_error):
                     convention.return_status_propagate(build, status)
             return context.get_dummy_value()
@@ -140,28 +149,37 @@ def _type_of(value: Any) -> Any:
     raise ValueError(f"a {type(value).__name__} cannot be part of a program")
 
 
-def _constant(context: Any, build: Any, kind: Any, value: Any) -> Any:
-    """Append what makes a recorded value."""
-    if isinstance(kind, types.Array):
-        array = context.make_array(kind)(context, build)
-        start = context.get_constant(types.intp, value.ctypes.data)
-        populate_array(
-            array,
-            data=build.inttoptr(start, array.data.type),
-            shape=[context.get_constant(types.intp, n) for n in value.shape],
-            strides=[context.get_constant(types.intp, n) for n in value.strides],
-            itemsize=context.get_constant(types.intp, value.itemsize),
-            meminfo=None,
-        )
-        return array._getvalue()
-    if isinstance(value, Numbers):
-        first = context.get_constant(types.intp, value.place.ctypes.data)
-        start = build.inttoptr(first, context.get_value_type(types.float64).as_pointer())
-        places = (context.get_constant(types.intp, i) for i in range(len(value)))
-        return context.make_tuple(build, kind, [build.load(build.gep(start, [i])) for i in places])
-    if isinstance(kind, types.BaseTuple):
-        parts = [_constant(context, build, *pair) for pair in zip(kind.types, value, strict=True)]
-        return context.make_tuple(build, kind, parts)
-    if kind is types.none:
-        return context.get_dummy_value()
-    return context.get_constant(kind, value)
+def _constants(build: Any, kinds: Sequence[Any], values: Any) -> list[Any]:
+    """Return recorded values as Numba's calling convention passes them: flat, of these LLVM types.
+
+    What is read from a `Numbers` is loaded, all else is written into the code. It is text for LLVM
+    to parse, so it is worth being short: an array put together field by field takes ten times that.
+    """
+    given = []
+    for kind, number in zip(kinds, _flat(values), strict=True):
+        if isinstance(number, _Read):
+            start = ir.Constant(WORD, number.address).inttoptr(kind.as_pointer())
+            given.append(build.load(start))
+        elif isinstance(kind, ir.PointerType):
+            given.append(ir.Constant(WORD, number).inttoptr(kind))
+        else:
+            given.append(ir.Constant(kind, number))
+    return given
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    """Yield the numbers that values consist of, in the order of Numba's data models."""
+    for value in values:
+        if isinstance(value, np.ndarray):  # without owner and object, for those who count uses
+            yield from (0, 0, value.size, value.itemsize, value.ctypes.data)
+            yield from (*value.shape, *value.strides)
+        elif isinstance(value, Numbers):
+            first, apart = value.place.ctypes.data, value.place.itemsize
+            yield from (_Read(first + i * apart) for i in range(len(value)))
+        elif isinstance(value, tuple):
+            yield from _flat(value)
+        elif value is None:
+            yield 0
+        else:
+            number = value.item() if isinstance(value, np.generic) else value
+            yield int(number) if isinstance(number, bool) else number

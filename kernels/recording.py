@@ -67,29 +67,27 @@ class Numbers(tuple[float, ...]):
 class Slot:
     """Where the numbers of one call are put by an action, and read from by its repetitions.
 
-    The Python that computes the numbers and makes the call is run twice: in the action, with
-    `filled`, it only leaves the numbers here; then, with `read`, it makes the call.
+    The Python that computes the numbers and makes the call is run in the action by `fill`, and only
+    leaves the numbers here; then, by `read`, it makes the call.
     """
 
     def __init__(self, place: Any) -> None:
         self.place = place
         self.filling = False
 
-    @contextlib.contextmanager
-    def filled(self) -> Iterator[None]:
-        """Let calls inside only leave their numbers."""
+    def fill(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call ``function``; calls inside only leave their numbers."""
         self.filling, before, _state.slot = True, _state.slot, self
         try:
-            yield
+            function(*arguments)
         finally:
             self.filling, _state.slot = False, before
 
-    @contextlib.contextmanager
-    def read(self) -> Iterator[None]:
-        """Let calls inside be recorded as such that read their numbers here."""
+    def read(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call ``function``; calls inside are recorded as such that read their numbers here."""
         before, _state.slot = _state.slot, self
         try:
-            yield
+            function(*arguments)
         finally:
             _state.slot = before
 

@@ -50,7 +50,7 @@ def classes(count, *shape):
 
 
 def activations():
-    layers = nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.GELU(), nn.SiLU(), nn.LeakyReLU(), nn.Softplus()
+    layers = nn.Sigmoid(), nn.GELU(), nn.LeakyReLU(), nn.Softplus()  # ReLU is in "residual"
     between = [part for layer in layers for part in (nn.Linear(6, 6), layer)]
     return nn.Sequential(*between, nn.Linear(6, 3, activation="tanh"))
 
@@ -67,7 +67,7 @@ CASES = {
         ADAM,
     ),
     "cnn": (
-        lambda: NoduleCNN(widths=(4, 8)),
+        lambda: NoduleCNN(widths=(8, 8)),  # one channel, then eight: two ways to convolve
         floats(7, 1, 12, 12),
         nn.CrossEntropyLoss,
         classes(2, 7),

@@ -14,6 +14,7 @@ cannot repeat it refuses, with the reason.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -118,7 +119,8 @@ def compile(step: Callable[..., Any]) -> Compiled:
     Worth it where Python is what a step costs: small networks, single inputs. All intermediate
     results of a step stay allocated, for each of the last 16 sets of input shapes. Each of these,
     and each switch between `train` and `eval`, costs two calls as slow as before and up to a
-    second; so does an array that takes the place of a parameter's. A second call on the values of
+    second; so does an array that takes the place of a parameter's, or another parameter or layer
+    that does. A second call on the values of
     the first shows nothing, and the next one counts instead.
 
     Gradients are left in ``.grad``, in the same memory each time. Threads may call it, one waits
@@ -217,6 +219,8 @@ class _Plan:
         self.run: _Run | None = None
         self.program: Callable[[], None] | None = None
         self.lasting: list[tuple[Variable, Array, bool]] = []  # parameters, as they were
+        self.homes: list[dict[str, Any]] = []  # where modules keep tensors, and other modules
+        self.kept: list[Any] = []  # what was in them
 
     def __call__(self, arrays: Sequence[Array]) -> Any:
         """Do the step on these inputs."""
@@ -240,13 +244,18 @@ class _Plan:
             if id(leaf) in earlier.leaves
         ]
         self.earlier, self.run = None, run
+        self.homes = [home for module in self.modules() for home in _homes(module) if home]
+        self.kept = [part for home in self.homes for part in home.values()]
         return run.results()
 
     def outdated(self) -> bool:
-        """Return whether a parameter has another array now, or is frozen, or not any more."""
+        """Return whether a parameter has another array now, or is another, or frozen, or not."""
         for leaf, array, wants in self.lasting:
             if leaf.data is not array or leaf.requires_grad is not wants:
                 return True
+        parts = itertools.chain.from_iterable(map(dict.values, self.homes))
+        if [*map(id, parts)] != [*map(id, self.kept)]:
+            return True
         return self.run is not None and not all(holds() for holds in self.run.recording.guards)
 
     def modules(self) -> Iterator[Module]:
@@ -254,6 +263,10 @@ class _Plan:
         for run in (self.earlier, self.run):
             for module in {} if run is None else run.modules.values():
                 yield from module.modules()
+
+
+def _homes(module: Module) -> tuple[dict[str, Any], ...]:
+    return module._parameters, module._buffers, module._modules
 
 
 class _Run:

@@ -89,13 +89,8 @@ def test_numbers_are_read_where_an_action_puts_them(least):
             parallel(scaled, 8, least, y, x, numbers)
             slot.attach(numbers, [])
 
-        def find():
-            with slot.filled():
-                step()
-
-        recording.act(find)
-        with slot.read():
-            step()
+        recording.act(lambda: slot.fill(step))
+        slot.read(step)
     assert y[0] == 11
     program = Program(taken)
     rate[0] = 3.0

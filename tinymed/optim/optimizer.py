@@ -175,23 +175,24 @@ class Optimizer:
         compiled.
         """
         slot = Slot(empty((MOST_NUMBERS,), "float64"))
+        alone = params[:1], grads[:1], states[:1]
         run: Any = None
 
         def find_numbers() -> tuple[Any, ...]:
             nonlocal run
             for state in states:
                 state["step"] += 1
-            arguments = self.arguments(params, grads, states, group)
+            # Later on one parameter is enough: the numbers are the same for all that are alike.
+            given = (params, grads, states) if run is None else alone
+            arguments = self.arguments(*given, group)
             run = run or self.kernel.chosen(*arguments)
-            with slot.filled():
-                run(*arguments)
+            slot.fill(run, *arguments)
             for array in params:
                 wrote(array)
             return arguments
 
         arguments = act(find_numbers)
-        with slot.read():
-            run(*arguments)
+        slot.read(run, *arguments)
         recording = active()
         if recording is not None:
             known, held = self._structure(), self.state

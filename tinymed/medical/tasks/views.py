@@ -8,19 +8,65 @@ steadier than any one of them. It costs eight times the computation and no train
 from __future__ import annotations
 
 import copy
+import logging
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tinymed import nn
-from tinymed.data import DataLoader, TensorDataset
+from tinymed.autograd import no_grad
+from tinymed.compilation import compile
+from tinymed.errors import CompileError
 from tinymed.nn.utils.fusion import folded
-from tinymed.training import predict
+from tinymed.tensor import Tensor
 
-__all__ = ["positive", "probabilities", "symmetric_views"]
+__all__ = ["Predictor", "positive", "probabilities", "symmetric_views"]
 
 Array = np.ndarray[Any, Any]
+
+BATCH = 32  # what a layer makes of some planes is soon read by the next one, while it is in cache
+OFTEN = 50  # batches of one shape; compiling takes as long as it saves in as many
+
+
+class Predictor:
+    """A network for inference alone: layers joined, and compiled for the shapes that come often.
+
+    Parameters
+    ----------
+    network : Module
+        It is copied: what becomes of it later does not count.
+
+    Attributes
+    ----------
+    refusal : CompileError, ImportError or None
+        Why the network runs as it is, if it cannot be compiled; also logged, at level debug.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = folded(copy.deepcopy(network).eval())
+        self.compiled = compile(self.network)
+        self.met: Counter[tuple[int, ...]] = Counter()  # how many batches of each shape
+        self.refusal: CompileError | ImportError | None = None
+
+    def __call__(self, planes: Array) -> Array:
+        """Return the outputs for planes (n, C, H, W)."""
+        parts = range(0, max(1, len(planes)), BATCH)
+        return np.concatenate([self.of_batch(planes[i : i + BATCH]) for i in parts])
+
+    def of_batch(self, planes: Array) -> Array:
+        """Return the outputs for a few planes, computed together."""
+        self.met[planes.shape] += 1
+        if self.met[planes.shape] > OFTEN and self.refusal is None:
+            try:
+                outputs: Array = self.compiled(planes).numpy()
+                return outputs
+            except (CompileError, ImportError) as error:
+                self.refusal = error
+                logging.getLogger(__name__).debug("the network is not compiled: %s", error)
+        with no_grad():
+            return self.network(Tensor(planes)).numpy()
 
 
 def symmetric_views(planes: Array) -> Iterator[Array]:
@@ -41,13 +87,9 @@ def probabilities(network: nn.Module, planes: Array, *, symmetric: bool) -> Arra
 
     ``symmetric`` takes the mean over `symmetric_views`.
     """
-    network = folded(copy.deepcopy(network).eval())  # batch norm as part of convolutions
+    predictor = Predictor(network)
     views = symmetric_views(planes) if symmetric else iter([planes])
-    found = [
-        positive(predict(network, DataLoader(TensorDataset(view), batch_size=256))[0])
-        for view in views
-    ]
-    return np.mean(found, axis=0)
+    return np.mean([positive(predictor(view)) for view in views], axis=0)
 
 
 def positive(outputs: Array) -> Array:

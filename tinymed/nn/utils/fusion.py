@@ -11,18 +11,26 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
+
 from tinymed import ops
 from tinymed.autograd import no_grad
-from tinymed.nn.activation import Identity
+from tinymed.nn.activation import Identity, Sigmoid, Tanh
 from tinymed.nn.containers import Sequential
 from tinymed.nn.conv import Conv1d, Conv2d, Conv3d
+from tinymed.nn.conv_pool import ConvPool2d
+from tinymed.nn.linear import Linear
 from tinymed.nn.module import Module, Parameter
 from tinymed.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from tinymed.nn.pooling import MaxPool2d
 from tinymed.nn.rectifiers import ReLU
 
 __all__ = ["folded", "fuse_conv_bn_eval"]
 
 PAIRS = ((Conv1d, BatchNorm1d), (Conv2d, BatchNorm2d), (Conv3d, BatchNorm3d))
+ACTIVATED = (Conv1d, Conv2d, Conv3d, Linear)
+ACTIVATIONS = {ReLU: "relu", Tanh: "tanh", Sigmoid: "sigmoid"}
+FEW_CHANNELS = 4  # of a convolution that is faster direct, with its pooling, than by Winograd
 
 
 def fuse_conv_bn_eval(conv: Any, bn: Any) -> Any:
@@ -82,11 +90,16 @@ def _fused(conv: Any, bn: Any) -> Any:
 
 
 def folded(module: Module) -> Module:
-    """Return a copy of a model for inference, batch norm and ReLU being part of convolutions.
+    """Return a copy of a model for inference, its layers joined where that is faster.
 
-    In each `Sequential`, at any depth, a convolution, the batch norm after it and the ReLU after
-    that become one convolution with ``activation="relu"``; `Identity` stands where they were, so
-    that the numbers of the other layers stay. The result is the same but for rounding.
+    In each `Sequential`, at any depth, these become one layer:
+
+    - a convolution and the batch norm after it;
+    - a convolution or a `Linear` and the ReLU, Tanh or Sigmoid after it (``activation=``);
+    - a 3x3 `Conv2d` of at most 4 channels, its ReLU and ``MaxPool2d(2)``: a `ConvPool2d`.
+
+    `Identity` stands where the others were, so that the numbers of layers stay. The result is the
+    same but for rounding. Layers with hooks are left as they are.
 
     Raises
     ------
@@ -97,9 +110,9 @@ def folded(module: Module) -> Module:
     --------
     >>> import tinymed as tm
     >>> from tinymed import nn
-    >>> layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)
+    >>> layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
     >>> [type(layer).__name__ for layer in folded(nn.Sequential(*layers).eval())]
-    ['Conv2d', 'Identity', 'Identity', 'MaxPool2d']
+    ['ConvPool2d', 'Identity', 'Identity', 'Identity', 'Flatten']
     """
     if any(part.training for part in module.modules()):
         raise ValueError("folded: the model is in training mode; call eval() first")
@@ -112,24 +125,52 @@ def folded(module: Module) -> Module:
 
 def _fold_sequence(layers: Sequential) -> None:
     """Fold the layers of a Sequential in place."""
-    for place in range(len(layers) - 1):
-        conv, norm = layers[place], layers[place + 1]
-        if not (_pair(conv, norm) and conv.activation is None and norm.running_mean is not None):
-            continue
-        if _hooked(conv) or _hooked(norm):
-            continue
-        fused = fuse_conv_bn_eval(conv, norm)
-        layers[place + 1] = Identity().eval()
-        if place + 2 < len(layers) and type(layers[place + 2]) is ReLU:
-            fused.activation = "relu"
-            layers[place + 2] = Identity().eval()
-        layers[place] = fused
+    last = 0  # the layer whose output the next one sees
+    for place in range(1, len(layers)):
+        joined = _joined(layers[last], layers[place])
+        if joined is None:
+            last = place
+        else:
+            layers[last], layers[place] = joined.eval(), Identity().eval()
 
 
-def _pair(conv: Any, norm: Any) -> bool:
-    return any(type(conv) is c and type(norm) is n for c, n in PAIRS)
+def _joined(layer: Any, after: Any) -> Module | None:
+    """Return one layer that does what ``layer`` and then ``after`` do, None if there is none.
+
+    Neither is changed: they may stand at other places too.
+    """
+    if any(part._forward_hooks or part._forward_pre_hooks for part in (layer, after)):
+        return None  # somebody looks at what one of them makes
+    kind, next_kind = type(layer), type(after)
+    if kind is Conv2d and next_kind is MaxPool2d:
+        return _with_pooling(layer) if _is_first_layer(layer) and _halves(after) else None
+    if kind not in ACTIVATED or layer.activation is not None:
+        return None
+    if (kind, next_kind) in PAIRS and after.running_mean is not None:
+        fused: Module = fuse_conv_bn_eval(layer, after)
+        return fused
+    if next_kind in ACTIVATIONS:
+        activated: Module = copy.deepcopy(layer)
+        activated.activation = ACTIVATIONS[next_kind]
+        return activated
+    return None
 
 
-def _hooked(module: Module) -> bool:
-    """Return whether somebody looks at what a layer makes."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+def _is_first_layer(conv: Conv2d) -> bool:
+    """Return whether `ConvPool2d` can do what a convolution does, and is faster."""
+    stride, padding, *others = conv.settings()
+    plain = (stride, *others) == ((1, 1), (1, 1), 1, "relu") and conv.kernel_size == (3, 3)
+    zeros = conv.padding_mode == "zeros" and not isinstance(padding, str)
+    return plain and zeros and conv.in_channels <= FEW_CHANNELS
+
+
+def _halves(pool: MaxPool2d) -> bool:
+    """Return whether a max pooling takes the largest of each 2x2 window."""
+    return pool.settings == MaxPool2d(2).settings or pool.settings == MaxPool2d((2, 2)).settings
+
+
+def _with_pooling(conv: Conv2d) -> ConvPool2d:
+    sizes, unused = (conv.in_channels, conv.out_channels), np.random.default_rng(0)
+    joined = ConvPool2d(*sizes, conv.settings()[1], generator=unused)
+    joined.weight, joined.bias = conv.weight, conv.bias
+    return joined
