@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import pytest
 
 from tinymed.bench import command, roofline, worker
 from tinymed.bench.added import load_added
-from tinymed.bench.record import Record
-from tinymed.bench.worker import Request, findings, measure
+from tinymed.bench.record import Figure, Record, exactly
+from tinymed.bench.worker import Finding, Request, findings, measure
 from tinymed.cli import main
 from tinymed.errors import DataError
 from tinymed.kernels import KERNELS
@@ -46,7 +47,7 @@ def test_bench_writes_all_that_is_asked_for(inside, tmp_path, capsys):
     assert "| work | sizes |" in readme.read_text()
 
     assert main(["bench", "--from", str(record), "--compare", str(record)]) == 0
-    assert "no row is slower" in capsys.readouterr().out
+    assert "no row is slower or larger" in capsys.readouterr().out
     faster = json.loads(record.read_text())
     for row in faster["rows"]:
         if row["wall"]:
@@ -56,7 +57,7 @@ def test_bench_writes_all_that_is_asked_for(inside, tmp_path, capsys):
     assert main(["bench", "--from", str(record), "--compare", str(before)]) == 1
     shown = capsys.readouterr()
     assert shown.out.count("slower: fake.double") == 4
-    assert f"4 rows are slower than in {before}" in shown.err
+    assert f"4 rows are slower or larger than in {before}" in shown.err
 
 
 def test_bench_on_words(inside, tmp_path):
@@ -197,11 +198,14 @@ def test_the_first_compilation_is_said_once(capsys, monkeypatch):
 
 def test_a_process_of_its_own_measures():
     request = Request(workloads=True, only="mlp", repeats=1, threads=1)
-    first, second = measure(request)
+    first, eager, compiled = measure(request)
     assert first.rows == []
-    (row,) = second.rows
+    (row,) = eager.rows
     assert (row.work, row.candidate, row.threads) == ("MLP 30-64-32-2 step", "tinymed", 1)
     assert (row.state, row.wall.samples) == ("timed", 1)
+    (row,) = compiled.rows
+    assert row.work == "MLP 30-64-32-2 step, compiled"
+    assert row.state == ("timed" if find_spec("numba") else "not installed"), row.note
 
 
 def test_a_process_that_fails_is_said():
@@ -228,13 +232,72 @@ def test_scaling_gives_curves(inside, monkeypatch):
     from tinymed.bench.workloads import Adam
 
     curve = scaling.Curve("adam by size", (10, 20), Adam)
-    monkeypatch.setattr(scaling, "points", lambda: ((curve.workload(v), v) for v in curve.values))
+    monkeypatch.setattr(scaling, "CURVES", (curve, scaling.Curve("other", (1,), Adam)))
     monkeypatch.setattr(worker, "CURVE_REPEATS", 1)
-    _, *found = findings(Request(scaling=True))
+    _, *found = findings(Request(scaling=True, only="SIZE adam"))
     assert [(one.curve, one.rows[0].case, one.rows[0].wall.samples) for one in found] == [
         (True, "10", 1),
         (True, "20", 1),
     ]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What a command would have measured."""
+    seen = []
+
+    def measured(request):
+        seen.append((request.kernels != (), request.workloads, request.scaling, request.threads))
+        return iter([Finding([])])
+
+    monkeypatch.setattr(command, "measure", measured)
+    for name in ("memory_figures", "import_figures"):
+        monkeypatch.setattr(command, name, lambda *given, name=name: seen.append(name) or [])
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ([], [(True, True, False, 1), "memory_figures", "import_figures"]),
+        (["--scaling"], [(False, False, True, 1)]),
+        (["conv", "--scaling"], [(True, False, True, 1)]),
+        (["workloads"], [(False, True, False, 1)]),
+        (["memory", "--threads", "1"], ["memory_figures"]),
+        (["import", "workloads"], [(False, True, False, 1), "import_figures"]),
+    ],
+)
+def test_what_is_named_is_measured(what, expected, asked):
+    assert main(["bench", *what, *([] if "--threads" in what else ["--threads", "1"])]) == 0
+    assert asked == expected
+
+
+def test_figures_are_shown_recorded_and_compared(monkeypatch, tmp_path, capsys):
+    sizes = iter([100e6, 106e6, 104e6])
+
+    def figures(peers, threads, only):
+        value = exactly(next(sizes))
+        yield [Figure("memory", "x", "tinymed", threads, "measured", "B", "", True, value, 101e6)]
+
+    monkeypatch.setattr(command, "memory_figures", figures)
+    paths = [tmp_path / f"{name}.json" for name in "abc"]
+    for path in paths:
+        assert main(["bench", "memory", "--threads", "1", "--json", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "memory: x, 1 thread\n  * tinymed  100 MB  goal 101 MB met\n" in out
+    assert "106 MB  goal 101 MB not met" in out
+    compare = ["--compare", str(paths[0])]
+    assert main(["bench", "--from", str(paths[1]), *compare]) == 1
+    shown = capsys.readouterr().out
+    assert "larger: memory: x, tinymed, 1 threads: 100 MB then, 106 MB now (1.06 times)" in shown
+    assert main(["bench", "--from", str(paths[2]), *compare]) == 0
+
+
+def test_the_help_names_what_can_be_measured(capsys):
+    with pytest.raises(SystemExit):
+        main(["bench", "--help"])
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in (*command.SUBJECTS, "KERNEL", "--scaling"))
 
 
 def test_a_name_stands_for_a_kernel_or_an_operation():

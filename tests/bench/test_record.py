@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -13,9 +14,11 @@ from tinymed.bench import text
 from tinymed.bench.drawing import bars, curves
 from tinymed.bench.machine import machine
 from tinymed.bench.page import page
-from tinymed.bench.record import Record, Row, slower
-from tinymed.bench.scaling import CURVES, exponent, points, series
+from tinymed.bench.record import Figure, Record, Row, exactly, slower
+from tinymed.bench.scaling import CURVES, exponent, gains, points, series
+from tinymed.bench.sketch import HEIGHT, WIDTH, sketch
 from tinymed.bench.timing import Interval
+from tinymed.bench.workloads import Network
 from tinymed.errors import DataError
 
 
@@ -38,11 +41,25 @@ def record():
     hidden = Row("conv", "8x8", "mygrad", 1, "cannot", "no code")
     rows = [ours, row("torch", 4e-3), row("torch fused", 2e-3), refused, hidden, missed]
     lines = [
-        Row("lstm by length", str(t), "tinymed", 1, "timed", wall=ratio(t * 1e-6), cpu=ratio(1.0))
+        Row(
+            "lstm by length", str(t), "tinymed", 1, "timed", wall=ratio(t * 1e-6), cpu=ratio(t**1.5)
+        )
         for t in (10, 100, 1000)
     ]
     limits = {"1": {"flops": 1e11, "bytes": 1e10}, "2": None}
-    return Record(machine(), 30, limits, rows, lines)
+    return Record(machine(), 30, limits, rows, lines, FIGURES)
+
+
+def figure(work, case, megabytes, **more):
+    value = None if megabytes is None else exactly(megabytes * 1e6)
+    return Figure(work, case, "tinymed", 1, "measured", "B", ours=True, value=value, **more)
+
+
+FIGURES = [
+    figure("memory", "8x8", 250, goal=300e6),
+    *(figure("memory by batch", str(n), n) for n in (8, 16, 32)),
+    Figure("import", "", "jax", 1, "not installed", "s", "pip install jax"),
+]
 
 
 def test_a_record_comes_back_as_it_was(record, tmp_path):
@@ -123,9 +140,14 @@ def test_the_readme_changes_between_its_markers_only(record, tmp_path):
     assert lines[:2] == ["before", "<!-- bench -->"]
     assert lines[-2:] == ["<!-- /bench -->", "after"]
     assert "old" not in lines
-    table = [line for line in lines if line.startswith("|")]
-    assert len(table) == 2 + 2
+    every = [line for line in lines if line.startswith("|")]
+    table, figures = every[:4], every[4:]
     assert {line.count("|") for line in table} == {9}
+    assert figures == [
+        "| figure | threads | of | value | goal |",
+        "| --- | --: | --- | --: | --- |",
+        "| memory, 8x8 | 1 | tinymed | 250 MB | 300 MB met |",
+    ]
     assert table[2].split(" | ")[3:5] == ["1 ms", "torch fused"]
     assert table[2].endswith("| 0.25 | 0.6 met |")
     assert "a/b" in table[3]
@@ -177,8 +199,10 @@ def test_the_page_is_whole(record):
     checked = Checked()
     checked.feed(page(record))
     assert checked.open == []
-    assert checked.seen.count("svg") == 3
-    assert checked.seen.count("h3") == 3
+    assert checked.seen.count("svg") == 4
+    assert checked.seen.count("h3") == 4
+    assert "memory, 8x8" in checked.text
+    assert "100 MB" in checked.text  # an axis of memory
     assert "result 0: 1.0 is not <2>" in checked.text
     assert "tinymed, 1 thread: size^1.00" in checked.text
     assert "mygrad" not in checked.text.partition("Side by side")[2]
@@ -218,13 +242,100 @@ def test_the_exponent_of_a_power_is_found(power):
 
 
 def test_curves_of_a_record(record):
-    ((name, who, line),) = series(record.curves)
-    assert (name, who) == ("lstm by length", "tinymed, 1 thread")
-    assert line == [(t, t * 1e-6) for t in (10, 100, 1000)]
-    (text_line,) = text.curve_lines(record.curves)
-    assert text_line.endswith("grows as size^1.00")
+    by_length, by_batch = text.lines_of(record)
+    assert (by_length.work, by_length.who) == ("lstm by length", "tinymed, 1 thread")
+    assert by_length.points == [(t, t * 1e-6) for t in (10, 100, 1000)]
+    assert by_batch.points == [(n, n * 1e6) for n in (8, 16, 32)]
+    title, *drawn, legend = text.curve_lines([by_length])
+    assert title == "lstm by length"
+    assert len(drawn) == HEIGHT + 2
+    assert legend.startswith("  a tinymed, 1 thread: 10: 10 us, 100: 100 us, 1000: 1 ms; ")
+    assert legend.endswith("grows as size^1.00, as work^1.50")  # by the clock; of the core
+
+
+def curve(power, work="conv by batch", threads=1, seconds=1e-3, ours=True, flops=1.0):
+    """Return rows whose time grows with a power of the size, and work with that of ``flops``."""
+    return [
+        Row(work, str(n), "tinymed", threads, "timed", ours=ours, wall=exactly(seconds * n**power),
+            flops=float(n**flops))
+        for n in (1, 2, 4, 8)
+    ]  # fmt: skip
+
+
+def test_cost_that_grows_faster_than_the_work_is_named():
+    (line,) = text.growth_lines(series(curve(1.2)))
+    assert line == "grows faster than the work: conv by batch, tinymed, 1 thread: as work^1.20"
+    fine = [*curve(1.05), *curve(2.0, "by channels", flops=2.0), *curve(1.5, "its", ours=False)]
+    (line,) = text.growth_lines(series(fine))
+    assert line == "no cost grows faster than work^1.1, on 2 curves of tinymed"
+
+
+@pytest.mark.parametrize(("gain", "short"), [(1.6, True), (1.8, False)])
+def test_two_threads_that_gain_little_are_named(gain, short):
+    rows = [*curve(1), *curve(1, threads=2, seconds=1e-3 / gain)]
+    (_, found), *others = gains(series(rows))
+    assert found == pytest.approx([gain] * 2)  # the upper half of the sizes
+    assert not others
+    *_, line = text.growth_lines(series(rows))
+    assert f"2 threads are {gain:.2f} to {gain:.2f} times as fast as one" in line
+    assert line.endswith(", less than 1.7") is short
+    other = [*curve(1, "lstm"), *curve(1, "lstm", threads=2)]
+    assert not list(text.growth_lines(series(other)))[-1].endswith("less than 1.7")
+
+
+def test_a_sketch_is_logarithmic():
+    drawn = list(sketch([[(1, 1e-3), (10, 1e-2), (100, 1e-1)], [(1, 1e-3)]], text.seconds))
+    cells = [line.partition("|")[2] for line in drawn[:HEIGHT]]
+    places = {(y, x) for y, line in enumerate(cells) for x, c in enumerate(line) if c == "a"}
+    assert places == {(0, WIDTH - 1), (HEIGHT // 2, round((WIDTH - 1) / 2))}
+    assert cells[-1] == "*"  # both lines begin there
+    assert drawn[0].startswith("  100 ms |")
+    assert drawn[HEIGHT - 1].startswith("    1 ms |")
+    assert drawn[-1].split() == ["1", "100"]
+    assert list(sketch([[(5, 2.0)]], text.seconds))[HEIGHT - 1].endswith("|a")
+
+
+def test_a_goal_without_a_time_is_listed(record):
+    refused = Row("mlp, compiled", "32", "tinymed", 1, "refused", "why | not", ours=True, goal=0.25)
+    *_, line = text.goal_table([*record.rows, refused])
+    assert line == (
+        "| mlp, compiled | 32 | 1 | refused: why / not | - | - | - | 0.25 **not met** |"
+    )
+    assert list(text.means([refused])) == [
+        "without a time, so in no mean: mlp, compiled, 1 threads: refused"
+    ]
+
+
+def test_figures_without_a_value_say_why(record):
+    assert list(text.figure_block(FIGURES[-1:])) == [
+        "import, 1 thread",
+        "    jax  not installed: pip install jax",
+    ]
+    assert list(text.figure_block([Figure("m", "1", "jax", 1, "cannot", "B", "no")])) == []
+
+
+def test_figures_may_grow_a_little():
+    before, now = ([figure("memory", "8", megabytes)] for megabytes in (100, 104))
+    assert list(slower(now, before)) == []
+    assert list(slower([figure("memory", "8", 106)], before)) != []
+    assert list(slower([figure("memory", "8", None)], before)) == []
+
+
+def test_records_from_before_there_were_figures_are_read(record, tmp_path):
+    path = tmp_path / "record.json"
+    record.write(path)
+    content = json.loads(path.read_text())
+    del content["figures"]
+    path.write_text(json.dumps(content))
+    assert Record.read(path).figures == []
+    assert Record.read(path).rows == record.rows
 
 
 def test_curves_reach_ten_thousand_steps():
     assert max(value for curve in CURVES for value in curve.values) == 10_000
     assert len(list(points())) == sum(len(curve.values) for curve in CURVES)
+    assert {workload.name for workload, _ in points("h 64 lstm")} == {
+        "LSTM 4x32, H 64, by length",
+        "LSTM T 50, D 32, H 64, by batch",
+    }
+    assert any(isinstance(workload.spec, Network) for workload, _ in points())

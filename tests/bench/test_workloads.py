@@ -5,12 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinymed.bench import proof
-from tinymed.bench.contest import CannotError
-from tinymed.bench.ours import attempt
+from tinymed.bench import ours, proof
+from tinymed.bench.contest import CannotError, InstallError
+from tinymed.bench.contests import workload_contest
+from tinymed.bench.ours import attempt, compiled_attempt
 from tinymed.bench.peers import PEERS, Peer, chosen, kernel_entries, workload_entries
 from tinymed.bench.proof import compare
-from tinymed.bench.workloads import Adam, Conv, Embedding, MaxPool, Network, Recurrent, size_of
+from tinymed.bench.text import blocks
+from tinymed.bench.workloads import (
+    Adam,
+    Conv,
+    Embedding,
+    MaxPool,
+    Network,
+    Recurrent,
+    Words,
+    Workload,
+    size_of,
+)
+from tinymed.errors import CompileError
 from tinymed.kernels import registry, use_backend
 
 SMALL = (
@@ -26,6 +39,7 @@ SMALL = (
     Embedding(50, 4, 20, False),
     Adam(100),
     Network("mlp", 4, (30,)),
+    Network("gru", 4, (6, 5)),
     Network("cnn", 2, (1, 16, 16)),
     Network("cnn", 1, (1, 16, 16), training=False),
 )
@@ -57,11 +71,96 @@ def test_pytorch_computes_the_same(spec, peer):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("model", ["mlp", "gru"])
+def test_jax_trains_the_same_networks(model):
+    pytest.importorskip("jax")
+    spec = Network(model, 4, (30,) if model == "mlp" else (6, 5))
+    arrays = spec.inputs(np.random.default_rng(0))
+    made = workload_entries(("jax",), spec, arrays)["jax"].make()
+    assert compare(made.results(made.call()), expected(spec, arrays), 1e-3, np.float32) < 1
+
+
+COMPILED = [spec for spec in SMALL if isinstance(spec, Network)]
+
+
+@pytest.mark.parametrize("spec", COMPILED, ids=lambda s: f"{s.model} {s} {s.training}")
+def test_compiled_networks_compute_the_same(spec):
+    pytest.importorskip("numba")
+    arrays = spec.inputs(np.random.default_rng(0))
+    before = arrays["x"].copy()
+    made = compiled_attempt(spec, arrays)
+    assert compare(made.results(made.call()), expected(spec, arrays), 1e-3, np.float32) < 1
+    np.testing.assert_array_equal(arrays["x"], before)
+
+
+def test_compiled_rows_do_not_run_eagerly(monkeypatch):
+    monkeypatch.setattr(ours, "compile", lambda step: lambda *given: 1 / 0)
+    workload = Workload("mlp", Network("mlp", 2, (30,)), {}, compiled=True)
+    monkeypatch.setattr(ours, "missing", lambda name: None)
+    (row,) = workload_contest(workload, (), 1).run(1, 1, None)
+    assert (row.state, row.note) == ("failed", "ZeroDivisionError: division by zero")
+
+
+def test_a_refusal_is_listed_with_its_reason(monkeypatch):
+    def refuse(*given):
+        raise CompileError("compile: no compiled kernel does the op Sort of the step")
+
+    monkeypatch.setattr(ours, "missing", lambda name: None)
+    workload = Workload("mlp", Network("mlp", 2, (30,)), 0.25, compiled=True)
+    for compile_ in (refuse, lambda step: refuse):
+        monkeypatch.setattr(ours, "compile", compile_)
+        (row,) = workload_contest(workload, (), 1).run(1, 1, None)
+        assert (row.state, row.goal) == ("refused", 0.25)
+        assert row.note.endswith("the op Sort of the step")
+        assert any("refused: compile: no compiled" in line for line in blocks([row]))
+
+
+def test_compiling_needs_numba(monkeypatch):
+    monkeypatch.setattr(ours, "missing", lambda name: "numba")
+    with pytest.raises(InstallError, match=r"needs numba: pip install tinymed\[fast\]"):
+        compiled_attempt(Network("mlp", 2, (30,)), {})
+    monkeypatch.setattr(ours, "missing", lambda name: None)
+    with pytest.raises(TypeError, match="a Adam is not a Network"):
+        compiled_attempt(Adam(3), {})
+
+
+TEXT = Words(60_000, 400, 24, topics=8)
+
+
+@pytest.mark.parametrize("peer", ["tinymed", "gensim"])
+def test_words_of_a_topic_come_together(peer):
+    pytest.importorskip("numba" if peer == "tinymed" else "gensim")
+    arrays = TEXT.inputs(np.random.default_rng(0))
+    workload = Workload("word2vec", TEXT, {}, 0.05)
+    rows = {
+        row.candidate: row for row in workload_contest(workload, ("gensim",), 1).run(1, 1, None)
+    }
+    assert (rows[peer].state, rows[peer].words) == ("timed", 60_000), rows[peer].note
+    assert sum(map(len, arrays["documents"])) == 60_000
+    assert any("k words/s" in line for line in blocks(list(rows.values())))
+
+
+@pytest.mark.parametrize("peer", ["torch", "jax", "onnxruntime", "mygrad"])
+def test_other_peers_have_no_word_vectors(peer):
+    pytest.importorskip(peer)
+    with pytest.raises(CannotError):
+        workload_entries((peer,), TEXT, {})[peer].make()
+
+
+def test_vectors_that_learned_nothing_do_not_pass():
+    vectors = np.random.default_rng(0).standard_normal((16, 24))
+    assert TEXT.together(vectors) < 0.6
+    assert TEXT.together(np.tile(np.eye(8), (2, 1)) + 1e-3 * vectors[:, :8]) == 1
+
+
 def test_resnet_18_has_its_parameters():
     spec = Network("resnet18", 1, (3, 28, 28))
     arrays = spec.inputs(np.random.default_rng(0))
     assert sum(p.size for p in arrays["parameters"]) == 11_169_858  # He et al., two classes
     assert len(arrays["parameters"]) == 62
+    narrow = Network("narrow resnet18", 2, (3, 8, 8))
+    few = narrow.inputs(np.random.default_rng(0))["parameters"]
+    assert [p.ndim for p in few] == [p.ndim for p in arrays["parameters"]]
 
 
 @pytest.mark.parametrize(
@@ -165,8 +264,6 @@ def test_peers_are_chosen_by_name():
 
 
 def test_a_peer_that_is_not_installed_says_how_it_is(monkeypatch):
-    from tinymed.bench.contest import InstallError
-
     monkeypatch.setitem(PEERS, "none", Peer(("no_such_package",), "with_none", "with_none"))
     with pytest.raises(InstallError, match="pip install no_such_package"):
         workload_entries(("none",), None, None)["none"].make()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from tinymed.bench import text
 from tinymed.bench.added import load_added
+from tinymed.bench.importing import import_figures
 from tinymed.bench.machine import cores, machine
+from tinymed.bench.memory import memory_figures
 from tinymed.bench.page import page
 from tinymed.bench.peers import PEERS, chosen
-from tinymed.bench.record import Record, slower
+from tinymed.bench.record import Figure, Record, Row, slower
 from tinymed.bench.verify import verdicts
 from tinymed.bench.warm import warm
 from tinymed.bench.worker import Request, measure
@@ -21,20 +23,40 @@ from tinymed.kernels.registry import table
 
 __all__ = ["add_bench", "add_kernels", "add_verify", "selected"]
 
-WORKLOADS = "workloads"
+WORKLOADS, IMPORT, MEMORY = "workloads", "import", "memory"
+SUBJECTS = (WORKLOADS, IMPORT, MEMORY)  # what is not a kernel
+EXPLAINED = """
+What can be measured (all but --scaling if nothing is named):
+  KERNEL      all implementations of conv.forward, or of each kernel of conv
+  workloads   layers forward and backward, and steps of whole networks, eager and compiled
+  memory      what a step of ResNet-18 needs, a convolution against its batch, an LSTM its length
+  import      seconds of the import and bytes on the disk, beside NumPy and the peers
+  --scaling   how time grows; alone, it measures nothing else
+
+Examples:
+  tinymed bench conv.forward --add my_kernel.py
+  tinymed bench workloads memory import --peers torch,torch-channels-last,jax,onnxruntime \\
+      --threads 1,2 --json record.json --html bench.html
+  tinymed bench --scaling --threads 1,2 --only lstm --html growth.html
+  tinymed bench --from record.json --compare earlier.json --readme README.md
+
+Kernels and workloads are proved to compute the same as the reference before they are timed. What
+cannot be timed is listed with the reason: not installed, disagrees, refused (by tinymed.compile).
+"""
 
 
 def add_bench(command: argparse.ArgumentParser) -> None:
     """Add the options of ``tinymed bench``."""
-    add = command.add_argument
-    add("kernels", nargs="*", metavar="KERNEL", help=f"conv.forward, conv, {WORKLOADS} (all)")
-    add("--only", default="", metavar="WORDS", help="only cases that contain all of these words")
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.epilog, add = EXPLAINED, command.add_argument
+    add("kernels", nargs="*", metavar="WHAT", help=f"KERNEL, {', '.join(SUBJECTS)} (all)")
+    add("--only", default="", metavar="WORDS", help="only what contains all of these words")
     add("--peers", default="", metavar="NAMES", help=f"to compare with: {','.join(PEERS)}")
     add("--threads", metavar="N,N", help=f"one run for each (default {cores()})")
     add("--repeats", type=int, default=30, metavar="N", help="measurements of each (default 30)")
     add("--add", type=Path, metavar="FILE", help="a Python file with a kernel of your own")
     add("--cold", action="store_true", help="also time first calls, compiling in a new process")
-    add("--scaling", action="store_true", help="also how time grows with batch, channels, length")
+    add("--scaling", action="store_true", help="time against batch, channels, length and threads")
     add("--json", type=Path, metavar="FILE", help="write the record here")
     add("--from", type=Path, dest="record", metavar="FILE", help="show a record; measure nothing")
     add("--compare", type=Path, metavar="FILE", help="status 1 if rows are slower than in a record")
@@ -83,7 +105,8 @@ def bench(options: argparse.Namespace) -> None:
     record = _measured(options) if options.record is None else Record.read(options.record)
     if options.record is not None:
         _show(record)
-    for line in (*text.curve_lines(record.curves), *text.means(record.rows)):
+    lines = text.lines_of(record)
+    for line in (*text.curve_lines(lines), *text.growth_lines(lines), *text.means(record.rows)):
         print(line)
     if options.json is not None:
         record.write(options.json)
@@ -100,15 +123,17 @@ def _measured(options: argparse.Namespace) -> Record:
     if options.repeats < 1:
         raise ValueError(f"bench: --repeats {options.repeats} is not positive")
     threads = _threads(options.threads)
-    names = [name for name in options.kernels if name != WORKLOADS]
-    kernels = selected(names, "bench") if names or not options.kernels else []
+    every = not options.kernels and options.add is None and not options.scaling
+    subjects = SUBJECTS if every else options.kernels
+    names = [name for name in options.kernels if name not in SUBJECTS]
+    kernels = selected(names, "bench") if names or every else []
     if options.add is not None:
-        kernels = [load_added(options.add, kernels if names else []).kernel]
-    every = not options.kernels and options.add is None
+        kernels = [load_added(options.add, kernels).kernel]
+    peers = chosen(options.peers)
     request = Request(
         tuple(kernels),
-        chosen(options.peers),
-        every or WORKLOADS in options.kernels,
+        peers,
+        WORKLOADS in subjects,
         options.scaling,
         options.cold,
         options.only,
@@ -118,9 +143,22 @@ def _measured(options: argparse.Namespace) -> Record:
     record = Record(machine(), options.repeats)
     for line in text.header(record):
         print(line)
-    for count in threads:
-        _run(record, Request(**(vars(request) | {"threads": count})))
+    if request.kernels or request.workloads or request.scaling:
+        for count in threads:
+            _run(record, Request(**(vars(request) | {"threads": count})))
+    if MEMORY in subjects:
+        for count in threads:
+            _add(record, memory_figures(peers, count, options.only))
+    if IMPORT in subjects:
+        _add(record, import_figures(peers, options.repeats))
     return record
+
+
+def _add(record: Record, found: Iterator[list[Figure]]) -> None:
+    """Add figures to the record, and print them."""
+    for figures in found:
+        record.figures.extend(figures)
+        print("\n".join(text.figure_block(figures)), flush=True)
 
 
 def _run(record: Record, request: Request) -> None:
@@ -148,24 +186,30 @@ def _show(record: Record) -> None:
         print(line)
     for _, rows in groupby(record.rows, lambda row: (row.work, row.case, row.threads)):
         print("\n".join(text.blocks(list(rows))))
+    for _, figures in groupby(record.figures, lambda one: (one.work, one.case, one.threads)):
+        print("\n".join(text.figure_block(list(figures))))
 
 
 def _compare(record: Record, earlier: Record, path: Path) -> None:
     """Print what became slower than in an earlier record; `RuntimeError` if anything did."""
     if record.machine["cpu"] != earlier.machine["cpu"]:
         print(f"{path} is of another machine, {earlier.machine['cpu']}: times may differ for that")
-    found = list(slower(record.rows, earlier.rows))
+    found: list[tuple[Row | Figure, Row | Figure]] = [
+        *slower([*record.rows, *record.curves], [*earlier.rows, *earlier.curves]),
+        *slower(record.figures, earlier.figures),
+    ]
     for now, before in found:
-        if now.wall is not None and before.wall is not None:
-            factor = now.wall.median / before.wall.median
+        if now.measured is not None and before.measured is not None:
+            unit, (new, old) = getattr(now, "unit", "s"), (now.measured, before.measured)
+            name = ": ".join(filter(None, [now.work, now.case]))
             print(
-                f"slower: {now.work}: {now.case}, {now.candidate}, {now.threads} threads: "
-                f"{text.seconds(before.wall.median)} then, {text.seconds(now.wall.median)} now "
-                f"({factor:.2f} times)"
+                f"{'slower' if unit == 's' else 'larger'}: {name}, {now.candidate}, "
+                f"{now.threads} threads: {text.quantity(old.median, unit)} then, "
+                f"{text.quantity(new.median, unit)} now ({new.median / old.median:.2f} times)"
             )
     if found:
-        raise RuntimeError(f"bench: {len(found)} rows are slower than in {path}")
-    print(f"no row is slower than in {path}")
+        raise RuntimeError(f"bench: {len(found)} rows are slower or larger than in {path}")
+    print(f"no row is slower or larger than in {path}")
 
 
 def verify(options: argparse.Namespace) -> None:

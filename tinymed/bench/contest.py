@@ -15,6 +15,7 @@ from tinymed.bench.proof import DisagreementError, compare
 from tinymed.bench.record import TIMED, Row
 from tinymed.bench.roofline import Roofline
 from tinymed.bench.timing import Samples, alternate, median_interval, ratio
+from tinymed.errors import CompileError
 
 __all__ = ["Attempt", "CannotError", "Contest", "Entry", "InstallError"]
 
@@ -70,11 +71,13 @@ class Contest:
     dtype: Any = "float32"
     flops: float = 0
     bytes: float = 0
+    words: float = 0
     goal: float | None = None
 
     def run(self, repeats: int, threads: int, roofline: Roofline | None) -> list[Row]:
         """Prove, then time who agrees; return a row for each."""
         draft = Row(self.work, self.case, "", threads, TIMED, flops=self.flops, bytes=self.bytes)
+        draft = replace(draft, words=self.words)
         if roofline is not None and (self.flops or self.bytes):
             draft = replace(draft, limit=roofline.seconds(self.flops, self.bytes))
         rows: dict[str, Row] = {}
@@ -83,15 +86,13 @@ class Contest:
         expected = self.expected()
         for name, entry in self.entries.items():
             made, refusal = self._made(entry)
+            begun = replace(draft, ours=entry.ours, goal=self.goal if entry.ours else None)
             if refusal is not None:
-                rows[name] = replace(draft, candidate=name, state=refusal[0], note=refusal[1])
+                rows[name] = replace(begun, candidate=name, state=refusal[0], note=refusal[1])
             for suffix, attempt in made.items():
                 full = f"{name} {suffix}".strip()
                 state, note = self._proved(attempt, expected, self.bound * entry.larger)
-                goal = self.goal if entry.ours else None
-                rows[full] = replace(
-                    draft, candidate=full, state=state, note=note, ours=entry.ours, goal=goal
-                )
+                rows[full] = replace(begun, candidate=full, state=state, note=note)
                 if state == TIMED:
                     agreed[full] = attempt
                     peers += [full] * entry.peer
@@ -108,6 +109,8 @@ class Contest:
             made = entry.make()
         except CannotError as error:
             return {}, ("cannot", str(error))
+        except CompileError as error:
+            return {}, ("refused", str(error))
         except InstallError as error:
             return {}, ("not installed", str(error))
         except Exception as error:  # of a peer or of a user's file: its row says so, others go on
@@ -125,6 +128,8 @@ class Contest:
             compare([a for a, _ in given], [b for _, b in given], bound, self.dtype)
         except DisagreementError as error:
             return "disagrees", str(error)
+        except CompileError as error:
+            return "refused", str(error)
         except Exception as error:  # as above
             return "failed", _said(error)
         return TIMED, ""

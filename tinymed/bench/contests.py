@@ -11,7 +11,7 @@ import numpy as np
 from tinymed.bench import proof
 from tinymed.bench.contest import Attempt, CannotError, Contest, Entry, InstallError
 from tinymed.bench.peers import kernel_entries, workload_entries
-from tinymed.bench.workloads import Workload, size_of
+from tinymed.bench.workloads import Words, Workload, size_of
 from tinymed.kernels import KERNELS, use_backend
 from tinymed.kernels.case import Case, benches
 from tinymed.kernels.registry import missing
@@ -97,17 +97,20 @@ def _attempt_of(case: Case, function: Callable[..., Any]) -> Callable[[], Attemp
 
 
 def workload_contest(workload: Workload, peers: Sequence[str], threads: int) -> Contest:
-    """Return the contest of tinymed, as it comes, and peers."""
-    from tinymed.bench.ours import attempt
+    """Return the contest of tinymed, as it comes or compiled, and peers."""
+    from tinymed.bench.ours import attempt, compiled_attempt
 
     arrays = workload.spec.inputs(np.random.default_rng(proof.SEED))
 
     def expected() -> list[Any]:
+        if isinstance(workload.spec, Words):
+            return [np.ones(1)]  # by its construction
         with use_backend("reference"):
             by_reference = attempt(workload.spec, arrays)
             return list(by_reference.results(by_reference.call()))
 
-    ours = Entry(functools.partial(attempt, workload.spec, arrays), ours=True)
+    make = compiled_attempt if workload.compiled else attempt
+    ours = Entry(functools.partial(make, workload.spec, arrays), ours=True)
     return Contest(
         workload.name,
         str(workload.spec),
@@ -116,5 +119,6 @@ def workload_contest(workload: Workload, peers: Sequence[str], threads: int) -> 
         {"tinymed": ours} | workload_entries(peers, workload.spec, arrays),
         flops=workload.spec.flops,
         bytes=size_of(arrays) if workload.spec.flops else 0,
+        words=workload.spec.words if isinstance(workload.spec, Words) else 0,
         goal=workload.goal_with(threads),
     )

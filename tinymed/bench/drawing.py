@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from tinymed.bench.record import Row
@@ -49,8 +49,11 @@ def bars(rows: Sequence[Row]) -> str:
     return _svg(LABEL + BAR + VALUE, height, parts)
 
 
-def curves(lines: Sequence[tuple[str, Points]]) -> str:
-    """Return an SVG of curves, both axes logarithmic; a legend beside them."""
+def curves(lines: Sequence[tuple[str, Points]], quantity: Callable[[float], str] = seconds) -> str:
+    """Return an SVG of curves, both axes logarithmic; a legend beside them.
+
+    ``quantity`` returns a y as text.
+    """
     every = [point for _, points in lines for point in points]
     if not every:
         return ""
@@ -69,7 +72,7 @@ def curves(lines: Sequence[tuple[str, Points]]) -> str:
     for power in range(y_range[0], y_range[1] + 1):
         left, y = place((10.0 ** x_range[0], 10.0**power))
         parts.append(_line(left, y, WIDTH - MARGIN, y, "#ddd"))
-        parts.append(_text(left - 6, y + 4, seconds(10.0**power), "end"))
+        parts.append(_text(left - 6, y + 4, quantity(10.0**power), "end"))
     for number, (name, points) in enumerate(lines):
         colour, places = COLOURS[number % len(COLOURS)], [place(point) for point in points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)

@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["cores", "machine", "pin", "threads_environment"]
 
-PACKAGES = ("tinymed", "numpy", "numba", "torch", "jax", "onnxruntime", "mygrad")
+PACKAGES = ("tinymed", "numpy", "numba", "torch", "jax", "onnxruntime", "mygrad", "gensim")
 SOURCES = Path(__file__).parents[2]
 # What libraries ask how many threads they may use, when they are loaded.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TINYMED_NUM_THREADS")

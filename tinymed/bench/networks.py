@@ -12,9 +12,13 @@ import numpy as np
 from tinymed import nn
 from tinymed.tensor import Tensor
 
-__all__ = ["Block", "ResNet18", "build", "start"]
+__all__ = ["HIDDEN", "WIDTHS", "Block", "RecurrentClassifier", "ResNet18", "build", "start"]
 
-WIDTHS = (64, 128, 256, 512)  # channels of ResNet-18's four stages
+HIDDEN = 32  # numbers of the recurrent classifier's state
+WIDTHS = {  # channels of the four stages; the narrow one is what memory is measured after
+    "resnet18": (64, 128, 256, 512),
+    "narrow resnet18": (8, 16, 16, 32),
+}
 
 
 class Block(nn.Module):
@@ -41,12 +45,13 @@ class Block(nn.Module):
 class ResNet18(nn.Module):
     """He, Zhang, Ren, Sun (2016), table 1, but small images: a first layer of 3x3, no pooling."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, widths: tuple[int, ...]) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, 64, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        blocks, before = [], 64
-        for stage, after in enumerate(WIDTHS):
+        before = widths[0]
+        self.conv1 = nn.Conv2d(channels, before, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(before)
+        blocks = []
+        for stage, after in enumerate(widths):
             blocks += [Block(before, after, 2 if stage else 1), Block(after, after, 1)]
             before = after
         self.blocks = nn.Sequential(*blocks)
@@ -58,6 +63,20 @@ class ResNet18(nn.Module):
         return self.fc(x.mean(dim=(2, 3)))
 
 
+class RecurrentClassifier(nn.Module):
+    """A layer "GRU", "LSTM" or "RNN", and a linear one on its last output."""
+
+    def __init__(self, kind: str, features: int, classes: int) -> None:
+        super().__init__()
+        self.layer = getattr(nn, kind)(features, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Tensor) -> Any:
+        """Return the logits of x (N, T, D)."""
+        output, _ = self.layer(x)
+        return self.fc(output[:, -1])
+
+
 def build(model: str, shape: tuple[int, ...], classes: int) -> nn.Module:
     """Return the network of this name for inputs of ``shape``."""
     if model == "mlp":
@@ -66,8 +85,10 @@ def build(model: str, shape: tuple[int, ...], classes: int) -> nn.Module:
             nn.Linear(64, 32, activation="relu"),
             nn.Linear(32, classes),
         )
-    if model == "resnet18":
-        return ResNet18(shape[0], classes)
+    if model in WIDTHS:
+        return ResNet18(shape[0], classes, WIDTHS[model])
+    if model == "gru":
+        return RecurrentClassifier("GRU", shape[1], classes)
     layers: list[nn.Module] = [nn.ConvPool2d(shape[0], 16, padding=1)]
     for before, after in ((16, 32), (32, 64)):
         layers += [nn.Conv2d(before, after, 3, padding=1, activation="relu"), nn.MaxPool2d(2)]
@@ -82,7 +103,7 @@ def start(model: str, shape: tuple[int, ...], classes: int) -> list[Any]:
     values = []
     for name, parameter in build(model, shape, classes).named_parameters():
         value = np.ones(parameter.shape, np.float32)  # the weight of a batch norm
-        if value.ndim > 1 or name.endswith("bias"):
+        if value.ndim > 1 or "bias" in name:
             scale = (2 / value[0].size) ** 0.5 if value.ndim > 1 else 0.1
             value = rng.standard_normal(value.shape, np.float32) * np.float32(scale)
         values.append(value)

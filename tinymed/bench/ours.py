@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +12,10 @@ import numpy as np
 from tinymed import nn, ops, optim
 from tinymed.autograd import no_grad
 from tinymed.backpropagation import grad
-from tinymed.bench.contest import Attempt
+from tinymed.bench.contest import Attempt, InstallError
 from tinymed.bench.networks import build
 from tinymed.bench.workloads import (
+    STEPS,
     Adam,
     Arrays,
     Conv,
@@ -21,18 +24,48 @@ from tinymed.bench.workloads import (
     Network,
     Recurrent,
     Spec,
+    Words,
 )
+from tinymed.compilation import compile
 from tinymed.creation import tensor
 from tinymed.kernels.arrays import is_array
+from tinymed.kernels.registry import missing
+from tinymed.kernels.threads import get_num_threads
 from tinymed.nn import functional as F
 from tinymed.nn.module import Parameter
 
-__all__ = ["attempt"]
+__all__ = ["attempt", "compiled_attempt"]
 
 
 def attempt(spec: Spec, arrays: Arrays) -> Attempt:
     """Return tinymed's attempt at a workload."""
     return _MADE[type(spec)](spec, arrays)
+
+
+def compiled_attempt(spec: Spec, arrays: Arrays) -> Attempt:
+    """Return tinymed's attempt at a network through `tinymed.compile`.
+
+    What is compiled is compared with itself on a second batch, so there are two: the samples as
+    they are and in the opposite order, which has the same loss. A prediction is compiled on others.
+
+    Raises
+    ------
+    CompileError
+        From here or from one of the first calls, where it cannot be repeated.
+    """
+    if lacks := missing("numba_cpu"):
+        raise InstallError(f"needs {lacks}: pip install tinymed[fast]")
+    if not isinstance(spec, Network):
+        raise TypeError(f"compiled_attempt: a {type(spec).__name__} is not a Network")
+    model, x = _model(spec, arrays), arrays["x"]
+    if not spec.training:
+        predict = compile(model.eval())
+        for factor in (0.5, 2.0):
+            predict(x * np.float32(factor))
+        return Attempt(lambda: predict(x), _arrays)
+    step = compile(_step(model))
+    batches = itertools.cycle([(x, arrays["labels"]), (x[::-1], arrays["labels"][::-1])])
+    return _losses(lambda: step(*next(batches)).item())
 
 
 def _leaf(array: Any) -> Any:
@@ -117,8 +150,7 @@ def _adam(spec: Adam, arrays: Arrays) -> Attempt:
 
 
 def _network(spec: Network, arrays: Arrays) -> Attempt:
-    model = build(spec.model, spec.shape, spec.classes)
-    _set(model, arrays["parameters"])
+    model = _model(spec, arrays)
     x, labels = tensor(arrays["x"]), tensor(arrays["labels"])
     if not spec.training:
         model.eval()
@@ -128,16 +160,45 @@ def _network(spec: Network, arrays: Arrays) -> Attempt:
                 return model(x)
 
         return Attempt(predict, _arrays)
+    step = _step(model)
+    return _losses(lambda: step(x, labels).item())
+
+
+def _model(spec: Network, arrays: Arrays) -> nn.Module:
+    model = build(spec.model, spec.shape, spec.classes)
+    _set(model, arrays["parameters"])
+    return model
+
+
+def _step(model: nn.Module) -> Callable[[Any, Any], Any]:
+    """Return a step of training."""
     optimizer = optim.Adam(model.parameters())
 
-    def step() -> Any:
+    def step(x: Any, labels: Any) -> Any:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), labels)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss
 
-    return Attempt(step, lambda first: [np.array([first, step(), step()], np.float32)])
+    return step
+
+
+def _losses(step: Callable[[], float]) -> Attempt:
+    """Return the attempt of steps of training, known by their losses."""
+    rest = range(STEPS - 1)
+    return Attempt(step, lambda first: [np.array([first, *(step() for _ in rest)], np.float32)])
+
+
+def _words(spec: Words, arrays: Arrays) -> Attempt:
+    # By its name, as peers are: medicine is a layer above the bench.
+    word2vec = importlib.import_module("tinymed.medical.text.word2vec")
+    training = word2vec.Word2Vec(workers=get_num_threads(), **spec.settings)
+
+    def results(found: Any) -> list[Any]:
+        return [spec.together(np.stack([found[word] for word in spec.frequent()]))]
+
+    return Attempt(lambda: training.train(arrays["documents"]), results)
 
 
 def _set(module: nn.Module, values: list[Any]) -> None:
@@ -153,4 +214,5 @@ _MADE: dict[type, Callable[[Any, Arrays], Attempt]] = {
     Embedding: _embedding,
     Adam: _adam,
     Network: _network,
+    Words: _words,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from tinymed.bench import text
 from tinymed.bench.drawing import bars, curves
 from tinymed.bench.record import Record, Row
-from tinymed.bench.scaling import exponent, series
+from tinymed.bench.scaling import exponent
 
 __all__ = ["page"]
 
@@ -41,10 +42,16 @@ def page(record: Record) -> str:
             }
         )
     drawn = []
-    for name, lines in groupby(series(record.curves), lambda one: one[0]):
-        named = [(f"{who}: size^{exponent(line):.2f}", line) for _, who, line in lines]
-        drawn.append({"title": name, "picture": Markup(curves(named))})
-    goals = [_split(line) for line in text.goal_table(record.rows)]
+    lines = text.lines_of(record)
+    for name, some in groupby(lines, lambda line: line.work):
+        named = [(f"{line.who}: size^{exponent(line.points):.2f}", line) for line in some]
+        quantity = partial(text.quantity, unit=named[0][1].unit)
+        picture = curves([(label, line.points) for label, line in named], quantity)
+        drawn.append({"title": name, "picture": Markup(picture)})
+    goals, figures = (
+        [_split(line) for line in table]
+        for table in (text.goal_table(record.rows), text.figure_table(record.figures))
+    )
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(TEMPLATE.read_text()).render(
         header=list(text.header(record)),
@@ -52,8 +59,11 @@ def page(record: Record) -> str:
         repeats=record.repeats,
         columns=goals[0],
         goals=goals[2:],
+        figure_columns=figures[0] if figures else [],
+        figures=figures[2:],
         contests=contests,
         curves=drawn,
+        growth=list(text.growth_lines(lines)),
     )
 
 

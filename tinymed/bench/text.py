@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
-from tinymed.bench.record import TIMED, Record, Row, geometric_mean, goal_rows
-from tinymed.bench.scaling import exponent, series
+from tinymed.bench.record import (
+    TIMED,
+    Figure,
+    Record,
+    Row,
+    geometric_mean,
+    goal_rows,
+    untimed_goals,
+)
+from tinymed.bench.scaling import GAIN, STEEP, Line, exponent, gains, series
+from tinymed.bench.sketch import LETTERS, sketch
 from tinymed.bench.timing import Interval
 from tinymed.errors import DataError
 
 __all__ = [
     "blocks",
     "curve_lines",
+    "figure_block",
+    "figure_table",
     "goal_table",
+    "growth_lines",
     "header",
     "limit_line",
+    "lines_of",
     "means",
+    "quantity",
     "seconds",
     "update_readme",
 ]
@@ -30,6 +46,11 @@ def seconds(value: float) -> str:
     """Return a time with three digits, in the unit that suits it."""
     scale, unit = next(((s, u) for s, u in UNITS if value >= s), UNITS[-1])
     return f"{value / scale:.3g} {unit}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a number of the unit "s" or "B" as text."""
+    return seconds(value) if unit == "s" else f"{value / 1e6:.3g} MB"
 
 
 def interval(found: Interval) -> str:
@@ -52,6 +73,8 @@ def timed_text(row: Row) -> list[str]:
         texts.append(f"{row.flops / median / 1e9:.1f} GFLOP/s")
     if row.bytes:
         texts.append(f"{row.bytes / median / 1e9:.1f} GB/s")
+    if row.words:
+        texts.append(f"{row.words / median / 1e3:.0f}k words/s")
     if row.limit is not None:
         texts.append(f"{row.limit / median:.0%} of the limit")
     if row.ratio is not None:
@@ -82,6 +105,36 @@ def blocks(rows: Sequence[Row]) -> Iterator[str]:
         yield f"  {mark} {row.candidate.ljust(width)}  {'  '.join(filter(None, timed_text(row)))}"
 
 
+def figure_block(figures: Sequence[Figure]) -> Iterator[str]:
+    """Yield a title, then a line for each figure, the smallest first."""
+    shown = [figure for figure in figures if figure.state != "cannot"]
+    if not shown:
+        return
+    shown.sort(key=lambda figure: figure.value.median if figure.value else float("inf"))
+    first, width = shown[0], max(len(figure.candidate) for figure in shown)
+    title = f"{first.work}: {first.case}" if first.case else first.work
+    yield f"{title}, {first.threads} thread{'s' * (first.threads > 1)}"
+    for figure in shown:
+        mark, parts = "*" if figure.ours else " ", _figure_text(figure)
+        yield f"  {mark} {figure.candidate.ljust(width)}  {'  '.join(filter(None, parts))}"
+
+
+def _figure_text(figure: Figure) -> list[str]:
+    """Return what is shown of a figure, one text for each column."""
+    value, unit = figure.value, figure.unit
+    if value is None:
+        return [f"{figure.state}: {figure.note}"]
+    texts = [quantity(value.median, unit)]
+    if value.samples > 1:
+        if value.low is not None and value.high is not None:
+            texts.append(f"{quantity(value.low, unit)} to {quantity(value.high, unit)}")
+        texts.append(f"min {quantity(value.minimum, unit)}")
+    if figure.met is not None and figure.goal is not None:
+        met = "met" if figure.met else "not met"
+        texts.append(f"goal {quantity(figure.goal, unit)} {met}")
+    return [*texts, figure.note]
+
+
 def header(record: Record) -> Iterator[str]:
     """Yield lines that say where and with what a record was made."""
     facts = record.machine
@@ -105,6 +158,7 @@ def limit_line(threads: str, limit: dict[str, float] | None) -> str:
 
 def means(rows: Iterable[Row]) -> Iterator[str]:
     """Yield the geometric means of time / fastest peer, for each number of threads."""
+    rows = list(rows)
     compared = goal_rows(rows)
     for threads in sorted({row.threads for row in compared}):
         for title, some in (
@@ -120,6 +174,8 @@ def means(rows: Iterable[Row]) -> Iterator[str]:
                     f"{threads} thread{plural}: geometric mean of time / fastest peer over "
                     f"{title} ({len(some)}): {mean:.2f}{goals}"
                 )
+    for row in untimed_goals(rows):
+        yield f"without a time, so in no mean: {row.work}, {row.threads} threads: {row.state}"
 
 
 def goal_table(rows: Sequence[Row]) -> Iterator[str]:
@@ -137,14 +193,70 @@ def goal_table(rows: Sequence[Row]) -> Iterator[str]:
         goal = "-" if row.met is None else f"{row.goal:g} {'met' if row.met else '**not met**'}"
         cells = [row.work, row.case, row.threads, seconds(row.wall.median), row.peer]
         cells += [interval(row.ratio), against, goal]
-        yield f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
+        yield _table_row(cells)
+    for row in untimed_goals(rows):
+        goal = f"{row.goal:g} **not met**"
+        said = f"{row.state}: {row.note}"
+        yield _table_row([row.work, row.case, row.threads, said, "-", "-", "-", goal])
 
 
-def curve_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield a line for each curve: its points, and the exponent of its growth."""
-    for work, candidate, line in series(rows):
-        points = ", ".join(f"{x:g}: {seconds(y)}" for x, y in line)
-        yield f"{work}, {candidate}: {points}; grows as size^{exponent(line):.2f}"
+def _table_row(cells: Iterable[object]) -> str:
+    return f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
+
+
+def figure_table(figures: Iterable[Figure]) -> Iterator[str]:
+    """Yield a Markdown table of figures that are not points of a curve."""
+    rows = []
+    for figure in figures:
+        if figure.value is not None and not sized(figure):
+            goal = "-" if figure.goal is None else quantity(figure.goal, figure.unit)
+            met = {None: "", True: " met", False: " **not met**"}[figure.met]
+            shown = quantity(figure.value.median, figure.unit)
+            name = ", ".join(filter(None, [figure.work, figure.case]))
+            rows.append([name, figure.threads, figure.candidate, shown, goal + met])
+    if rows:
+        yield "| figure | threads | of | value | goal |"
+        yield "| --- | --: | --- | --: | --- |"
+        yield from map(_table_row, rows)
+
+
+def lines_of(record: Record) -> list[Line]:
+    """Return the lines of all curves of a record, of times and of memory."""
+    return [*series(record.curves), *series([one for one in record.figures if sized(one)])]
+
+
+def sized(figure: Figure) -> bool:
+    """Return whether a figure is a point of a curve."""
+    return figure.case.isdigit()
+
+
+def curve_lines(lines: Iterable[Line]) -> Iterator[str]:
+    """Yield a picture of each curve, and below it the points of each candidate and their growth."""
+    for work, group in groupby(lines, lambda line: line.work):
+        some = list(group)
+        shown = partial(quantity, unit=some[0].unit)
+        yield work
+        yield from sketch([line.points for line in some], shown)
+        for letter, line in zip(LETTERS, some, strict=False):
+            points = ", ".join(f"{x:g}: {shown(y)}" for x, y in line.points)
+            growth = f"grows as size^{exponent(line.points):.2f}"
+            yield f"  {letter} {line.who}: {points}; {growth}, as work^{line.growth:.2f}"
+
+
+def growth_lines(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield where tinymed's cost grows faster than the work, and what more threads gain."""
+    ours = [line for line in lines if line.ours]
+    steep = [line for line in ours if line.steep]
+    for line in steep:
+        yield f"grows faster than the work: {line.work}, {line.who}: as work^{line.growth:.2f}"
+    if ours and not steep:
+        yield f"no cost grows faster than work^{STEEP:g}, on {len(ours)} curves of tinymed"
+    for line, found in gains(lines):
+        short = line.work.startswith("conv") and min(found) < GAIN
+        yield (
+            f"{line.work}: {line.threads} threads are {min(found):.2f} to {max(found):.2f} times "
+            f"as fast as one{f', less than {GAIN:g}' if short else ''}"
+        )
 
 
 def update_readme(path: Path, record: Record) -> None:
@@ -160,11 +272,13 @@ def update_readme(path: Path, record: Record) -> None:
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise DataError(f"update_readme: {path} needs a line {begin} and, after it, one {end}")
     facts = " ".join(line + "." for line in header(record))
+    figures = list(figure_table(record.figures))
     lines = [
         *goal_table(record.rows),
         "",
         *(f"{line}." for line in means(record.rows)),
         "",
+        *([*figures, ""] if figures else []),
         f"Medians with 95 % intervals of {record.repeats} runs made in turns. {facts}",
     ]
     table = "\n".join([begin, *lines, end])

@@ -35,7 +35,7 @@ class Request:
     workloads, scaling, cold : bool
         Whether the workloads, how they grow, and times of first calls are measured.
     only : str
-        Words that a kernel's case, or a workload, must contain.
+        Words that a kernel's case, a workload or a curve must contain.
     added : str or None
         Path of a user's file with a kernel.
     """
@@ -115,7 +115,7 @@ def findings(request: Request) -> Iterator[Finding]:
     for workload in workloads(request.only.lower()) if request.workloads else ():
         contest = workload_contest(workload, request.peers, request.threads)
         yield Finding(contest.run(request.repeats, request.threads, roofline))
-    for workload, size in points() if request.scaling else ():
+    for workload, size in points(request.only.lower()) if request.scaling else ():
         contest = workload_contest(workload, request.peers, request.threads)
         repeats = min(request.repeats, CURVE_REPEATS)
         rows = contest.run(repeats, request.threads, roofline)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "STEPS",
     "Adam",
     "Conv",
     "Embedding",
@@ -22,11 +23,14 @@ __all__ = [
     "Network",
     "Recurrent",
     "Spec",
+    "Words",
     "Workload",
     "workloads",
 ]
 
 Arrays = dict[str, Any]
+
+STEPS = 4  # of training whose losses are compared; a compiled step's own work begins with the third
 
 
 def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Any:
@@ -179,7 +183,7 @@ class Adam:
 class Network:
     """A model of `networks`, a step of training with Adam or a prediction.
 
-    Results: the losses of the first three steps, or the logits.
+    Results: the losses of the first `STEPS` steps, or the logits.
     """
 
     model: str
@@ -203,7 +207,53 @@ class Network:
         }
 
 
-Spec = Conv | MaxPool | Recurrent | Embedding | Adam | Network
+@dataclass(frozen=True)
+class Words:
+    """Skip-gram vectors with 5 negatives from a text, its vocabulary counted first; one pass.
+
+    Each document draws its words from one topic, so the nearest neighbour of a word has to be of
+    its topic. Result: the share of frequent words for which it is, and that is known to be 1:
+    libraries draw different numbers, so the vectors themselves are not comparable.
+    """
+
+    words: int
+    vocabulary: int
+    features: int
+    topics: int = 50
+    length: int = 20  # of a document
+    flops = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.words} words, {self.vocabulary} different, D {self.features}"
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The arguments that gensim and tinymed share; all others are their defaults."""
+        fixed = {"sg": 1, "negative": 5, "window": 5, "min_count": 1, "epochs": 1, "seed": 1}
+        return {"vector_size": self.features} | fixed
+
+    def inputs(self, rng: np.random.Generator) -> Arrays:
+        """Return the documents; the words of a topic are as frequent as 1 / rank."""
+        each, n = self.vocabulary // self.topics, self.words // self.length
+        ranks = (each ** rng.random((n, self.length))).astype(np.int64) - 1
+        topics = rng.integers(0, self.topics, (n, 1))
+        ids = ranks * self.topics + topics
+        return {"documents": [[f"word{number}" for number in row] for row in ids.tolist()]}
+
+    def frequent(self) -> list[str]:
+        """Return the two most frequent words of each topic."""
+        return [f"word{number}" for number in range(2 * self.topics)]
+
+    def together(self, vectors: Any) -> Any:
+        """Return the share of `frequent` words, in that order, nearest to one of their topic."""
+        units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        cosines = units @ units.T
+        np.fill_diagonal(cosines, -1)
+        same = cosines.argmax(axis=1) % self.topics == np.arange(len(units)) % self.topics
+        return np.array([same.mean()], np.float32)
+
+
+Spec = Conv | MaxPool | Recurrent | Embedding | Adam | Network | Words
 
 
 @dataclass(frozen=True)
@@ -211,12 +261,14 @@ class Workload:
     """A description with its name, the goal, and how much rounding may change.
 
     ``goal`` is the time over that of the fastest peer, a number or one for each number of threads.
+    ``compiled``: tinymed does it through `tinymed.compile`; peers do what they always do.
     """
 
     name: str
     spec: Spec
     goal: float | Mapping[int, float]
     bound: float = 1e-4
+    compiled: bool = False
 
     def goal_with(self, threads: int) -> float | None:
         """Return the goal for a number of threads, None if there is none."""
@@ -260,12 +312,19 @@ def _layers() -> Iterator[Workload]:
 
 
 def _networks() -> Iterator[Workload]:
-    yield Workload("MLP 30-64-32-2 step", Network("mlp", 32, (30,)), 0.8, 1e-3)
     lung = (1, 64, 64)
-    yield Workload("lung CNN step", Network("cnn", 32, lung), 0.45, 1e-3)
     inference = Network("cnn", 1, lung, training=False)
-    yield Workload("lung CNN inference", inference, {1: 0.6, 2: 0.9}, 1e-3)
+    for name, spec, goal, compiled_goal in (
+        ("MLP 30-64-32-2 step", Network("mlp", 32, (30,)), 0.8, 0.25),
+        ("GRU classifier step", Network("gru", 32, (20, 8)), {}, {}),
+        ("lung CNN step", Network("cnn", 32, lung), 0.45, 0.45),
+        ("lung CNN inference", inference, {1: 0.6, 2: 0.9}, {1: 0.6, 2: 0.9}),
+    ):
+        yield Workload(name, spec, goal, 1e-3)
+        yield Workload(f"{name}, compiled", spec, compiled_goal, 1e-3, compiled=True)
     yield Workload("ResNet-18 step", Network("resnet18", 32, (3, 28, 28)), 0.8, 1e-2)
+    name = "word2vec skip-gram, 5 negatives, words/s"
+    yield Workload(name, Words(200_000, 5_000, 100), 1.0, 0.05)
 
 
 def workloads(words: str = "") -> list[Workload]:

@@ -57,6 +57,7 @@ PEERS = {
     "jax": Peer(("jax",), "with_jax", "with_jax"),
     "onnxruntime": Peer(("onnxruntime", "onnx"), "with_onnxruntime", "with_onnxruntime"),
     "mygrad": Peer(("mygrad",), "with_mygrad", "with_mygrad"),
+    "gensim": Peer(("gensim",), None, "with_gensim"),
 }
 
 

@@ -11,11 +11,21 @@ from torch import nn
 from torch.nn import functional as F
 
 from tinymed.bench.contest import Attempt, CannotError
-from tinymed.bench.networks import WIDTHS
+from tinymed.bench.networks import HIDDEN, WIDTHS
 from tinymed.bench.peers.torch_kernels import arrays as as_arrays
 from tinymed.bench.peers.torch_kernels import image
 from tinymed.bench.peers.torch_optimizers import KINDS
-from tinymed.bench.workloads import Adam, Arrays, Conv, Embedding, MaxPool, Network, Recurrent, Spec
+from tinymed.bench.workloads import (
+    STEPS,
+    Adam,
+    Arrays,
+    Conv,
+    Embedding,
+    MaxPool,
+    Network,
+    Recurrent,
+    Spec,
+)
 
 __all__ = ["workload"]
 
@@ -24,6 +34,8 @@ Attempts = Attempt | Mapping[str, Attempt]
 
 def workload(spec: Spec, arrays: Arrays, variant: str) -> Attempts:
     """Return PyTorch's attempt at a workload; ``variant`` is "" or "channels-last"."""
+    if type(spec) not in _MADE:
+        raise CannotError("not written for PyTorch")
     last = variant == "channels-last"
     if last and not (isinstance(spec, Conv | MaxPool | Network) and arrays["x"].ndim == 4):
         raise CannotError("its layout does not matter here")
@@ -118,11 +130,22 @@ class _Block(nn.Module):  # type: ignore[misc]  # Any, to the type checker
         return (y + (x if self.downsample is None else self.downsample(x))).relu_()
 
 
-def _resnet18(channels: int, classes: int) -> nn.Module:
-    layers: list[nn.Module] = [nn.Conv2d(channels, 64, 3, 1, 1, bias=False)]
-    layers += [nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
-    before = 64
-    for stage, after in enumerate(WIDTHS):
+class _Classifier(nn.Module):  # type: ignore[misc]
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.layer = nn.GRU(features, HIDDEN, batch_first=True)
+        self.fc = nn.Linear(HIDDEN, classes)
+
+    def forward(self, x: Any) -> Any:
+        output, _ = self.layer(x)
+        return self.fc(output[:, -1])
+
+
+def _resnet18(channels: int, classes: int, widths: tuple[int, ...]) -> nn.Module:
+    before = widths[0]
+    layers: list[nn.Module] = [nn.Conv2d(channels, before, 3, 1, 1, bias=False)]
+    layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
+    for stage, after in enumerate(widths):
         layers += [_Block(before, after, 2 if stage else 1), _Block(after, after, 1)]
         before = after
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes)]
@@ -130,8 +153,10 @@ def _resnet18(channels: int, classes: int) -> nn.Module:
 
 
 def _build(spec: Network) -> nn.Module:
-    if spec.model == "resnet18":
-        return _resnet18(spec.shape[0], spec.classes)
+    if spec.model in WIDTHS:
+        return _resnet18(spec.shape[0], spec.classes, WIDTHS[spec.model])
+    if spec.model == "gru":
+        return _Classifier(spec.shape[1], spec.classes)
     if spec.model == "mlp":
         sizes = (nn.Linear(spec.shape[0], 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU())
         return nn.Sequential(*sizes, nn.Linear(32, spec.classes))
@@ -164,7 +189,8 @@ def _network(spec: Network, arrays: Arrays, last: bool) -> Attempts:
             optimizer.step()
             return loss.item()
 
-        return Attempt(step, lambda first: [np.array([first, step(), step()], np.float32)])
+        rest = range(STEPS - 1)
+        return Attempt(step, lambda first: [np.array([first, *(step() for _ in rest)], np.float32)])
 
     if spec.training:
         return {name: training(kind) for name, kind in KINDS.items() if name != "foreach"}

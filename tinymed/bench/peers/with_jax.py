@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from tinymed.bench.contest import Attempt, CannotError
-from tinymed.bench.workloads import Arrays, Conv, MaxPool, Network, Recurrent, Spec
+from tinymed.bench.workloads import STEPS, Arrays, Conv, MaxPool, Network, Recurrent, Spec
 
 __all__ = ["kernel", "workload"]
 
@@ -117,45 +118,54 @@ def _max_pool(spec: MaxPool, arrays: Arrays) -> Attempt:
     return _with_gradients(lambda x: _pooled(x, *geometry), [arrays["x"]], arrays["grad"])
 
 
-def _recurrent(spec: Recurrent, arrays: Arrays) -> Attempt:
+def _layer(kind: str, x: Any, w: Any, u: Any, b: Any, b_hidden: Any) -> Any:
     """The products with x for all steps at once, the others in a scan."""
+    zero = jnp.zeros((x.shape[1], u.shape[1]), x.dtype)
 
-    def layer(x: Any, w: Any, u: Any, b: Any, b_hidden: Any) -> Any:
-        zero = jnp.zeros((spec.n, spec.hidden), x.dtype)
+    def rnn(h: Any, s: Any) -> Any:
+        h = jnp.tanh(s + h @ u.T + b_hidden)
+        return h, h
 
-        def rnn(h: Any, s: Any) -> Any:
-            h = jnp.tanh(s + h @ u.T + b_hidden)
-            return h, h
+    def gru(h: Any, s: Any) -> Any:
+        r, z, new = jnp.split(s, 3, axis=1)
+        r_h, z_h, new_h = jnp.split(h @ u.T + b_hidden, 3, axis=1)
+        z = jax.nn.sigmoid(z + z_h)
+        h = (1 - z) * jnp.tanh(new + jax.nn.sigmoid(r + r_h) * new_h) + z * h
+        return h, h
 
-        def gru(h: Any, s: Any) -> Any:
-            r, z, new = jnp.split(s, 3, axis=1)
-            r_h, z_h, new_h = jnp.split(h @ u.T + b_hidden, 3, axis=1)
-            z = jax.nn.sigmoid(z + z_h)
-            h = (1 - z) * jnp.tanh(new + jax.nn.sigmoid(r + r_h) * new_h) + z * h
-            return h, h
+    def lstm(state: Any, s: Any) -> Any:
+        h, c = state
+        i, f, g, o = jnp.split(s + h @ u.T + b_hidden, 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
 
-        def lstm(state: Any, s: Any) -> Any:
-            h, c = state
-            i, f, g, o = jnp.split(s + h @ u.T + b_hidden, 4, axis=1)
-            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-            h = jax.nn.sigmoid(o) * jnp.tanh(c)
-            return (h, c), h
+    step = {"rnn": rnn, "gru": gru, "lstm": lstm}[kind]
+    begin: Any = (zero, zero) if kind == "lstm" else zero
+    return lax.scan(step, begin, x @ w.T + b)[1]
 
-        step = {"rnn": rnn, "gru": gru, "lstm": lstm}[spec.kind]
-        begin: Any = (zero, zero) if spec.kind == "lstm" else zero
-        return lax.scan(step, begin, x @ w.T + b)[1]
 
+def _recurrent(spec: Recurrent, arrays: Arrays) -> Attempt:
+    layer = functools.partial(_layer, spec.kind)
     return _with_gradients(layer, [arrays["x"], *arrays["parameters"]], arrays["grad"])
 
 
+def _features(model: str, parameters: Any, x: Any) -> Any:
+    """What a network's last layer is given: of the MLP, or of the recurrent classifier."""
+    if model == "gru":
+        return _layer(model, x.swapaxes(0, 1), *parameters)[-1]
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        x = jax.nn.relu(x @ weight.T + bias)
+    return x
+
+
 def _network(spec: Network, arrays: Arrays) -> Attempt:
-    """A step of the MLP, its state handed from call to call."""
-    if spec.model != "mlp":
+    """A step of training, its state handed from call to call."""
+    if spec.model not in ("mlp", "gru"):
         raise CannotError("not written for JAX")
 
     def loss_of(parameters: Any, x: Any, labels: Any) -> Any:
-        for weight, bias in zip(parameters[0:-2:2], parameters[1:-2:2], strict=True):
-            x = jax.nn.relu(x @ weight.T + bias)
+        x = _features(spec.model, parameters[:-2], x)
         logits = jax.nn.log_softmax(x @ parameters[-2].T + parameters[-1])
         return -jnp.take_along_axis(logits, labels[:, None], 1).mean()
 
@@ -185,7 +195,8 @@ def _network(spec: Network, arrays: Arrays) -> Attempt:
         loss, state = jax.block_until_ready(compiled(state, x, labels))
         return float(loss)
 
-    return Attempt(call, lambda first: [np.array([first, call(), call()], np.float32)])
+    rest = range(STEPS - 1)
+    return Attempt(call, lambda first: [np.array([first, *(call() for _ in rest)], np.float32)])
 
 
 _WORKLOADS: dict[type, Callable[[Any, Arrays], Attempt]] = {
