@@ -82,6 +82,29 @@ def test_it_learns_a_toy_problem():
         assert (model(tm.Tensor(points)).numpy().argmax(1) == labels).mean() > 0.9
 
 
+def test_the_average_of_the_weights_is_validated_and_kept():
+    """The moving average of what plain training goes through, by its definition in NumPy."""
+    taken: list[np.ndarray] = []
+
+    class Noting(optim.SGD):
+        def step(self, *arguments: Any) -> None:
+            super().step(*arguments)
+            taken.append(self.param_groups[0]["params"][0].data.copy())
+
+    model, loader, _ = toy()
+    script = Script(1.0, 2.0, 3.0)
+    settings = {"validate": script, "monitor": "score", "mode": "max"}
+    optimizer = Noting(model.parameters(), lr=0.1)
+    quiet(model, loader, optimizer, average=0.7, **settings)
+    average = taken[0]
+    for weight in taken[1:]:
+        average = 0.7 * average + 0.3 * weight
+    kept = next(iter(model.parameters())).data
+    np.testing.assert_allclose(kept, average, rtol=1e-5, atol=1e-6)
+    assert parameters(model) == script.seen[-1]
+    assert abs(kept - taken[-1]).max() > 1e-3
+
+
 def test_the_loss_of_an_epoch_is_the_mean_over_its_samples():
     model, loader, optimizer = toy(batch_size=12)  # the last batch has 4
     seen: list[tuple[float, int]] = []
@@ -356,6 +379,8 @@ def test_a_gradient_that_is_not_finite_is_found_where_it_is_clipped():
         ({"patience": 0}, "patience=0 is not positive"),
         ({"clip_norm": 0.0}, "clip_norm=0.0 is not positive"),
         ({"clip_norm": math.nan}, "clip_norm=nan is not positive"),
+        ({"average": 1.0}, r"average=1.0 is not in \[0, 1\)"),
+        ({"average": math.nan}, r"average=nan is not in \[0, 1\)"),
         ({"checkpoint_every": 0}, "checkpoint_every=0 is not positive"),
         ({"mode": "best"}, "mode='best' is not min or max"),
         ({"schedule": "step"}, "schedule='step' is not batch or epoch"),
@@ -449,6 +474,7 @@ def train(
         monitor="val",
         mode="max",
         clip_norm=1.0,
+        average=0.8,
         folder=folder,
         progress=False,
         **settings,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import json
@@ -22,7 +23,14 @@ from tinymed.data import DataLoader
 from tinymed.errors import AnomalyError, CheckpointError
 from tinymed.kernels.arrays import array_module
 from tinymed.nn import Module
-from tinymed.optim import LRScheduler, Optimizer, ReduceLROnPlateau, clip_grad_norm_
+from tinymed.optim import (
+    AveragedModel,
+    LRScheduler,
+    Optimizer,
+    ReduceLROnPlateau,
+    clip_grad_norm_,
+    get_ema_avg_fn,
+)
 from tinymed.tensor import Tensor
 
 __all__ = ["History", "Plan", "Record", "Run"]
@@ -70,6 +78,7 @@ class Plan:
     mode: str
     patience: int | None
     clip_norm: float | None
+    average: float | None
     checkpoint_every: int | None
 
     def __post_init__(self) -> None:
@@ -79,6 +88,8 @@ class Plan:
                 raise ValueError(f"fit: {name}={value} is not positive")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ValueError(f"fit: clip_norm={self.clip_norm} is not positive")
+        if self.average is not None and not 0 <= self.average < 1:
+            raise ValueError(f"fit: average={self.average} is not in [0, 1)")
         for name, words in (("mode", ("min", "max")), ("schedule", ("batch", "epoch"))):
             if getattr(self, name) not in words:
                 raise ValueError(f"fit: {name}={getattr(self, name)!r} is not {' or '.join(words)}")
@@ -101,6 +112,15 @@ class Run:
     best_state: dict[str, Any] = dataclasses.field(default_factory=dict)
     loss_sum: float = 0.0  # of the running epoch, so that one resumed in the middle logs the same
     samples: int = 0
+    averaged: AveragedModel | None = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        decay = self.plan.average
+        self.averaged = None
+        if decay is not None:
+            self.averaged = AveragedModel(
+                self.model, avg_fn=get_ema_avg_fn(decay), use_buffers=True
+            )
 
     # -------------------------------------------------------------------------------- training
 
@@ -150,6 +170,8 @@ class Run:
             norm = clip_grad_norm_(self.optimizer.parameters(), self.plan.clip_norm)
             _check_finite("the norm of the gradients", norm, where, FIND_IT)
         self.optimizer.step()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
         if self.scheduler is not None and self.plan.schedule == "batch":
             self.scheduler.step()
         self.loss_sum += number * len(inputs)
@@ -164,14 +186,15 @@ class Run:
             "loss": self.loss_sum / self.samples,
             "lr": self.optimizer.param_groups[0]["lr"],
         }
-        record |= self._validated(taken=set(record))
+        with self.averaged.in_place_of(self.model) if self.averaged else contextlib.nullcontext():
+            record |= self._validated(taken=set(record))
         if self.history.monitor not in record:
             raise KeyError(f"fit: monitor={self.plan.monitor!r} is not among {', '.join(record)}")
         value = record[self.history.monitor]
         _check_finite(self.plan.monitor, value, f"epoch {number}", "epochs are compared by it")
         if not self.history.epochs or self._better(value):
             self.history.best_epoch = number
-            state = self.model.state_dict()
+            state = (self.averaged.module if self.averaged else self.model).state_dict()
             self.best_state = {name: Tensor(t.data.copy()) for name, t in state.items()}
         if isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step(value)
@@ -230,6 +253,7 @@ class Run:
         return {
             "made_with": self._made_with(),
             "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged else None,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict() if self.scheduler else None,
             "loader": self.loader.state_dict(),
@@ -248,6 +272,8 @@ class Run:
         if state["made_with"] != self._made_with():
             raise ValueError(f"made with {state['made_with']}, this run with {self._made_with()}")
         self.model.load_state_dict(state["model"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
@@ -277,6 +303,7 @@ class Run:
             "schedule": self.plan.schedule,
             "monitor": self.plan.monitor,
             "mode": self.plan.mode,
+            "average": self.plan.average,
             "generators": list(self._drawing()),
         }
 
