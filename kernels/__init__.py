@@ -9,6 +9,7 @@ from tinymed.kernels import (
     conv,
     conv_pool,
     embedding,
+    glove,
     losses,
     matmul,
     normalization,
@@ -16,6 +17,7 @@ from tinymed.kernels import (
     pooling,
     recurrent,
     softmax,
+    word2vec,
 )
 from tinymed.kernels.registry import KERNELS, Kernel, explain, use_backend
 
@@ -28,6 +30,7 @@ __all__ = [
     "conv_pool",
     "embedding",
     "explain",
+    "glove",
     "losses",
     "matmul",
     "normalization",
@@ -36,4 +39,5 @@ __all__ = [
     "recurrent",
     "softmax",
     "use_backend",
+    "word2vec",
 ]

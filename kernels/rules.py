@@ -221,6 +221,25 @@ def small_maps_of_both(dy: Any, x: Any, *settings: Any) -> bool:
     return x.shape[1] >= 16 and positions <= 64 and len(dy) * positions >= 8
 
 
+def tables_in_place(inputs: Any, outputs: Any, words: Any, starts: Any, *others: Any) -> bool:
+    """Return whether word2vec's tables can be changed where they are, and words are int64."""
+    return (
+        one_dtype(inputs, outputs)
+        and floats(inputs)
+        and inputs.flags.carray
+        and outputs.flags.carray
+        and words.dtype == starts.dtype == "int64"
+    )
+
+
+def glove_in_place(*arguments: Any) -> bool:
+    """Return whether GloVe's eight tables can be changed where they are, and rows are int64."""
+    tables, (rows, columns, targets, weights, starts, _) = arguments[:8], arguments[8:]
+    whole = all(array.dtype == "int64" for array in (rows, columns, starts))
+    contiguous = all(table.flags.carray for table in tables)
+    return one_dtype(*tables, targets, weights) and contiguous and whole
+
+
 SMALL_MAPS = "a batch of small maps: the lanes run along images, no product with the padding"
 PRODUCT = "1x1: a matrix product for each image, nothing laid out"
 WINOGRAD = "3x3 in float32: a quarter of the products, ten times the rounding error"
@@ -230,6 +249,8 @@ NOT_STORED = "what is pooled is never written to memory"
 ALL_STEPS = "all time steps in one call; each thread takes some sequences"
 
 WINDOWS = (Rule("numba_cpu", floats, always, "a register of neighbouring windows at a time"),)
+
+WORD_PAIRS = (Rule("numba_cpu", tables_in_place, always, "a whole pass in compiled code"),)
 
 NORMS = (Rule("numba_cpu", floats, always, "sums and result of a channel or sample in cache"),)
 
@@ -301,6 +322,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "embedding.grad_weight": (Rule("numba_cpu", rows, always, "each row is written once"),),
     "embedding.bag_sum": (Rule("numba_cpu", rows, always, "no copies of the rows"),),
     "embedding.bag_max": (Rule("numba_cpu", rows_of_bags, always, "no copies of the rows"),),
+    "glove.adagrad": (
+        Rule("numba_cpu", glove_in_place, always, "blocks of a diagonal at the same time"),
+    ),
+    "word2vec.skip_gram_negative": WORD_PAIRS,
+    "word2vec.cbow_negative": WORD_PAIRS,
+    "word2vec.skip_gram_hierarchical": WORD_PAIRS,
+    "word2vec.cbow_hierarchical": WORD_PAIRS,
     "embedding.renormalize": (Rule("numba_cpu", rows_in_place, always, "no copies of the rows"),),
     "normalization.batch_norm": NORMS,
     "normalization.batch_norm_grad": NORMS,

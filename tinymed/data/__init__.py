@@ -17,6 +17,7 @@ Everything here works on host (NumPy) arrays; only `default_collate` makes Tenso
 """
 
 from tinymed.data.augmentation import Augment
+from tinymed.data.bucketing import BucketSampler
 from tinymed.data.collate import default_collate
 from tinymed.data.cropping import RandomCrop
 from tinymed.data.dataset import ConcatDataset, Dataset, Subset, TensorDataset
@@ -43,6 +44,7 @@ from tinymed.data.split import (
 __all__ = [
     "Augment",
     "BatchSampler",
+    "BucketSampler",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
