@@ -66,7 +66,7 @@ class Kind:
 
 
 def read_dataset(
-    path: Path, *, classes: int = 2, seed: int = 0, undivided: bool = False
+    path: str | Path, *, classes: int = 2, seed: int = 0, undivided: bool = False
 ) -> ImageDataset:
     """Read images with labels, in splits, from a file or folder.
 
@@ -91,6 +91,7 @@ def read_dataset(
     DataError
         What cannot be read, naming file and line; a path that holds no labels.
     """
+    path = Path(path)
     kind = _kind(path)
     if kind.dataset is not None:
         return kind.dataset(path)
@@ -100,7 +101,7 @@ def read_dataset(
     return deal(samples, seed)
 
 
-def read_samples(path: Path) -> Samples:
+def read_samples(path: str | Path) -> Samples:
     """Read images, with or without labels, in the order of their file or table.
 
     Parameters
@@ -109,6 +110,7 @@ def read_samples(path: Path) -> Samples:
         What `read_dataset` takes, where a table needs no label; or one npy file (H, W) or
         (n, H, W), one picture, or one DICOM file with a CT slice.
     """
+    path = Path(path)
     return _kind(path).samples(path, None)
 
 

@@ -1,8 +1,34 @@
 """Networks of the applications, by the name that model files use."""
 
 from tinymed import nn
+from tinymed.medical.models.beat_sequence import BeatSequenceNetwork
+from tinymed.medical.models.character_lstm import CharacterLSTM
+from tinymed.medical.models.ensemble import Ensemble
+from tinymed.medical.models.molecule_network import MoleculeNetwork
 from tinymed.medical.models.nodule_cnn import NoduleCNN
+from tinymed.medical.models.note_classifier import NoteClassifier
+from tinymed.medical.models.sequence_network import SequenceNetwork
+from tinymed.medical.models.treatment_network import TreatmentNetwork
 
-__all__ = ["MODELS", "NoduleCNN"]
+__all__ = [
+    "MODELS",
+    "BeatSequenceNetwork",
+    "CharacterLSTM",
+    "Ensemble",
+    "MoleculeNetwork",
+    "NoduleCNN",
+    "NoteClassifier",
+    "SequenceNetwork",
+    "TreatmentNetwork",
+]
 
-MODELS: dict[str, type[nn.Module]] = {"NoduleCNN": NoduleCNN}
+MODELS: dict[str, type[nn.Module]] = {
+    "BeatSequenceNetwork": BeatSequenceNetwork,
+    "CharacterLSTM": CharacterLSTM,
+    "Ensemble": Ensemble,
+    "MoleculeNetwork": MoleculeNetwork,
+    "NoduleCNN": NoduleCNN,
+    "NoteClassifier": NoteClassifier,
+    "SequenceNetwork": SequenceNetwork,
+    "TreatmentNetwork": TreatmentNetwork,
+}

@@ -26,10 +26,10 @@ REQUIRED = {
     "preprocessing": "dict, or list of str",
     "network": "dict, or list of str",
     "training": "dict, or list of str",
-    "threshold": "str, how it was chosen ('recall 0.9 on val')",
     "metrics": "dict name -> number; auc_ci (low, high) is the 95 % interval of auc, and so on",
 }
 OPTIONAL = {
+    "threshold": "str, how it was chosen ('recall 0.9 on val')",
     "results_on": "str, the split that the metrics are of",
     "baseline": "dict name -> AUC, or {'auc': .., 'auc_ci': (.., ..)}: what needs no network",
     "warnings": "list of str, found in the data or the results",
@@ -102,7 +102,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
         _list(facts["training"]),
         "## Results" + (f" on {_escaped(facts['results_on'])}" if "results_on" in facts else ""),
         _table(("metric", "value", "95 % interval"), _metric_rows(facts["metrics"])),
-        f"**Threshold.** {_escaped(facts['threshold'])}",
+        *([f"**Threshold.** {_escaped(facts['threshold'])}"] if "threshold" in facts else []),
         *_baseline(facts.get("baseline", {})),
         *(["**Warnings.**", _list(warnings)] if warnings else []),
         "## Limits",

@@ -23,18 +23,18 @@ from tinymed.medical.imaging.reading import FORMS, read_dataset, read_samples
 from tinymed.medical.imaging.windowing import Window
 from tinymed.medical.models import MODELS
 from tinymed.medical.report.summary import write_report
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.medical.tasks.views import positive, probabilities
 from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
-from tinymed.training import LOG, History, fit, predict
+from tinymed.training import History, fit, predict
 
 __all__ = ["ImageDiagnosis"]
 
 Array = np.ndarray[Any, Any]
 Options = argparse.Namespace
-MODEL = "model.safetensors"
-METRICS = "metrics.json"
+DEFAULTS = Settings(epochs=30, quick_epochs=8)
 DRAWN = "1: the generator drew one at the centre; 0: it drew something that looks like one."
 
 
@@ -63,6 +63,8 @@ class ImageDiagnosis:
         Whether an image means the same turned and mirrored: predictions are means over these.
     baseline : (str, callable)
         A score that needs no learning, to be beaten: its name, and windowed images -> scores.
+    defaults : Settings
+        How long and how fast it trains.
     """
 
     name: str
@@ -77,43 +79,28 @@ class ImageDiagnosis:
     synthesise: Callable[[int, np.random.Generator], ImageDataset]
     baseline: tuple[str, Callable[[Array], Array]]
     symmetric: bool = False
-    epochs: int = 30
+    defaults: Settings = DEFAULTS
     patients: int = 300  # synthetic ones, without --data
     quick_patients: int = 100
-    quick_epochs: int = 8
     quick_images: int = 600
 
     # --------------------------------------------------------------------------- the command
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of training."""
-        parser.add_argument(
-            "--data",
-            type=Path,
-            metavar="PATH",
-            help="images with labels: an npz file, or a folder with a CSV; see below "
+        self.defaults.declare(
+            parser,
+            self.name,
+            "images with labels: an npz file, or a folder with a CSV; see below "
             "(default: synthetic patches)",
         )
         parser.epilog = FORMS
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.add_argument(
-            "--out",
-            type=Path,
-            metavar="FOLDER",
-            help=f"where to write (default: the first free runs/{self.name}-N)",
-        )
-        parser.add_argument("--epochs", type=int, help=f"passes over the data ({self.epochs})")
-        parser.add_argument("--batch-size", type=int, help="images a step (64)")
-        parser.add_argument("--lr", type=float, default=4e-3, help="peak learning rate (0.004)")
-        parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
-        parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
-        parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-        parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here too")
 
     def train(self, options: Options) -> dict[str, Any]:
         """Read, check, preprocess, train, choose a threshold, evaluate, write; return metrics."""
-        self.check_options(options)
-        out = self.folder(options)
+        self.defaults.settle(options, self.name)
+        out = run_folder(options, self.name)
         dataset = self.read(options)
         facts = self.check(dataset)
         preprocessing = Preprocessing.fitted(dataset["train"].images, self.window)
@@ -187,37 +174,6 @@ class ImageDiagnosis:
         return found
 
     # ------------------------------------------------------------------------------ its steps
-
-    def check_options(self, options: Options) -> None:
-        """Raise `ValueError` for numbers out of range, before anything is read or written."""
-        for name in ("epochs", "batch_size"):
-            value = getattr(options, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{self.name}: --{name.replace('_', '-')} {value} is not positive")
-        if not 0 < options.lr < float("inf"):
-            raise ValueError(f"{self.name}: --lr {options.lr} is not a positive number")
-        if options.seed < 0:
-            raise ValueError(f"{self.name}: --seed {options.seed} is negative")
-        if options.epochs is None:
-            options.epochs = self.quick_epochs if options.quick else self.epochs
-        if options.batch_size is None:
-            options.batch_size = 32 if options.quick else 64
-
-    def folder(self, options: Options) -> Path:
-        """Return the folder to write to; one that holds a run is never overwritten."""
-        if options.out is None:
-            if options.resume:
-                raise ValueError(f"{self.name}: --resume needs --out, the folder of the run")
-            number = 1
-            while (free := Path("runs") / f"{self.name}-{number}").exists():
-                number += 1
-            return free
-        out: Path = options.out
-        if not options.resume and ((out / MODEL).exists() or (out / LOG).exists()):
-            raise FileExistsError(
-                f"{self.name}: {out} already holds a run; choose another --out, or --resume it"
-            )
-        return out
 
     def read(self, options: Options) -> ImageDataset:
         """Return the data, with a validation split, small where it is to be quick."""

@@ -20,7 +20,15 @@ from tinymed.medical.models import MODELS
 __all__ = ["TASKS", "SavedModel", "Task", "load_model", "save_model", "task_of"]
 
 # name of the task -> where it is; imported when it is asked for, so that `tinymed --help` is quick
-TASKS = {"lung": "tinymed.medical.tasks.lung:LUNG"}
+TASKS = {
+    "dna": "tinymed.medical.tasks.dna:DNA_TASKS",
+    "drug": "tinymed.medical.tasks.drug:DRUG_TASKS",
+    "ecg": "tinymed.medical.tasks.ecg:ECG",
+    "generate": "tinymed.medical.tasks.generate:GENERATE",
+    "lung": "tinymed.medical.tasks.lung:LUNG",
+    "notes": "tinymed.medical.tasks.notes:NOTES",
+    "treatment": "tinymed.medical.tasks.treatment:TREATMENT",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ def save_model(network: nn.Module, about: dict[str, Any], path: Path) -> None:
     serialization.save(network.state_dict(), path, about)
 
 
-def load_model(path: Path) -> SavedModel:
+def load_model(path: str | Path) -> SavedModel:
     """Read a file that `save_model` wrote, in eval mode.
 
     Raises
@@ -90,4 +98,4 @@ def load_model(path: Path) -> SavedModel:
             f"load: {path} does not fit its own configuration: {error}"
         ) from error
     network.eval()
-    return SavedModel(network, about, path)
+    return SavedModel(network, about, Path(path))

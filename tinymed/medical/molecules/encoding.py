@@ -1,0 +1,47 @@
+"""Molecules as numbers: the symbols of a SMILES, each with the surroundings of its atom."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from tinymed.medical.molecules.molecule import Molecule, environments
+from tinymed.medical.molecules.smiles import spell
+
+__all__ = ["RADIUS", "SURROUNDINGS", "SYMBOLS", "EncodedMolecule"]
+
+Array = np.ndarray[Any, Any]
+RADIUS = 2
+# The tables are of fixed size and rows are found by hashing: nothing is learned from the training
+# data here, and no symbol or surrounding is unknown (Weinberger et al. 2009, Feature hashing).
+SYMBOLS, SURROUNDINGS = 1024, 8192
+
+
+class EncodedMolecule:
+    """A molecule whose surroundings are found once, to be spelled in any order.
+
+    Examples
+    --------
+    >>> from tinymed.medical.molecules import parse_smiles
+    >>> ids = EncodedMolecule(parse_smiles("C=O")).ids()
+    >>> ids.shape, ids[1, 1:].tolist()  # "=" has no surroundings
+    ((3, 3), [0, 0])
+    """
+
+    def __init__(self, molecule: Molecule) -> None:
+        self.molecule = molecule
+        rounds = environments(molecule, RADIUS)[1:]
+        # a last row of zeros is what index -1, "no atom", finds
+        self.surroundings = np.zeros((len(molecule.atoms) + 1, RADIUS), np.int64)
+        for radius, numbers in enumerate(rounds):
+            for atom, number in enumerate(numbers):
+                self.surroundings[atom, radius] = 1 + number % (SURROUNDINGS - 1)
+
+    def ids(self, generator: np.random.Generator | None = None) -> Array:
+        """Return (T, 1 + `RADIUS`) int64: rows of the tables, symbols in the order of `spell`."""
+        told = spell(self.molecule, generator)
+        symbols = [1 + zlib.crc32(symbol.encode()) % (SYMBOLS - 1) for symbol, _ in told]
+        atoms = [atom for _, atom in told]
+        return np.column_stack([np.array(symbols), self.surroundings[atoms]])

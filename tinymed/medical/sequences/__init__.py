@@ -1,0 +1,17 @@
+"""DNA and proteins: alphabets, FASTA and CSV files, families of like sequences, synthetic ones."""
+
+from tinymed.medical.sequences.alphabets import DNA, PROTEIN, Alphabet
+from tinymed.medical.sequences.reading import SequenceRecords, read_sequences
+from tinymed.medical.sequences.similarity import similarity_groups
+from tinymed.medical.sequences.synthesis import synthesise_junctions, synthesise_peptides
+
+__all__ = [
+    "DNA",
+    "PROTEIN",
+    "Alphabet",
+    "SequenceRecords",
+    "read_sequences",
+    "similarity_groups",
+    "synthesise_junctions",
+    "synthesise_peptides",
+]

@@ -1,0 +1,1 @@
+"""Signals of the body: heartbeats of an electrocardiogram, read, described, drawn, disturbed."""

@@ -1,0 +1,118 @@
+"""What a task learns from: examples in splits, and the check that no group is in two of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinymed.data import grouped_stratified_kfold
+from tinymed.errors import DataError
+
+__all__ = ["SPLITS", "Examples", "by_split", "dealt", "leaks"]
+
+Array = np.ndarray[Any, Any]
+SPLITS = ("train", "val", "test")
+PARTS = 5  # of what is dealt: one to validate, one to test, the others to train
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples in the order of their file.
+
+    Parameters
+    ----------
+    inputs : array (n, ...)
+        Numbers, or texts (dtype object or str).
+    targets : array (n, ...) or None
+        Classes 0 .. or numbers; None where only a prediction is wanted.
+    groups : array (n,) or None
+        The patient, family or scaffold of each; None if it is not known.
+    splits : array (n,) of str or None
+        "train", "val" or "test" of each, where the file says so.
+    strata : array (n,) or None
+        What splits that are dealt should hold alike, where that is not the targets themselves.
+    """
+
+    inputs: Array
+    targets: Array | None = None
+    groups: Array | None = None
+    splits: Array | None = None
+    strata: Array | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("targets", "groups", "splits", "strata"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.inputs):
+                raise DataError(f"{len(column)} {name} for {len(self.inputs)} inputs")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, chosen: Any) -> Examples:
+        """Return some of the examples, by a mask, a slice or indices."""
+        columns = {
+            name: column[chosen] for name, column in vars(self).items() if column is not None
+        }
+        return replace(self, **columns)
+
+
+def by_split(examples: Examples) -> dict[str, Examples]:
+    """Return the splits that the file names, in the order train, val, test.
+
+    Raises
+    ------
+    DataError
+        A split of another name.
+    """
+    if examples.splits is None:
+        raise DataError("the examples are in no splits")
+    strange = sorted({str(name) for name in examples.splits} - set(SPLITS))
+    if strange:
+        raise DataError(f"splits {strange}, {', '.join(SPLITS)} expected")
+    found = {name: examples[examples.splits == name] for name in SPLITS}
+    return {name: part for name, part in found.items() if len(part)}
+
+
+def dealt(examples: Examples, seed: int) -> dict[str, Examples]:
+    """Return train, val and test of 3, 1 and 1 fifths; a group is never in two of them.
+
+    Where targets are classes, or there are strata, each part has them in about the same proportion.
+
+    Raises
+    ------
+    DataError
+        Fewer than five groups, or no targets.
+    """
+    if examples.targets is None:
+        raise DataError("the examples have no targets to learn")
+    groups = np.arange(len(examples)) if examples.groups is None else examples.groups
+    count = len(np.unique(groups))
+    if count < PARTS:
+        raise DataError(f"{count} groups in {len(examples)} examples, at least {PARTS} expected")
+    strata = examples.targets if examples.strata is None else examples.strata
+    generator = np.random.default_rng(seed)
+    if strata.ndim > 1 or strata.dtype.kind not in "biuUS" or len(np.unique(strata)) < 2:
+        _, member = np.unique(groups, return_inverse=True)  # several targets, or a measured one
+        part = (generator.permutation(count) % PARTS)[member]
+        folds = [np.flatnonzero(part == number) for number in range(PARTS)]
+    else:
+        pairs = grouped_stratified_kfold(strata, groups, PARTS, generator=generator)
+        folds = [held for _, held in pairs]
+    parts = {"train": np.concatenate(folds[2:]), "val": folds[0], "test": folds[1]}
+    return {name: examples[np.sort(chosen)] for name, chosen in parts.items()}
+
+
+def leaks(splits: Mapping[str, Examples]) -> list[str]:
+    """Return a sentence for each pair of splits that share groups: results would be too good."""
+    found = []
+    known = {name: part.groups for name, part in splits.items() if part.groups is not None}
+    for first, second in itertools.combinations(known, 2):
+        shared = np.intersect1d(known[first], known[second])
+        if len(shared):
+            some = ", ".join(map(str, shared[:3])) + (" ..." if len(shared) > 3 else "")
+            found.append(f"{len(shared)} groups are in {first} and in {second}: {some}")
+    return found

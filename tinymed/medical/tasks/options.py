@@ -1,0 +1,85 @@
+"""The options that every training has, and the folder that it writes to."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinymed.training import LOG
+
+__all__ = ["METRICS", "MODEL", "Settings", "run_folder"]
+
+Options = argparse.Namespace
+MODEL = "model.safetensors"
+METRICS = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how fast a task trains unless told otherwise; ``quick_`` under ``--quick``."""
+
+    epochs: int
+    quick_epochs: int
+    batch_size: int = 64
+    quick_batch_size: int = 32
+    lr: float = 4e-3
+
+    def declare(self, parser: argparse.ArgumentParser, task: str, data: str) -> None:
+        """Add the options; ``data`` is the help of ``--data``."""
+        parser.add_argument("--data", type=Path, metavar="PATH", help=data)
+        parser.add_argument(
+            "--out",
+            type=Path,
+            metavar="FOLDER",
+            help=f"where to write (default: the first free runs/{task}-N)",
+        )
+        parser.add_argument("--epochs", type=int, help=f"passes over the data ({self.epochs})")
+        parser.add_argument(
+            "--batch-size", type=int, help=f"examples in a step ({self.batch_size})"
+        )
+        parser.add_argument(
+            "--lr", type=float, default=self.lr, help=f"peak learning rate ({self.lr})"
+        )
+        parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+        parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
+        parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here too")
+
+    def settle(self, options: Options, task: str) -> None:
+        """Fill in what was not given.
+
+        Raises
+        ------
+        ValueError
+            Numbers out of range: before anything is read or written.
+        """
+        for name in ("epochs", "batch_size"):
+            value = getattr(options, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{task}: --{name.replace('_', '-')} {value} is not positive")
+        if not 0 < options.lr < float("inf"):
+            raise ValueError(f"{task}: --lr {options.lr} is not a positive number")
+        if options.seed < 0:
+            raise ValueError(f"{task}: --seed {options.seed} is negative")
+        if options.epochs is None:
+            options.epochs = self.quick_epochs if options.quick else self.epochs
+        if options.batch_size is None:
+            options.batch_size = self.quick_batch_size if options.quick else self.batch_size
+
+
+def run_folder(options: Options, task: str) -> Path:
+    """Return the folder to write to; one that holds a run is never overwritten."""
+    if options.out is None:
+        if options.resume:
+            raise ValueError(f"{task}: --resume needs --out, the folder of the run")
+        number = 1
+        while (free := Path("runs") / f"{task}-{number}").exists():
+            number += 1
+        return free
+    out: Path = options.out
+    if not options.resume and ((out / MODEL).exists() or (out / LOG).exists()):
+        raise FileExistsError(
+            f"{task}: {out} already holds a run; choose another --out, or --resume it"
+        )
+    return out
