@@ -20,12 +20,14 @@ from tinymed.kernels import (
     word2vec,
 )
 from tinymed.kernels.registry import KERNELS, Kernel, explain, use_backend
+from tinymed.kernels.tuning import autotune
 
 __all__ = [
     "KERNELS",
     "Kernel",
     "activation",
     "arithmetic",
+    "autotune",
     "conv",
     "conv_pool",
     "embedding",

@@ -14,12 +14,15 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinymed.kernels.arrays import CPU, is_array, place
 from tinymed.kernels.rules import RULES, Rule, always
+
+if TYPE_CHECKING:
+    from tinymed.kernels.tuning import Tuned
 
 __all__ = ["KERNELS", "PREFERENCE", "Kernel", "explain", "kernel", "use_backend"]
 
@@ -31,8 +34,8 @@ EXTRA = {"numba_cpu": "fast", "cuda": "cuda13", "numba_cuda": "cuda13"}
 IN_ORDER = "the first there is, in the order of its place"
 
 KERNELS: dict[str, Kernel] = {}
-# The names given to use_backend, for the code that runs inside; None is the default order.
-PREFERENCE: ContextVar[tuple[str, ...] | None] = ContextVar("tinymed_backend", default=None)
+# What use_backend or autotune asks of the code that runs inside; None is the default order.
+PREFERENCE: ContextVar[tuple[str, ...] | Tuned | None] = ContextVar("tinymed_backend", default=None)
 
 
 class Kernel:
@@ -73,17 +76,28 @@ class Kernel:
             )
         return self.ordered[on_host]
 
-    def choose(self, arguments: tuple[Any, ...], preference: tuple[str, ...] | None) -> Rule:
+    def choose(
+        self, arguments: tuple[Any, ...], preference: tuple[str, ...] | Tuned | None
+    ) -> Rule:
         """Return the rule of the implementation that runs; `LookupError` says which there are."""
         # Most calls have a NumPy array first, and this line is why they cost a microsecond less.
         where = CPU if arguments[0].__class__ is np.ndarray else place(first_array(arguments))
         if preference is not None:
-            return self._demanded(preference, where, arguments)
-        for rule in self.candidates(where is CPU):
+            if isinstance(preference, tuple):
+                return self._demanded(preference, where, arguments)
+            if where is CPU:
+                return preference.rule(self, arguments)
+        return self.default(arguments, where is CPU)
+
+    def default(self, arguments: tuple[Any, ...], on_host: bool) -> Rule:
+        """Return the first rule whose implementation can do what is asked, and pays."""
+        for rule in self.candidates(on_host):
             implementation, can, pays, _ = rule
             if can(*arguments) and pays(*arguments) and not missing(implementation):
                 return rule
-        raise LookupError(f"{self.name} has no implementation for arrays on {where}")
+        raise LookupError(
+            f"{self.name} has no implementation for arrays on {'cpu' if on_host else 'a GPU'}"
+        )
 
     def _demanded(
         self, preference: tuple[str, ...], where: str, arguments: tuple[Any, ...]
@@ -239,7 +253,10 @@ def explain(name: str, *arguments: Any) -> str:
         raise LookupError(f"explain: no kernel {name!r}; there are {', '.join(sorted(KERNELS))}")
     kernel, named = KERNELS[name], PREFERENCE.get()
     preference = named or ENVIRONMENT
-    asks = f"{'use_backend' if named else 'TINYMED_BACKEND'} asks for {', '.join(preference or ())}"
+    asks = "autotune found it the fastest"
+    if isinstance(preference, tuple):
+        asker = "use_backend" if named else "TINYMED_BACKEND"
+        asks = f"{asker} asks for {', '.join(preference)}"
     if _complete(inspect.signature(kernel.load("reference")), arguments):
         chosen = kernel.choose(arguments, preference)
         return f"{name} runs {chosen.implementation!r}: {asks if preference else chosen.why}"

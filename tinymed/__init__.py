@@ -61,7 +61,7 @@ from tinymed.dtypes import (
 )
 from tinymed.errors import AnomalyError, CheckpointError, CompileError, DataError
 from tinymed.gradcheck import gradcheck, gradgradcheck
-from tinymed.kernels import explain, use_backend
+from tinymed.kernels import autotune, explain, use_backend
 from tinymed.kernels.arrays import Device as device  # noqa: N813 - PyTorch's name
 from tinymed.kernels.threads import get_num_threads, set_num_threads
 from tinymed.random import default_generator, manual_seed
@@ -92,6 +92,7 @@ __all__ = [
     "Tensor",
     "arange",
     "as_tensor",
+    "autotune",
     "bernoulli",
     "bool",
     "compile",

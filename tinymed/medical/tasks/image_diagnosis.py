@@ -34,7 +34,7 @@ __all__ = ["ImageDiagnosis"]
 
 Array = np.ndarray[Any, Any]
 Options = argparse.Namespace
-DEFAULTS = Settings(epochs=30, quick_epochs=8)
+DEFAULTS = Settings(epochs=45, quick_epochs=8)
 DRAWN = "1: the generator drew one at the centre; 0: it drew something that looks like one."
 
 
@@ -80,7 +80,7 @@ class ImageDiagnosis:
     baseline: tuple[str, Callable[[Array], Array]]
     symmetric: bool = False
     defaults: Settings = DEFAULTS
-    patients: int = 300  # synthetic ones, without --data
+    patients: int = 200  # synthetic ones, without --data
     quick_patients: int = 100
     quick_images: int = 600
 
