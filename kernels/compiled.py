@@ -16,14 +16,17 @@ from numba.core.caching import FunctionCache, NullCache
 
 from tinymed.kernels.simd.vector import VECTOR_BYTES
 
-__all__ = ["announce", "compiled"]
+__all__ = ["announce", "be_silent", "compiled"]
 
 SOURCES = Path(__file__).parent
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
-def announce(function: str) -> None:
-    """Be told that ``function`` is compiled now, not taken from the cache; replaced by programs."""
+def be_silent(function: str) -> None:
+    """Take no notice that ``function`` is compiled now, not taken from the cache."""
+
+
+announce: Callable[[str], None] = be_silent  # programs put another function in its place
 
 
 def _fingerprint() -> str:

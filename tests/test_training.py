@@ -200,7 +200,7 @@ def test_what_validate_returns_is_logged_as_json(tmp_path):
     assert json.loads((tmp_path / LOG).read_text()) == history.epochs[0]
 
 
-@pytest.mark.parametrize("value", [np.ones(3), object(), {1, 2}, [math.nan]], ids=repr)
+@pytest.mark.parametrize("value", [np.ones(3), object(), {1, 2}, [math.nan]], ids=range(4))
 def test_what_is_not_json_is_refused(value):
     with pytest.raises(
         TypeError, match=r"fit: validate returns .* as auc, a number or another JSON"

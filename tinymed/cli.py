@@ -100,10 +100,10 @@ def say_when_compiling() -> None:
     from tinymed.kernels import compiled
 
     def once(function: str) -> None:
-        compiled.announce = before
+        compiled.announce = silent
         print("compiling kernels, once on this machine: it can take a minute", file=sys.stderr)
 
-    before, compiled.announce = compiled.announce, once
+    silent, compiled.announce = compiled.be_silent, once
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -361,9 +361,7 @@ def _on_numba() -> contextlib.AbstractContextManager[None]:
     """Let kernels run on Numba alone; what is asked for may be one of its variants."""
     asked = PREFERENCE.get() or ENVIRONMENT or ("numba_cpu",)
     if not isinstance(asked, tuple):
-        raise CompileError(
-            "compile: autotune times the kernels one by one; compile outside of it"
-        )
+        raise CompileError("compile: autotune times the kernels one by one; compile outside of it")
     others = [name for name in asked if name.partition(":")[0] != "numba_cpu"]
     if others:
         raise CompileError(

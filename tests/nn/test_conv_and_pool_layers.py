@@ -65,7 +65,7 @@ def test_starting_values(layer: Any, fan: int) -> None:
     for parameter in (layer.weight, layer.bias):
         values = parameter.data
         assert abs(values).max() <= bound * (1 + 1e-6)
-        assert abs(values).max() > 0.5 * bound
+        assert len(values.ravel()) < 16 or abs(values).max() > 0.5 * bound
     variance = layer.weight.data.var() / (bound**2 / 3)
     assert abs(variance - 1) < 6 / np.sqrt(layer.weight.numel())
 

@@ -33,6 +33,7 @@ from tinymed.kernels.registry import missing
 from tinymed.kernels.threads import get_num_threads
 from tinymed.nn import functional as F
 from tinymed.nn.module import Parameter
+from tinymed.nn.utils.fusion import folded
 
 __all__ = ["attempt", "compiled_attempt"]
 
@@ -59,7 +60,7 @@ def compiled_attempt(spec: Spec, arrays: Arrays) -> Attempt:
         raise TypeError(f"compiled_attempt: a {type(spec).__name__} is not a Network")
     model, x = _model(spec, arrays), arrays["x"]
     if not spec.training:
-        predict = compile(model.eval())
+        predict = compile(folded(model.eval()))
         for factor in (0.5, 2.0):
             predict(x * np.float32(factor))
         return Attempt(lambda: predict(x), _arrays)
