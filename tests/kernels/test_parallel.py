@@ -82,6 +82,18 @@ def recorded(count: int, least: int) -> list[tuple[int, int, int]]:
     return sorted(pieces)
 
 
+def all_threads() -> set[int]:
+    """Return the threads that take part in work whose pieces wait for two others, however long."""
+    together, found = threading.Barrier(3, timeout=LONG), []
+
+    def meet(first: int, last: int) -> None:
+        found.append(threading.get_ident())
+        together.wait()
+
+    parallel(meet, 9, 1)  # nine pieces: three threads meet three times
+    return set(found)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
 @pytest.mark.parametrize("least", [0, 1, 7, 1000])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 29, 100])
@@ -96,7 +108,7 @@ def test_each_item_is_done_once(threads: int, least: int, count: int) -> None:
 
 
 def test_several_threads_take_part() -> None:
-    assert len({thread for *_, thread in recorded(9, 1)}) == 3
+    assert len(all_threads()) == 3
     assert len(recorded(9, 5)) == 1  # not worth two pieces
 
 
@@ -161,7 +173,7 @@ def test_an_error_of_a_helper_is_raised_here() -> None:
 INTERRUPTED = """
 import random, signal, sys, time
 import numpy as np
-from tests.kernels.test_parallel import check_squares, recorded, spin
+from tests.kernels.test_parallel import all_threads, check_squares, spin
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.threads import set_num_threads
 
@@ -180,7 +192,7 @@ for i in range(300):
     except KeyboardInterrupt:
         interrupts += 1
     check_squares()
-assert len({thread for *_, thread in recorded(9, 1)}) == 3
+assert len(all_threads()) == 3
 print(interrupts)
 """
 
@@ -225,7 +237,7 @@ def test_ctrl_c_while_waiting_is_raised_at_once_and_leaves_nothing_behind(
     assert time.perf_counter() - begin < 0.6
     check_squares()  # waits for those who are still at it
     assert last
-    assert len({thread for *_, thread in recorded(9, 1)}) == 3
+    assert len(all_threads()) == 3
 
 
 def test_a_helper_outlives_a_wait_that_was_given_up() -> None:
@@ -234,7 +246,7 @@ def test_a_helper_outlives_a_wait_that_was_given_up() -> None:
     helper.done.release()  # as a helper that finishes after Ctrl-C
     helper.awaited = True
     for _ in range(3):
-        assert len({thread for *_, thread in recorded(9, 1)}) == 3
+        assert len(all_threads()) == 3
 
 
 # ------------------------------------------------------------------------ several Python threads
@@ -288,7 +300,7 @@ def test_six_python_threads_at_once() -> None:
 def in_child() -> None:
     signal.alarm(LONG)  # a child that hangs is killed
     check_squares()
-    assert len({thread for *_, thread in recorded(9, 1)}) == 3
+    assert len(all_threads()) == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
