@@ -52,11 +52,11 @@ class Tuned:
             if rule.can(*arguments) and not missing(rule.implementation)
         }
         key = described(kernel.name, arguments)
-        if key not in self.fastest:
+        if self.fastest.get(key) not in able:  # never met, or by a name that is gone
             if len(able) == 1 or recording.active() is not None:  # its calls would be taken down
                 return default
             self.fastest[key] = self._timed(kernel, arguments, able, default.implementation)
-        return able.get(self.fastest[key], default)
+        return able[self.fastest[key]]
 
     def _timed(
         self, kernel: Kernel, arguments: tuple[Any, ...], able: dict[str, Rule], default: str

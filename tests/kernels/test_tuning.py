@@ -70,6 +70,15 @@ def test_the_fastest_runs_and_is_remembered(kernel: Kernel, tmp_path: Path) -> N
     assert CALLS == ["fast"]
 
 
+def test_a_name_that_is_gone_is_timed_anew(kernel: Kernel, tmp_path: Path) -> None:
+    x = np.ones(3, np.float32)
+    with autotune(tmp_path / "table.json") as table:
+        table.fastest[described("test.plus", (x,))] = "numba_cpu:of_old"
+        kernel(x)
+    assert [*table.fastest.values()] == ["reference"]
+    assert {*CALLS} == {"slow", "fast"}
+
+
 def test_other_sizes_layouts_dtypes_and_threads_are_timed_on_their_own(
     kernel: Kernel, tmp_path: Path
 ) -> None:
