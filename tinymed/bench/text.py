@@ -36,6 +36,7 @@ __all__ = [
     "quantity",
     "seconds",
     "update_readme",
+    "write_between",
 ]
 
 MARKERS = ("<!-- bench -->", "<!-- /bench -->")
@@ -267,10 +268,6 @@ def update_readme(path: Path, record: Record) -> None:
     DataError
         If the file does not have both markers once, in order.
     """
-    begin, end = MARKERS
-    text = path.read_text()
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise DataError(f"update_readme: {path} needs a line {begin} and, after it, one {end}")
     facts = " ".join(line + "." for line in header(record))
     figures = list(figure_table(record.figures))
     lines = [
@@ -281,6 +278,21 @@ def update_readme(path: Path, record: Record) -> None:
         *([*figures, ""] if figures else []),
         f"Medians with 95 % intervals of {record.repeats} runs made in turns. {facts}",
     ]
+    write_between(path, MARKERS, lines)
+
+
+def write_between(path: Path, markers: tuple[str, str], lines: Iterable[str]) -> None:
+    """Write lines between two markers in a text file, in place of what is there.
+
+    Raises
+    ------
+    DataError
+        If the file does not have both markers once, in order.
+    """
+    begin, end = markers
+    text = path.read_text()
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise DataError(f"update_readme: {path} needs a line {begin} and, after it, one {end}")
     table = "\n".join([begin, *lines, end])
     pattern = re.escape(begin) + ".*?" + re.escape(end)
     path.write_text(re.sub(pattern, lambda _: table, text, flags=re.DOTALL))

@@ -1,6 +1,7 @@
 """Networks of the applications, by the name that model files use."""
 
 from tinymed import nn
+from tinymed.medical.models.aligned_sequence import AlignedSequenceNetwork
 from tinymed.medical.models.beat_sequence import BeatSequenceNetwork
 from tinymed.medical.models.character_lstm import CharacterLSTM
 from tinymed.medical.models.ensemble import Ensemble
@@ -12,6 +13,7 @@ from tinymed.medical.models.treatment_network import TreatmentNetwork
 
 __all__ = [
     "MODELS",
+    "AlignedSequenceNetwork",
     "BeatSequenceNetwork",
     "CharacterLSTM",
     "Ensemble",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 MODELS: dict[str, type[nn.Module]] = {
+    "AlignedSequenceNetwork": AlignedSequenceNetwork,
     "BeatSequenceNetwork": BeatSequenceNetwork,
     "CharacterLSTM": CharacterLSTM,
     "Ensemble": Ensemble,

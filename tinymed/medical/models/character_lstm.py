@@ -43,10 +43,10 @@ class CharacterLSTM(nn.Module):
     def __init__(
         self,
         characters: int,
-        dim: int = 48,
+        dim: int = 64,
         hidden: int = 256,
         layers: int = 1,
-        dropout: float = 0.2,
+        dropout: float = 0.4,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(characters, dim, padding_idx=PADDING)

@@ -131,6 +131,7 @@ class SequenceTask(CrossValidatedTask):
 class SpliceTask(SequenceTask):
     """``tinymed dna --kind splice``."""
 
+    network = "AlignedSequenceNetwork"
     kind = "splice"
     help = "splice junctions in DNA: exon to intron, intron to exon, or none"
     files = "CSV (seq, cls) or FASTA of 60 bases"
@@ -148,7 +149,19 @@ class SpliceTask(SequenceTask):
     def arguments(self, preprocessing: Facts, quick: bool) -> Facts:
         """Return the arguments of the network."""
         widths = [16, 16] if quick else [32, 32]
-        return {"letters": 4, "classes": 3, "widths": widths, "length": self.longest}
+        return {"letters": 4, "classes": 3, "length": self.longest, "widths": widths}
+
+    def loss(self, about: Facts) -> Callable[[Any, Any], Any]:
+        """Return the sum of both views' cross-entropies: each learns as if it were alone."""
+        entropy = nn.CrossEntropyLoss()
+        return lambda outputs, targets: (
+            entropy(outputs[:, 0], targets) + entropy(outputs[:, 1], targets)
+        )
+
+    def outputs(self, network: nn.Module, examples: Examples, about: Facts) -> Array:
+        """Return log-probabilities (n, 3): of the mean of both views."""
+        views = super().outputs(network, examples, about)  # (n, 2, 3)
+        return np.log(probabilities(views).mean(axis=1))
 
     def measure(self, outputs: Array, examples: Examples, about: Facts) -> Facts:
         """Return accuracy, recall of each class, the confusion matrix."""
@@ -234,10 +247,10 @@ def padded(samples: list[tuple[Any, ...]]) -> tuple[Any, ...]:
 
 
 def probabilities(outputs: Array) -> Array:
-    """Return the softmax of logits, or of log-probabilities, (n, classes) float64."""
+    """Return the softmax of logits, or of log-probabilities, (..., classes) float64."""
     logits = outputs.astype(np.float64)
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
 
 
 def composition(sequences: Array, alphabet: Alphabet) -> Array:

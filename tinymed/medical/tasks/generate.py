@@ -47,7 +47,7 @@ class GenerateTask(SupervisedTask):
     files = f"CSV text[,label][,group][,split], or {ICD10}: the package simple-icd-10-cm"
     meaning = "The next character of the text."
     network = "CharacterLSTM"
-    defaults = Settings(epochs=8, quick_epochs=16, batch_size=16, quick_batch_size=16, lr=5e-3)
+    defaults = Settings(epochs=8, quick_epochs=16, batch_size=32, quick_batch_size=16, lr=5e-3)
     score = "perplexity"
     higher_is_better = False
     group = "family of codes"
@@ -78,7 +78,9 @@ class GenerateTask(SupervisedTask):
     def arguments(self, preprocessing: Facts, quick: bool) -> Facts:
         """Return the arguments of the network."""
         size = len(Alphabet(preprocessing["characters"]))
-        return {"characters": size, "dim": 32, "hidden": 64 if quick else 192}
+        if quick:
+            return {"characters": size, "dim": 32, "hidden": 64, "dropout": 0.2}
+        return {"characters": size, "dim": 64, "hidden": 256, "dropout": 0.4}
 
     def loader(
         self, examples: Examples, preprocessing: Facts, batch_size: int, seed: int | None = None
