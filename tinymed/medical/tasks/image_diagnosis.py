@@ -26,6 +26,7 @@ from tinymed.medical.report.summary import write_report
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, save_model
+from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.medical.tasks.views import positive, probabilities
 from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
 from tinymed.training import History, fit, predict
@@ -121,7 +122,11 @@ class ImageDiagnosis:
             "symmetric": self.symmetric,
             "classes": list(self.classes),
             "threshold": threshold,
-            "data": {**facts, "labels": self.label_source if options.data else DRAWN},
+            "data": {
+                **facts,
+                "labels": self.label_source if options.data else DRAWN,
+                "training_groups": remembered_groups(dataset["train"].groups),
+            },
             "training": self.training_facts(network, options, history),
         }
         save_model(network, about, out / MODEL)
@@ -151,7 +156,10 @@ class ImageDiagnosis:
         if chosen not in names:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
         metrics, *_ = self.measure(saved, dataset[chosen])
-        return {**metrics, "split": chosen}
+        seen = groups_seen_again(
+            saved.about["data"].get("training_groups"), dataset[chosen].groups, "patient"
+        )
+        return {**metrics, "warnings": [*metrics["warnings"], *seen], "split": chosen}
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """Return file, index, probability and class of each image."""
