@@ -23,7 +23,7 @@ from tinymed.medical.imaging.reading import FORMS, read_dataset, read_samples
 from tinymed.medical.imaging.windowing import Window
 from tinymed.medical.models import MODELS
 from tinymed.medical.report.summary import write_report
-from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
@@ -89,12 +89,8 @@ class ImageDiagnosis:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of training."""
-        self.defaults.declare(
-            parser,
-            self.name,
-            "images with labels: an npz file, or a folder with a CSV; see below "
-            "(default: synthetic patches)",
-        )
+        files = "labelled images: npz or folder with a CSV; see below (default: synthetic patches)"
+        declare(parser, self.name, files, {self.name: self.defaults})
         parser.epilog = FORMS
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
@@ -104,6 +100,7 @@ class ImageDiagnosis:
         out = run_folder(options, self.name)
         dataset = self.read(options)
         facts = self.check(dataset)
+        facts["training_groups"] = remembered_groups(dataset["train"].groups)
         preprocessing = Preprocessing.fitted(dataset["train"].images, self.window)
         manual_seed(options.seed)
         settings = self.quick_settings if options.quick else self.settings
@@ -122,11 +119,7 @@ class ImageDiagnosis:
             "symmetric": self.symmetric,
             "classes": list(self.classes),
             "threshold": threshold,
-            "data": {
-                **facts,
-                "labels": self.label_source if options.data else DRAWN,
-                "training_groups": remembered_groups(dataset["train"].groups),
-            },
+            "data": {**facts, "labels": self.label_source if options.data else DRAWN},
             "training": self.training_facts(network, options, history),
         }
         save_model(network, about, out / MODEL)
@@ -156,10 +149,9 @@ class ImageDiagnosis:
         if chosen not in names:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
         metrics, *_ = self.measure(saved, dataset[chosen])
-        seen = groups_seen_again(
-            saved.about["data"].get("training_groups"), dataset[chosen].groups, "patient"
-        )
-        return {**metrics, "warnings": [*metrics["warnings"], *seen], "split": chosen}
+        known, judged = saved.about["data"].get("training_groups"), dataset[chosen].groups
+        metrics["warnings"] += groups_seen_again(known, judged, "patient")
+        return {**metrics, "split": chosen}
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """Return file, index, probability and class of each image."""

@@ -20,7 +20,7 @@ from tinymed.errors import DataError
 from tinymed.medical.models import MODELS
 from tinymed.medical.report.model_card import write_model_card
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
-from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.training import History, fit, predict
@@ -116,6 +116,10 @@ class SupervisedTask(abc.ABC):
         """Return what is chosen on validation, such as a threshold; kept with the model."""
         return {}
 
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options of training beside those that every task has."""
+        return
+
     def named(self, examples: Examples) -> tuple[str, Array | None]:
         """Return what a group is, and the name of each example's: the same in whatever file."""
         return self.group, examples.groups
@@ -124,7 +128,9 @@ class SupervisedTask(abc.ABC):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of training."""
-        self.defaults.declare(parser, self.name, f"{self.files} (default: synthetic examples)")
+        files = f"{self.files} (default: synthetic examples)"
+        declare(parser, self.name, files, {self.name: self.defaults})
+        self.add_own_arguments(parser)
 
     def train(self, options: Options) -> Facts:
         """Read, check, preprocess, train, choose on validation, judge, write; return metrics."""
