@@ -1,6 +1,6 @@
 """Words by the company they keep: word2vec and GloVe on diagnoses, neighbours, analogies, a map.
 
-Run: python examples/10_word_vectors.py   (about ten seconds; needs the extra `fast`)
+Run: python examples/10_word_vectors.py   (about ten seconds with the extra `fast`)
 With the extra `datasets` on the 46,837 descriptions of ICD-10-CM, without on synthetic notes. The
 picture needs the extra `report`.
 """

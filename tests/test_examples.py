@@ -114,6 +114,7 @@ def test_the_treatment_example_finds_whom_the_drug_helps():
 
 
 def test_notes_are_told_by_their_parts_and_the_disease_gets_the_attention():
+    pytest.importorskip("scipy", reason="the baseline needs the extra `medical`")
     out = output_of((EXAMPLES / "08_notes.py").read_text())
     (network,), (baseline,) = (
         numbers(rf"\n{key} +(\S+)", out) for key in ("accuracy", "baseline_accuracy")
