@@ -103,6 +103,16 @@ def test_evaluate_takes_a_file_with_one_split_and_labels_of_either_shape(
     assert json.loads(target.read_text())["auc"] == expected["auc"]
 
 
+def test_patients_of_the_training_are_known_again(run, data, tmp_path):
+    target, patients = tmp_path / "m.json", len(np.unique(read_npz(data)["train"].groups))
+    told = f"{patients} of {patients} groups (patient) are named as in training"
+    for split, expected in (("train", True), ("val", False), ("test", False)):
+        arguments = ["evaluate", run / "model.safetensors", "--data", data, "--split", split]
+        assert main([*map(str, arguments), "--json", str(target)]) == 0
+        warnings = json.loads(target.read_text())["warnings"]
+        assert any(each.startswith(told) for each in warnings) == expected
+
+
 def test_predict_agrees_with_evaluate_and_names_classes(run, data, tmp_path):
     test = read_npz(data)["test"]
     single = tmp_path / "scan.npy"

@@ -65,6 +65,17 @@ def test_evaluate_judges_a_whole_file_and_predict_agrees(trained, tmp_path):
     right = np.mean([each["class"] == x for each, x in zip(found, labels, strict=True)])
     assert metrics["split"] == "all"
     assert metrics["accuracy"] == pytest.approx(right)
+    different = len({line.split(",")[0] for line in data.read_text().splitlines()[1:]})
+    told = f"{different} of {different} groups (sequence) are named as in training"
+    assert any(warning.startswith(told) for warning in metrics["warnings"])
+
+
+def test_other_sequences_are_not_taken_for_those_of_the_training(trained, tmp_path):
+    kind, _, out, _ = trained
+    other = write(tmp_path / "other.csv", MAKE[kind](30, np.random.default_rng(2)))
+    found = tmp_path / "m.json"
+    assert run("evaluate", out / "model.safetensors", "--data", other, "--json", found) == 0
+    assert not any("training" in warning for warning in json.loads(found.read_text())["warnings"])
 
 
 def test_a_family_in_two_splits_is_refused(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,10 @@ def test_other_patients_are_judged_whole(run, tmp_path):
     assert main(["evaluate", model, "--data", str(other), "--json", str(target)]) == 0
     metrics = json.loads(target.read_text())
     assert (metrics["n"], metrics["split"]) == (len(beats), "all")
+    assert any("3 of 3 groups (patient) are named as in" in each for each in metrics["warnings"])
+    write_beats(other, replace(beats, patient=beats.patient + 1000))
+    assert main(["evaluate", model, "--data", str(other), "--json", str(target)]) == 0
+    assert not any("training" in each for each in json.loads(target.read_text())["warnings"])
 
     found = tmp_path / "p.json"
     assert main(["predict", model, str(other), "--json", str(found)]) == 0

@@ -152,6 +152,24 @@ def test_labels_that_are_no_classes(capsys, model, tmp_path):
     assert "'strange' of note 2" in message
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_label_that_training_lacks_is_told_with_its_row_before_anything_is_learned(
+    capsys, data, tmp_path, split
+):
+    with data.open(encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    held = [number for number, row in enumerate(rows, 1) if row[3] == split]
+    for number in held[-2:]:
+        rows[number - 1][1] = "unheard"
+    path = write(tmp_path / "d.csv", rows, ",".join(header))
+    assert main(["notes", "--data", str(path), "--out", str(tmp_path / "out"), "--quick"]) == 1
+    printed = capsys.readouterr()
+    said = f"label 'unheard' of note {held[-2]} (and 1 more) is none of the 6 classes"
+    assert said in printed.err
+    assert "parameters" not in printed.out  # no network was made
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_without_labels_is_not_learned_from(capsys, tmp_path):
     file = write(tmp_path / "x.csv", [["pain"]] * 9, "text")
     assert "no targets" in error_of(capsys, "notes", "--data", file, "--out", tmp_path / "o")

@@ -18,6 +18,7 @@ from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
 from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.task import load_model
+from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.metrics import MulticlassMetrics
 
 
@@ -132,6 +133,44 @@ def test_a_file_without_splits_is_evaluated_whole(tmp_path: Path) -> None:
     found = task.predict(saved, [no_targets])
     assert [each["class"] for each in found] == [1, 0]
     assert [each["index"] for each in found] == [0, 1]
+
+
+def test_groups_of_the_training_are_known_again_and_others_are_not(tmp_path: Path) -> None:
+    task = Signs()
+    names = np.array(["train"] * 120 + ["val"] * 40 + ["test"] * 40)
+    groups = np.repeat([f"pair {n}" for n in range(100)], 2)
+    data = written(task, tmp_path, splits=names, groups=groups)
+    task.train(options(task, "--data", data, "--out", tmp_path / "run", "--epochs", 1))
+    saved = load_model(tmp_path / "run" / MODEL)
+    assert "pair" not in saved.about["data"]["training_groups"]
+
+    def warnings(split: str | None = None, **changed: Any) -> list[str]:
+        columns = {name: each for name, each in vars(task.read(data)).items() if each is not None}
+        columns = {name: each for name, each in (columns | changed).items() if each is not None}
+        np.savez(tmp_path / "judged.npz", **columns)
+        return task.evaluate(saved, tmp_path / "judged.npz", split)["warnings"]
+
+    assert warnings() == []  # its test
+    assert warnings("val") == []
+    (of_train,) = warnings("train")
+    assert of_train.startswith("60 of 60 groups (pair) are named as in training")
+    (of_all,) = warnings(splits=None)
+    assert of_all.startswith("60 of 100 groups")
+    assert warnings(splits=None, groups=np.char.add("another ", groups)) == []
+    assert warnings(splits=None, groups=None) == []
+    del saved.about["data"]["training_groups"]  # a model of before
+    assert warnings(splits=None) == []
+
+
+def test_names_are_the_same_as_numbers_and_as_text() -> None:
+    remembered = remembered_groups(np.array([7, 100, 7]))
+    assert groups_seen_again(remembered, ["100", "101"], "patient")[0].startswith("1 of 2 groups")
+    assert groups_seen_again(remembered, ["10", "70"], "patient") == []
+    assert remembered == remembered_groups(["100", "7"])
+    many = remembered_groups(range(5000))
+    assert len(many) < 5000 * 11
+    assert groups_seen_again(many, range(4999, 6000), "patient")[0].startswith("1 of 1001 ")
+    assert groups_seen_again(many, range(5000, 90_000), "patient") == []
 
 
 def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:

@@ -64,10 +64,13 @@ class CrossValidatedTask(SupervisedTask):
         name, outputs = self.baseline_outputs(train, judged)
         return name, self.measure(outputs, judged, {})[self.score]
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options of training."""
-        super().add_arguments(parser)
-        parser.add_argument("--folds", type=int, help=f"of {self.group}s ({self.folds})")
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the number of folds."""
+        parser.add_argument(
+            "--folds",
+            type=int,
+            help=f"each {self.group} is in one ({self.folds}; with --quick {self.quick_folds})",
+        )
 
     def train(self, options: Options) -> Facts:
         """Train a network per fold, judge each on its fold, keep their mean; return metrics."""

@@ -115,6 +115,10 @@ class SequenceTask(CrossValidatedTask):
             generator=generator,
         )
 
+    def named(self, examples: Examples) -> tuple[str, Array | None]:
+        """Return the sequences themselves: families are found, and numbered, in each file anew."""
+        return "sequence", examples.inputs
+
     def loss(self, about: Facts) -> Callable[[Any, Any], Any]:
         """Return the cross-entropy."""
         return nn.CrossEntropyLoss()

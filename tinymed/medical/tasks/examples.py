@@ -35,6 +35,8 @@ class Examples:
         "train", "val" or "test" of each, where the file says so.
     strata : array (n,) or None
         What splits that are dealt should hold alike, where that is not the targets themselves.
+    rows : array (n,) of int or None
+        Where each stands in what was read, from 0: for an error about one of a split.
     """
 
     inputs: Array
@@ -42,9 +44,10 @@ class Examples:
     groups: Array | None = None
     splits: Array | None = None
     strata: Array | None = None
+    rows: Array | None = None
 
     def __post_init__(self) -> None:
-        for name in ("targets", "groups", "splits", "strata"):
+        for name in ("targets", "groups", "splits", "strata", "rows"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.inputs):
                 raise DataError(f"{len(column)} {name} for {len(self.inputs)} inputs")

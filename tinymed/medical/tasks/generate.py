@@ -53,9 +53,8 @@ class GenerateTask(SupervisedTask):
     group = "family of codes"
     weight_decay = 0.0
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options of training, and how the model shall write."""
-        super().add_arguments(parser)
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare how the model shall write."""
         for name, (kind, told) in OPTIONS.items():
             usual = getattr(Writing, name)
             parser.add_argument(

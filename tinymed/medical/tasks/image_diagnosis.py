@@ -23,9 +23,10 @@ from tinymed.medical.imaging.reading import FORMS, read_dataset, read_samples
 from tinymed.medical.imaging.windowing import Window
 from tinymed.medical.models import MODELS
 from tinymed.medical.report.summary import write_report
-from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, save_model
+from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.medical.tasks.views import positive, probabilities
 from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
 from tinymed.training import History, fit, predict
@@ -88,12 +89,8 @@ class ImageDiagnosis:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of training."""
-        self.defaults.declare(
-            parser,
-            self.name,
-            "images with labels: an npz file, or a folder with a CSV; see below "
-            "(default: synthetic patches)",
-        )
+        files = "labelled images: npz or folder with a CSV; see below (default: synthetic patches)"
+        declare(parser, self.name, files, {self.name: self.defaults})
         parser.epilog = FORMS
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
@@ -103,6 +100,7 @@ class ImageDiagnosis:
         out = run_folder(options, self.name)
         dataset = self.read(options)
         facts = self.check(dataset)
+        facts["training_groups"] = remembered_groups(dataset["train"].groups)
         preprocessing = Preprocessing.fitted(dataset["train"].images, self.window)
         manual_seed(options.seed)
         settings = self.quick_settings if options.quick else self.settings
@@ -151,6 +149,8 @@ class ImageDiagnosis:
         if chosen not in names:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
         metrics, *_ = self.measure(saved, dataset[chosen])
+        known, judged = saved.about["data"].get("training_groups"), dataset[chosen].groups
+        metrics["warnings"] += groups_seen_again(known, judged, "patient")
         return {**metrics, "split": chosen}
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:

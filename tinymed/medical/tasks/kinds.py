@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinymed.errors import CheckpointError
+from tinymed.medical.tasks.options import declare
 from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.task import SavedModel
 
@@ -24,7 +25,8 @@ class Kinds:
     help : str
         The sub-command's line of help.
     kinds : mapping of str to SupervisedTask
-        The first is the default. All have one name, and their preprocessing says "kind".
+        The first is the default. All have one name and the same options, each with its own
+        `Settings`; their preprocessing says "kind".
     """
 
     def __init__(self, help: str, kinds: Mapping[str, SupervisedTask]) -> None:
@@ -34,7 +36,10 @@ class Kinds:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of training."""
-        self.kinds[self.default].add_arguments(parser)
+        settings = {kind: task.defaults for kind, task in self.kinds.items()}
+        files = "what --kind says (default: synthetic examples)"
+        declare(parser, self.name, files, settings)
+        self.kinds[self.default].add_own_arguments(parser)
         told = "; ".join(f"{kind}: {task.help}, {task.files}" for kind, task in self.kinds.items())
         parser.add_argument(
             "--kind",

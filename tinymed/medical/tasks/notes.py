@@ -57,13 +57,21 @@ class NotesTask(SupervisedTask):
         """Return notes of a generator."""
         return examples_of(synthesise_notes(200 if quick else 900, generator))
 
+    def checked(self, splits: dict[str, Examples]) -> dict[str, Examples]:
+        """Tell about splits and return them, or raise `DataError` for a label not in training."""
+        super().checked(splits)
+        classes = classes_of(splits["train"])
+        for part in splits.values():
+            numbered(part, classes)  # here, since an epoch later is late
+        return splits
+
     def preprocessing(self, train: Examples, options: Options) -> Facts:
         """Return the words that are known, the number of ids for n-grams, and the classes."""
         counts = Counter(word for text in train.inputs for word in words(text))
         return {
             "words": sorted(word for word, n in counts.items() if n >= SEEN),
             "buckets": 2048 if options.quick else 32768,
-            "classes": sorted(set(labels_of(train).tolist()), key=natural),
+            "classes": classes_of(train),
         }
 
     def arguments(self, preprocessing: Facts, quick: bool) -> Facts:
@@ -86,7 +94,7 @@ class NotesTask(SupervisedTask):
         if seed is None:
             sampler = BucketSampler(lengths, batch_size, shuffle=False)
         else:
-            targets = numbered(labels_of(examples), preprocessing["classes"])
+            targets = numbered(examples, preprocessing["classes"])
             samples = [(ids, target) for (ids,), target in zip(samples, targets, strict=True)]
             sampler = BucketSampler(lengths, batch_size, generator=np.random.default_rng(seed))
         return DataLoader(samples, batch_sampler=sampler, collate_fn=padded)
@@ -128,7 +136,7 @@ class NotesTask(SupervisedTask):
         """Return the metrics of all classes."""
         classes = about["preprocessing"]["classes"]
         metrics = MulticlassMetrics(len(classes))
-        metrics.update(numbered(labels_of(examples), classes), outputs)
+        metrics.update(numbered(examples, classes), outputs)
         return {**metrics.compute(), "classes": classes}
 
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:
@@ -175,7 +183,8 @@ def attention(saved: SavedModel, text: str) -> list[tuple[str, float]]:
 
 def examples_of(notes: Notes) -> Examples:
     """Return notes as examples."""
-    return Examples(notes.texts, notes.labels, notes.groups, notes.splits)
+    rows = np.arange(len(notes.texts))
+    return Examples(notes.texts, notes.labels, notes.groups, notes.splits, rows=rows)
 
 
 def parts_of(preprocessing: Facts) -> WordParts:
@@ -195,15 +204,22 @@ def labels_of(examples: Examples) -> Array:
     return examples.targets
 
 
-def numbered(labels: Array, classes: Sequence[str]) -> Array:
+def classes_of(examples: Examples) -> list[str]:
+    """Return the different labels, as people sort them."""
+    return sorted(set(labels_of(examples).tolist()), key=natural)
+
+
+def numbered(examples: Examples, classes: Sequence[str]) -> Array:
     """Return the number of each label, or raise `DataError` for one that is no class."""
-    place = {name: i for i, name in enumerate(classes)}
-    strange = sorted({str(label) for label in labels} - set(place))
-    if strange:
-        row = int(np.flatnonzero(labels == strange[0])[0])
+    place, labels = {name: i for i, name in enumerate(classes)}, labels_of(examples)
+    strange = np.flatnonzero([str(label) not in place for label in labels])
+    if len(strange):
+        first = int(strange[0])
+        row = first if examples.rows is None else int(examples.rows[first])
+        more = f" (and {len(strange) - 1} more)" if len(strange) > 1 else ""
         raise DataError(
-            f"notes: label {strange[0]!r} of note {row + 1} is none of the {len(classes)} classes "
-            f"of the training: {', '.join(classes)}"
+            f"notes: label {str(labels[first])!r} of note {row + 1}{more} is none of the "
+            f"{len(classes)} classes of the training: {', '.join(classes)}"
         )
     return np.array([place[str(label)] for label in labels], np.int64)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinymed.training import LOG
 
-__all__ = ["METRICS", "MODEL", "Settings", "run_folder"]
+__all__ = ["METRICS", "MODEL", "Settings", "declare", "run_folder"]
 
 Options = argparse.Namespace
 MODEL = "model.safetensors"
@@ -25,27 +26,6 @@ class Settings:
     quick_batch_size: int = 32
     lr: float = 4e-3
 
-    def declare(self, parser: argparse.ArgumentParser, task: str, data: str) -> None:
-        """Add the options; ``data`` is the help of ``--data``."""
-        parser.add_argument("--data", type=Path, metavar="PATH", help=data)
-        parser.add_argument(
-            "--out",
-            type=Path,
-            metavar="FOLDER",
-            help=f"where to write (default: the first free runs/{task}-N)",
-        )
-        parser.add_argument("--epochs", type=int, help=f"passes over the data ({self.epochs})")
-        parser.add_argument(
-            "--batch-size", type=int, help=f"examples in a step ({self.batch_size})"
-        )
-        parser.add_argument(
-            "--lr", type=float, default=self.lr, help=f"peak learning rate ({self.lr})"
-        )
-        parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
-        parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
-        parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-        parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here too")
-
     def settle(self, options: Options, task: str) -> None:
         """Fill in what was not given.
 
@@ -58,7 +38,7 @@ class Settings:
             value = getattr(options, name)
             if value is not None and value < 1:
                 raise ValueError(f"{task}: --{name.replace('_', '-')} {value} is not positive")
-        if not 0 < options.lr < float("inf"):
+        if options.lr is not None and not 0 < options.lr < float("inf"):
             raise ValueError(f"{task}: --lr {options.lr} is not a positive number")
         if options.seed < 0:
             raise ValueError(f"{task}: --seed {options.seed} is negative")
@@ -66,6 +46,54 @@ class Settings:
             options.epochs = self.quick_epochs if options.quick else self.epochs
         if options.batch_size is None:
             options.batch_size = self.quick_batch_size if options.quick else self.batch_size
+        if options.lr is None:
+            options.lr = self.lr
+
+
+def declare(
+    parser: argparse.ArgumentParser, task: str, data: str, settings: Mapping[str, Settings]
+) -> None:
+    """Add the options that every training has; `Settings.settle` fills in those not given.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    task : str
+        Its name, for the folder.
+    data : str
+        The help of ``--data``.
+    settings : mapping of str to Settings
+        By ``--kind``; help tells the values of each.
+    """
+
+    def told(name: str) -> str:
+        values = {kind: getattr(each, name) for kind, each in settings.items()}
+        if len(set(values.values())) == 1:
+            return str(next(iter(values.values())))
+        return ", ".join(f"{kind} {value}" for kind, value in values.items())
+
+    parser.add_argument("--data", type=Path, metavar="PATH", help=data)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where to write (default: the first free runs/{task}-N)",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        help=f"passes over the data ({told('epochs')}; with --quick {told('quick_epochs')})",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help=f"examples in a step ({told('batch_size')}; with --quick {told('quick_batch_size')})",
+    )
+    parser.add_argument("--lr", type=float, help=f"peak learning rate ({told('lr')})")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+    parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here too")
 
 
 def run_folder(options: Options, task: str) -> Path:

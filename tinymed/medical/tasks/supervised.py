@@ -20,8 +20,9 @@ from tinymed.errors import DataError
 from tinymed.medical.models import MODELS
 from tinymed.medical.report.model_card import write_model_card
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
-from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
+from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.training import History, fit, predict
 
 __all__ = ["SupervisedTask"]
@@ -115,11 +116,21 @@ class SupervisedTask(abc.ABC):
         """Return what is chosen on validation, such as a threshold; kept with the model."""
         return {}
 
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options of training beside those that every task has."""
+        return
+
+    def named(self, examples: Examples) -> tuple[str, Array | None]:
+        """Return what a group is, and the name of each example's: the same in whatever file."""
+        return self.group, examples.groups
+
     # --------------------------------------------------------------------------- the commands
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of training."""
-        self.defaults.declare(parser, self.name, f"{self.files} (default: synthetic examples)")
+        files = f"{self.files} (default: synthetic examples)"
+        declare(parser, self.name, files, {self.name: self.defaults})
+        self.add_own_arguments(parser)
 
     def train(self, options: Options) -> Facts:
         """Read, check, preprocess, train, choose on validation, judge, write; return metrics."""
@@ -156,13 +167,13 @@ class SupervisedTask(abc.ABC):
         if examples.targets is None:
             raise DataError(f"{self.name}: {data} has no targets to compare with")
         if split is None and examples.splits is None:
-            return self.judged(saved.network, examples, saved.about, "all")
+            return self.judged_again(saved, examples, "all")
         seed = saved.about["training"]["seed"]
         splits = dealt(examples, seed) if examples.splits is None else by_split(examples)
         chosen = split or ("test" if "test" in splits else next(iter(splits)))
         if chosen not in splits:
             raise DataError(f"evaluate: {data} holds {', '.join(splits)}, not {chosen!r}")
-        return self.judged(saved.network, splits[chosen], saved.about, chosen)
+        return self.judged_again(saved, splits[chosen], chosen)
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[Facts]:
         """Return file, index and prediction of each example."""
@@ -218,6 +229,7 @@ class SupervisedTask(abc.ABC):
         return {
             "name": "synthetic" if options.data is None else options.data.name,
             "splits": {name: told(part) for name, part in splits.items()},
+            "training_groups": remembered_groups(self.named(splits["train"])[1]),
         }
 
     def training(self, options: Options, history: History, parameters: int) -> Facts:
@@ -286,6 +298,13 @@ class SupervisedTask(abc.ABC):
         """Return the metrics on examples."""
         metrics = self.measure(self.outputs(network, examples, about), examples, about)
         return {**metrics, "split": split}
+
+    def judged_again(self, saved: SavedModel, examples: Examples, split: str) -> Facts:
+        """Return the metrics of a model on examples; a warning if it has learned from some."""
+        metrics = self.judged(saved.network, examples, saved.about, split)
+        kind, names = self.named(examples)
+        seen = groups_seen_again(saved.about["data"].get("training_groups"), names, kind)
+        return {**metrics, "warnings": [*metrics.get("warnings", ()), *seen]}
 
     def compared(self, metrics: Facts, baseline: str, value: float) -> Facts:
         """Return the baseline beside its score, and a warning if the network does not beat it."""

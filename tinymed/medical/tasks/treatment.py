@@ -84,9 +84,8 @@ class Treatment(SupervisedTask):
     group = "patient"
     weight_decay = 1.0
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options of training."""
-        super().add_arguments(parser)
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the loss, the networks, the horizon."""
         parser.add_argument(
             "--hazard",
             choices=("cox", "discrete"),
