@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 RADIUS = 2
 # The tables are of fixed size and rows are found by hashing: nothing is learned from the training
 # data here, and no symbol or surrounding is unknown (Weinberger et al. 2009, Feature hashing).
-SYMBOLS, SURROUNDINGS = 1024, 8192
+SYMBOLS, SURROUNDINGS = 1024, 16384
 
 
 class EncodedMolecule:

@@ -17,6 +17,8 @@ import tinymed as tm
 from tinymed import nn
 from tinymed.data import BucketSampler, DataLoader, grouped_stratified_kfold
 from tinymed.errors import DataError
+from tinymed.medical.models import MoleculeNetwork
+from tinymed.medical.models.fragment_regression import FragmentRegression
 from tinymed.medical.molecules import Molecule, parse_smiles, scaffold_key, write_smiles
 from tinymed.medical.molecules.encoding import SURROUNDINGS, SYMBOLS, EncodedMolecule
 from tinymed.medical.molecules.reading import MoleculeTable, read_molecules
@@ -25,10 +27,11 @@ from tinymed.medical.tasks.cross_validation import CrossValidatedTask, Fold
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.kinds import Kinds
 from tinymed.medical.tasks.ngram_regression import NGramRegression
-from tinymed.medical.tasks.options import Settings
+from tinymed.medical.tasks.options import Options, Settings
+from tinymed.medical.tasks.sparse_regression import sparse_regression
 from tinymed.metrics import mae, r2, rmse, roc_auc
 from tinymed.random import spawn
-from tinymed.training import predict
+from tinymed.training import History, predict
 
 __all__ = ["DRUG_TASKS", "MoleculeTask", "SolubilityTask", "ToxicityTask"]
 
@@ -41,7 +44,8 @@ LABELS = (
 HEADLINE = LABELS.index("NR-AhR")
 SOLUBILITY = ("measured log solubility in mols per litre", "solubility")
 CENTRE, SPREAD = -3.0, 2.0  # of log10 solubilities of drugs, about; the same for every fold
-VIEWS = 3  # spellings of a molecule that a prediction is the mean of
+PENALTY = 0.3  # of the wide view's weights, of vectors of unit length
+SPELLINGS = 3  # of a molecule, that a prediction is the mean of
 
 
 class MoleculeTask(CrossValidatedTask):
@@ -96,16 +100,39 @@ class MoleculeTask(CrossValidatedTask):
         return DataLoader(rows, batch_size, collate_fn=padded)
 
     def outputs(self, network: nn.Module, examples: Examples, about: Facts) -> Array:
-        """Return the mean over spellings: of probabilities as log-odds (n, 12), or of numbers."""
+        """Return probabilities or numbers (n, outputs), the mean over views and spellings.
+
+        Of probabilities it is the logits' mean: the geometric mean of the odds.
+        """
         total: Any = 0.0
-        for view in range(VIEWS):
-            generator = spawn(np.random.default_rng(0), view) if view else None
+        for spelling in range(SPELLINGS):
+            generator = spawn(np.random.default_rng(0), spelling) if spelling else None
             found = predict(network, self.spelled(examples, 128, generator))[0]
-            total = total + self.plain(found.astype(np.float64)) / VIEWS
-        return np.asarray(total)
+            total = total + found.astype(np.float64).mean(axis=1) / SPELLINGS  # over both views
+        return self.plain(np.asarray(total))
+
+    def learn(
+        self,
+        network: nn.Module,
+        splits: dict[str, Examples],
+        about: Facts,
+        options: Options,
+        out: Path,
+    ) -> History:
+        """Fit the wide view, which is convex, and train the deep one; on the same molecules."""
+        if not isinstance(network, MoleculeNetwork):
+            raise TypeError(f"drug: a {type(network).__name__}, a MoleculeNetwork expected")
+        train = splits["train"]
+        targets = self.learned(_targets(train).astype(np.float64))
+        fit_fragments(network.wide, self.spelled(train, 256), targets, network.classes == 2)
+        return super().learn(network, splits, about, options, out)
+
+    def learned(self, targets: Array) -> Array:
+        """Return targets (n, outputs) in the units that the network works in."""
+        return targets
 
     def plain(self, found: Array) -> Array:
-        """Return what may be averaged over spellings, from what the network says."""
+        """Return probabilities or numbers (n, outputs), from what the network says."""
         raise NotImplementedError
 
     def cut(self, learned: Examples, options: Any) -> list[Fold]:
@@ -161,13 +188,13 @@ class ToxicityTask(MoleculeTask):
             known = np.flatnonzero(np.isfinite(targets.numpy()))
             if not len(known):
                 return (outputs * 0).sum()
-            logits = outputs[:, :, 1].reshape(-1)[known]
+            logits = outputs[:, 1, :, 1].reshape(-1)[known]  # of the deep view
             return entropy(logits, targets.reshape(-1)[known]) / len(known)
 
         return of_known
 
     def plain(self, found: Array) -> Array:
-        """Return probabilities (n, 12), from logits or log-probabilities (n, 12, 2)."""
+        """Return probabilities (n, 12), from logits (n, 12, 2), or from log-probabilities."""
         return 0.5 * (1 + np.tanh((found[:, :, 1] - found[:, :, 0]) / 2))
 
     def measure(self, outputs: Array, examples: Examples, about: Facts) -> Facts:
@@ -241,7 +268,11 @@ class SolubilityTask(MoleculeTask):
     def loss(self, about: Facts) -> Callable[[Any, Any], Any]:
         """Return the squared error, in units of `SPREAD`."""
         error = nn.MSELoss()
-        return lambda outputs, targets: error(outputs, (targets - CENTRE) / SPREAD)
+        return lambda outputs, targets: error(outputs[:, 1], self.learned(targets))  # deep view
+
+    def learned(self, targets: Any) -> Any:
+        """Return log solubilities in units of `SPREAD`."""
+        return (targets - CENTRE) / SPREAD
 
     def plain(self, found: Array) -> Array:
         """Return log solubilities (n, 1)."""
@@ -267,6 +298,31 @@ class SolubilityTask(MoleculeTask):
         """Return ridge regression on the n-grams of the SMILES."""
         model = NGramRegression(logistic=False).fit(texts_of(train), _targets(train))
         return "ridge regression on character n-grams", model(texts_of(judged))
+
+
+def fit_fragments(
+    wide: FragmentRegression, batches: DataLoader, targets: Array, logistic: bool
+) -> None:
+    """Set rarities and weights to those that fit the molecules of batches."""
+    from scipy.sparse import csr_array, vstack
+
+    rarity = wide.rarity.data
+    rarity[...] = 1
+    seen = np.zeros(len(rarity))
+    for (ids,) in batches:
+        rows, shares = (found.numpy() for found in wide.fragments(ids))
+        seen += np.bincount(rows[shares > 0], minlength=len(seen))
+    rarity[...] = np.log((1 + len(targets)) / (1 + seen)) + 1
+    blocks = []
+    for (ids,) in batches:
+        rows, shares = (found.numpy() for found in wide.fragments(ids))
+        molecule = np.nonzero(shares)[0]
+        there = shares > 0
+        blocks.append(
+            csr_array((shares[there], (molecule, rows[there])), shape=(len(rows), len(rarity)))
+        )
+    weights = sparse_regression(vstack(blocks).tocsr(), targets, logistic, PENALTY)
+    wide.weight.data[...], wide.bias.data[...] = weights[:-1], weights[-1]
 
 
 def group_of(molecule: Molecule) -> str:

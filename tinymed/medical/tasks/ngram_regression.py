@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinymed.medical.tasks.sparse_regression import mean_of, sparse_regression
+
 __all__ = ["NGramRegression"]
 
 Array = np.ndarray[Any, Any]
@@ -17,8 +19,7 @@ class NGramRegression:
     """Several outputs from the tf-idf of all n-grams of 1 to ``longest`` characters.
 
     tf-idf of an n-gram seen k times is (1 + log k) (log((1 + n) / (1 + n_i)) + 1), n_i of n texts
-    having it; rows have unit length. Weights minimise the loss summed over the targets that are
-    known, plus penalty / 2 * |weights|^2 without the bias, by L-BFGS.
+    having it; rows have unit length. The weights are those of `sparse_regression`.
 
     Parameters
     ----------
@@ -39,48 +40,18 @@ class NGramRegression:
 
     def fit(self, texts: Sequence[str], targets: Array) -> NGramRegression:
         """Learn from texts (n,) and targets (n, outputs), NaN where unknown; return itself."""
-        try:
-            from scipy.optimize import minimize
-        except ImportError as error:
-            raise ImportError("the baseline needs SciPy: pip install tinymed[medical]") from error
         seen = Counter(gram for text in texts for gram in set(self.grams(text)))
         kept = sorted(gram for gram, count in seen.items() if count > 1)
         self.index = {gram: i for i, gram in enumerate(kept)}
         self.rarity = np.array([np.log((1 + len(texts)) / (1 + seen[gram])) + 1 for gram in kept])
         x = self.features(texts)
-        known = np.isfinite(targets)
-        y = np.where(known, targets, 0.0)
-        shape = (x.shape[1] + 1, targets.shape[1])
-
-        def objective(flat: Array) -> tuple[float, Array]:
-            weight = flat.reshape(shape)
-            scores = x @ weight[:-1] + weight[-1]
-            if self.logistic:
-                losses = np.logaddexp(0, scores) - y * scores
-                slope = (self.mean_of(scores) - y) * known
-            else:
-                losses, slope = 0.5 * (scores - y) ** 2, (scores - y) * known
-            gradient = np.vstack([x.T @ slope + self.penalty * weight[:-1], slope.sum(axis=0)])
-            ridge = 0.5 * self.penalty * (weight[:-1] ** 2).sum()
-            return float((losses * known).sum() + ridge), gradient.ravel()
-
-        found = minimize(
-            objective, np.zeros(np.prod(shape)), jac=True, method="L-BFGS-B",
-            options={"maxiter": 200},
-        )  # fmt: skip
-        self.weight = found.x.reshape(shape)
+        self.weight = sparse_regression(x, targets, self.logistic, self.penalty)
         return self
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """Return probabilities, or numbers, (n, outputs)."""
         scores = self.features(texts) @ self.weight[:-1] + self.weight[-1]
-        return self.mean_of(scores)
-
-    def mean_of(self, scores: Array) -> Array:
-        """Return what is expected at a linear score."""
-        if not self.logistic:
-            return scores
-        return 0.5 * (1 + np.tanh(scores / 2))  # the sigmoid, without overflow
+        return mean_of(scores, self.logistic)
 
     def grams(self, text: str) -> list[str]:
         """Return all n-grams of a text."""

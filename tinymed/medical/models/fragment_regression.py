@@ -1,0 +1,81 @@
+"""Linear regression on the fragments of a molecule: a circular fingerprint with weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tinymed as tm
+from tinymed import nn
+
+__all__ = ["FragmentRegression"]
+
+
+class FragmentRegression(nn.Module):
+    """A number for each output, linear in the tf-idf of a molecule's fragments.
+
+    A fragment is an atom, or its surroundings at one radius: in whichever order a molecule is
+    spelled, they are the same. One that it has k times counts (1 + log k) times its rarity, and
+    all that it has is made a unit vector. Weights are fitted, not learned by gradient: the problem
+    is convex. They begin at zero, so that a fragment that training never met says nothing.
+
+    Parameters
+    ----------
+    symbols, surroundings : int
+        Rows of the tables; 0 is padding in the first, "no atom" in the second.
+    outputs : int
+
+    Attributes
+    ----------
+    rarity : Tensor (symbols + surroundings,)
+        Inverse frequency in molecules, a logarithm.
+    weight, bias : Tensor (symbols + surroundings, outputs), (outputs,)
+
+    References
+    ----------
+    Rogers, Hahn (2010), "Extended-connectivity fingerprints".
+
+    Examples
+    --------
+    >>> ids = tm.tensor([[[1, 5], [3, 0], [2, 5]]])  # 3 is a bond: it has no surroundings
+    >>> rows, shares = FragmentRegression(4, 8, 12).fragments(ids)
+    >>> rows[shares > 0].tolist()
+    [1, 2, 9]
+    """
+
+    rarity: Any
+    weight: Any
+    bias: Any
+
+    def __init__(self, symbols: int, surroundings: int, outputs: int) -> None:
+        super().__init__()
+        self.symbols = symbols
+        rows = symbols + surroundings
+        self.register_buffer("rarity", tm.ones(rows))
+        self.register_buffer("weight", tm.zeros(rows, outputs))
+        self.register_buffer("bias", tm.zeros(outputs))
+
+    def forward(self, ids: Any) -> Any:
+        """Return numbers, (N, T, 1 + R) -> (N, outputs)."""
+        rows, shares = self.fragments(ids)
+        return (
+            tm.embedding_bag(rows, self.weight, per_sample_weights=shares, mode="sum") + self.bias
+        )
+
+    def fragments(self, ids: Any) -> tuple[Any, Any]:
+        """Return rows of the tables and what each counts, (N, T (1 + R)) each; 0 for repetitions.
+
+        The surroundings' rows follow those of the symbols.
+        """
+        around = ids[:, :, 1:]
+        atoms = tm.where(around[:, :, :1] > 0, ids[:, :, :1], 0)
+        placed = tm.cat([atoms, tm.where(around > 0, around + self.symbols, 0)], 2)
+        rows = placed.flatten(1).sort(1).values  # equal ones side by side: a run
+        ends = tm.cat([rows[:, 1:] != rows[:, :-1], tm.ones_like(rows[:, :1]).bool()], 1)
+        # the place in its run of a row's last element is how often the molecule has it
+        place = tm.ones_like(rows).cumsum(1)
+        before = tm.where(ends, place, 0)[:, :-1].cummax(1).values
+        times = place - tm.cat([tm.zeros_like(rows[:, :1]), before], 1)
+        counted = (ends & (rows > 0)).to(self.rarity.dtype)
+        shares = counted * (1 + times.to(counted.dtype).log()) * self.rarity[rows]
+        length = (shares * shares).sum(1, keepdim=True).sqrt()
+        return rows, shares / length.clamp(min=1e-6)
