@@ -189,8 +189,8 @@ def _recorded(options: argparse.Namespace) -> Record:
         return record
     found = record.with_threads(_threads(options.threads))
     if not (found.rows or found.curves or found.figures):
-        every = sorted({each.threads for each in (*record.rows, *record.curves, *record.figures)})
-        has = ", ".join(map(str, every)) or "no"
+        every: list[Row | Figure] = [*record.rows, *record.curves, *record.figures]
+        has = ", ".join(map(str, sorted({each.threads for each in every}))) or "no"
         raise ValueError(f"bench: --threads {options.threads}: {options.record} has {has} threads")
     return found
 
