@@ -24,9 +24,9 @@ from tinymed.kernels.recurrent.reference import Ints
 from tinymed.kernels.simd.vector import lanes_of
 from tinymed.kernels.threads import get_num_threads
 
-# Multiply-adds that are worth a thread: some 250 us. To hand over work and to wait for its end can
+# Multiply-adds that are worth a thread: some 500 us. To hand over work and to wait for its end can
 # take as long where cores are busy; and with fewer sequences to a thread, fewer share a load of U.
-WORTH = 1 << 24
+WORTH = 1 << 25
 FORMULA = 64  # multiply-adds that take as long as one gate's formula
 COPY = 32  # and as one number, read and written
 ROWS = 6  # sequences that share a load of U at least
