@@ -1,12 +1,14 @@
 """Numba's compiler as the kernels use it: the GIL let go, the result kept on disk.
 
 What is compiled depends on more than Numba sees: vector code comes from functions of other modules
-and from the width of the host's registers. The key of the cache therefore holds both.
+and from the width of the host's registers. The key of the cache therefore holds both; of the
+modules, those that the function's own imports, so that a change of one kernel costs the others
+nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ import numba
 from numba.core.caching import FunctionCache, NullCache
 
 from tinymed.kernels.simd.vector import VECTOR_BYTES
+from tinymed.kernels.sources import fingerprint
 
 __all__ = ["announce", "be_silent", "compiled"]
 
-SOURCES = Path(__file__).parent
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
@@ -29,23 +31,17 @@ def be_silent(function: str) -> None:
 announce: Callable[[str], None] = be_silent  # programs put another function in its place
 
 
-def _fingerprint() -> str:
-    """Return a hash of all kernel sources' names, sizes and times, and of what else matters."""
-    digest = hashlib.sha256(repr((VECTOR_BYTES, numba.config.BOUNDSCHECK)).encode())
-    for path in sorted(SOURCES.rglob("*.py")):
-        status = path.stat()
-        digest.update(repr((path.name, status.st_size, status.st_mtime_ns)).encode())
-    return digest.hexdigest()
-
-
-FINGERPRINT = _fingerprint()
+@functools.cache
+def _key(file: str) -> tuple[Any, ...]:
+    """Return what the code of functions in a file depends on, beside what Numba knows."""
+    return VECTOR_BYTES, numba.config.BOUNDSCHECK, fingerprint(Path(file))
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
     """Numba's cache on disk, its keys completed by what it does not see."""
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(signature, codegen), FINGERPRINT)
+        return (*super()._index_key(signature, codegen), *_key(self._py_func.__code__.co_filename))
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         found = super().load_overload(signature, target_context)
@@ -58,7 +54,7 @@ class _NamedCache(_Cache):
     """The same for functions known by their names: what they close over is not looked at."""
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return (signature, codegen.magic_tuple(), FINGERPRINT)
+        return (signature, codegen.magic_tuple(), *_key(self._py_func.__code__.co_filename))
 
 
 class _NoCache(NullCache):  # type: ignore[misc]

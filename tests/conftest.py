@@ -1,14 +1,51 @@
-"""Fixtures that several test files use, and one seed for everything that the tests draw."""
+"""What all tests share: fixtures, one seed for everything they draw, which ones run no kernel."""
 
+import gc
 from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import tinymed as tm
 from tinymed.autograd import Function
+from tinymed.kernels import Kernel
 
 # Layers in parameter lists are built while the tests are collected, before any fixture runs.
 tm.manual_seed(0)
+gc.disable()  # until then: see pytest_collection_finish
+
+TESTS = Path(__file__).parent
+# What is tested here runs no kernel, in any process: with Numba nothing about it is another. So
+# .ci/run tries it once, without Numba, and leaves it out of the second run (-m "not no_kernels").
+WITHOUT_KERNELS = (
+    "data/", "medical/imaging/", "medical/report/", "medical/signals/", "medical/sequences/",
+    "medical/survival/test_metrics", "medical/molecules/", "test_metrics", "test_names",
+    "test_random.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(WITHOUT_KERNELS):
+            item.add_marker("no_kernels")
+
+
+def pytest_collection_finish() -> None:
+    """Tell the garbage collector that tests are none: thirty thousand, for it to look through."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keep the promise of the mark, in fixtures too: every call of a kernel asks what to run."""
+    if item.get_closest_marker("no_kernels") is None:
+        return (yield)
+    says = f"{item.path.name} runs a kernel, but WITHOUT_KERNELS of tests/conftest.py has it"
+    with mock.patch.object(Kernel, "choose", side_effect=AssertionError(says)):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

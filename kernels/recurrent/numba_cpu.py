@@ -24,7 +24,11 @@ from tinymed.kernels.recurrent.reference import Ints
 from tinymed.kernels.simd.vector import lanes_of
 from tinymed.kernels.threads import get_num_threads
 
-WORTH = 1 << 20  # multiply-adds that are worth a thread: some 20 us
+# Multiply-adds that are worth a thread: some 500 us. To hand over work and to wait for its end can
+# take as long where cores are busy; and with fewer sequences to a thread, fewer share a load of U.
+WORTH = 1 << 25
+FORMULA = 64  # multiply-adds that take as long as one gate's formula
+COPY = 32  # and as one number, read and written
 ROWS = 6  # sequences that share a load of U at least
 
 
@@ -38,9 +42,13 @@ def in_order(sizes: Ints, reverse: bool) -> Array:
     return order[::-1].copy() if reverse else order
 
 
-def share(sizes: Ints, batch: int, work: int) -> int:
-    """Return how many sequences to give a thread at least, ``work`` being a step of one."""
-    least = 1 + WORTH // max(1, work * sum(sizes) // max(1, batch))
+def share(sizes: Ints, batch: int, gates: int, terms: int) -> int:
+    """Return how many sequences to give a thread at least.
+
+    In a step, a sequence has so many ``gates``: a formula and ``terms`` multiply-adds each.
+    """
+    work = gates * (terms + FORMULA) * sum(sizes) // max(1, batch)
+    least = 1 + WORTH // max(1, work)
     even = not sizes or sizes[-1] == batch  # if not, those that are done early take more
     return max(least, batch // get_num_threads() if even else ROWS)
 
@@ -105,7 +113,7 @@ def rnn_forward(
     (batch, size), features = h0.shape, x.shape[1]
     output, h = empty((len(x), size), x.dtype), copied(h0)
     parallel(
-        rnn_loop.forward, batch, share(sizes, batch, size * (size + features)), flat(x), features,
+        rnn_loop.forward, batch, share(sizes, batch, size, size + features), flat(x), features,
         transposed(weight_ih, 1), transposed(weight_hh, 1),
         added((bias_ih, bias_hh), size, x.dtype), h.reshape(-1), output.reshape(-1),
         in_order(sizes, reverse), size, nonlinearity == "tanh",
@@ -126,7 +134,7 @@ def rnn_backward(
     sums, dh = empty(output.shape, output.dtype), copied(grad_h)
     (batch, size), panels = grad_h.shape, straight(weight_hh)
     parallel(
-        rnn_loop.backward, batch, share(sizes, batch, size * size), sums.reshape(-1),
+        rnn_loop.backward, batch, share(sizes, batch, size, size), sums.reshape(-1),
         dh.reshape(-1), *rows_of(grad_output, grad_h), flat(output), panels,
         in_order(sizes, not reverse), size, nonlinearity == "tanh",
     )  # fmt: skip
@@ -153,7 +161,7 @@ def lstm_forward(
     kept = len(x) if training else 0
     gates, cells = empty((kept, 4 * size), x.dtype), empty((kept, size), x.dtype)
     parallel(
-        lstm_loop.forward, batch, share(sizes, batch, 4 * size * (size + features)), flat(x),
+        lstm_loop.forward, batch, share(sizes, batch, 4 * size, size + features), flat(x),
         features, transposed(weight_ih, 4), transposed(weight_hh, 4),
         added((bias_ih, bias_hh), 4 * size, x.dtype), h.reshape(-1), c.reshape(-1),
         output.reshape(-1), gates.reshape(-1), cells.reshape(-1), in_order(sizes, reverse), size,
@@ -178,7 +186,7 @@ def lstm_backward(
     sums, dh, dc = empty(gates.shape, gates.dtype), copied(grad_h), copied(grad_c)
     (batch, size), panels = grad_h.shape, straight(weight_hh)
     parallel(
-        lstm_loop.backward, batch, share(sizes, batch, 4 * size * size), sums.reshape(-1),
+        lstm_loop.backward, batch, share(sizes, batch, 4 * size, size), sums.reshape(-1),
         dh.reshape(-1), dc.reshape(-1), *rows_of(grad_output, grad_h), flat(gates), flat(cells),
         panels, in_order(sizes, not reverse), size,
     )  # fmt: skip
@@ -205,7 +213,7 @@ def gru_forward(
     kept = len(x) if training else 0
     gates, candidates = empty((kept, 3 * size), x.dtype), empty((kept, size), x.dtype)
     parallel(
-        gru_loop.forward, batch, share(sizes, batch, 3 * size * (size + features)), flat(x),
+        gru_loop.forward, batch, share(sizes, batch, 3 * size, size + features), flat(x),
         features, transposed(weight_ih, 3), transposed(weight_hh, 3), bias, h.reshape(-1),
         output.reshape(-1), gates.reshape(-1), candidates.reshape(-1), in_order(sizes, reverse),
         size, training,
@@ -227,7 +235,7 @@ def gru_backward(
     sums, of_state = empty(gates.shape, gates.dtype), empty(gates.shape, gates.dtype)
     (batch, size), panels, dh = grad_h.shape, straight(weight_hh), copied(grad_h)
     parallel(
-        gru_loop.backward, batch, share(sizes, batch, 3 * size * size), sums.reshape(-1),
+        gru_loop.backward, batch, share(sizes, batch, 3 * size, size), sums.reshape(-1),
         of_state.reshape(-1), dh.reshape(-1), *rows_of(grad_output, grad_h), flat(gates),
         flat(candidates), flat(before), panels, in_order(sizes, not reverse), size,
     )  # fmt: skip
@@ -238,5 +246,5 @@ def before(states: Array, initial: Array, sizes: Ints, reverse: bool) -> Array:
     """Return the state that each row's step began with: one step earlier, or the initial one."""
     found, state, (batch, size) = empty(states.shape, states.dtype), copied(initial), initial.shape
     given = found, contiguous(states), state, in_order(sizes, reverse)
-    parallel(states_before, batch, 1 + WORTH // (8 * max(1, size * len(sizes))), *given)
+    parallel(states_before, batch, 1 + WORTH // (COPY * max(1, size * len(sizes))), *given)
     return found

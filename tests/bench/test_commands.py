@@ -293,6 +293,25 @@ def test_figures_are_shown_recorded_and_compared(monkeypatch, tmp_path, capsys):
     assert main(["bench", "--from", str(paths[2]), *compare]) == 0
 
 
+def test_a_record_is_shown_for_the_threads_that_are_asked_for(monkeypatch, tmp_path, capsys):
+    def figures(peers, threads, only):
+        yield [Figure("memory", "x", "tinymed", threads, "measured", "B", value=exactly(1e6))]
+
+    monkeypatch.setattr(command, "memory_figures", figures)
+    monkeypatch.setattr(command, "cores", lambda: 2)
+    path = str(tmp_path / "record.json")
+    assert main(["bench", "memory", "--threads", "1,2", "--json", path]) == 0
+    for asked, shown in (("1", [1, 0]), ("2", [0, 1]), ("2, 1, 64", [1, 1])):
+        capsys.readouterr()
+        assert main(["bench", "--from", path, "--threads", asked]) == 0
+        out = capsys.readouterr().out
+        assert [out.count("memory: x, 1 thread\n"), out.count("memory: x, 2 threads\n")] == shown
+    assert main(["bench", "--from", path, "--threads", "3"]) == 1
+    assert f"bench: --threads 3: {path} has 1, 2 threads" in capsys.readouterr().err
+    assert main(["bench", "--from", path, "--threads", "0"]) == 1
+    assert "bench: --threads 0 are not numbers >= 1" in capsys.readouterr().err
+
+
 def test_the_help_names_what_can_be_measured(capsys):
     with pytest.raises(SystemExit):
         main(["bench", "--help"])

@@ -339,3 +339,13 @@ def test_curves_reach_ten_thousand_steps():
         "LSTM T 50, D 32, H 64, by batch",
     }
     assert any(isinstance(workload.spec, Network) for workload, _ in points())
+
+
+def test_what_was_measured_with_some_numbers_of_threads(record):
+    one, two = record.with_threads([1]), record.with_threads([2])
+    assert [row.candidate for row in one.rows] == [row.candidate for row in record.rows[:5]]
+    assert (one.curves, one.figures) == (record.curves, record.figures)
+    assert list(one.rooflines) == ["1"]
+    assert two.rows == record.rows[5:]
+    assert (two.curves, two.figures, two.rooflines) == ([], [], {"2": None})
+    assert record.with_threads([1, 2]) == record

@@ -72,17 +72,6 @@ def test_the_key_holds_what_changes_the_code(folder: Path) -> None:
         assert use(folder, **environment) == ["3.0"]
 
 
-def test_the_key_holds_all_kernel_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SOURCES", tmp_path)
-    (tmp_path / "simd").mkdir()
-    source = tmp_path / "simd" / "vector.py"
-    source.write_text("lanes = 1")
-    before = module._fingerprint()
-    assert module._fingerprint() == before
-    source.write_text("lanes = 16")
-    assert module._fingerprint() != before
-
-
 def test_a_changed_function_is_compiled_again(folder: Path) -> None:
     assert use(folder) == ["twice", "3.0"]
     (folder / "mine.py").write_text(KERNEL.replace("x + x", "x + x + x"))

@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("numba")
 
+from tinymed.kernels.parallel import parallel
 from tinymed.kernels.recurrent import numba_cpu, reference
+from tinymed.kernels.threads import get_num_threads, set_num_threads
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 D, H = 5, 19
@@ -80,6 +82,54 @@ def test_a_sequence_alone_gives_the_same_bits(kind: str, reverse: bool) -> None:
         alone = run(kind, own, reverse, x, states, given["weights"])
         for a, b in zip(of_one(together, sizes, batch, one), alone, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("sizes", [(12,) * 5, (12, 12, 9, 9, 4, 1, 1)])
+@pytest.mark.parametrize("kind", GATES)
+def test_the_bits_do_not_depend_on_how_threads_share_the_sequences(
+    kind: str, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba_cpu, "WORTH", 1)
+    monkeypatch.setattr(numba_cpu, "ROWS", 2)
+    before, given, found = get_num_threads(), layer(kind, sizes, 12), []
+    pieces = []
+
+    def counted(function: Any, count: int, least: int, *rest: Any) -> None:
+        pieces.append(count // least)
+        parallel(function, count, least, *rest)
+
+    monkeypatch.setattr(numba_cpu, "parallel", counted)
+    for threads in (1, 2, 3, 5):
+        set_num_threads(threads)
+        found.append(run(kind, sizes, False, **given))
+    set_num_threads(before)
+    assert max(pieces) > 1
+    for others in found[1:]:
+        for a, b in zip(found[0], others, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size", "pieces"),
+    [
+        ((4,) * 100, 64, 1),  # 0.34 ms on one thread
+        ((8,) * 100, 64, 1),
+        ((16,) * 100, 64, 2),  # 1.4 ms on one thread, 1.0 on two
+        ((32,) * 20, 32, 1),
+        ((32,) * 100, 64, 2),
+        ((4,) * 10_000, 64, 2),  # few sequences, but long ones
+        ((1,) * 10_000, 64, 1),
+        ((0,) * 5, 64, 1),
+        ((), 64, 1),
+    ],
+)
+def test_threads_share_what_takes_long_enough(
+    sizes: tuple[int, ...], size: int, pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba_cpu, "get_num_threads", lambda: 2)
+    batch = sizes[0] if sizes else 0
+    least = numba_cpu.share(sizes, batch, 4 * size, 2 * size)
+    assert max(1, batch // least) == pieces
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -39,6 +39,7 @@ Examples:
       --threads 1,2 --json record.json --html bench.html
   tinymed bench --scaling --threads 1,2 --only lstm --html growth.html
   tinymed bench --from record.json --compare earlier.json --readme README.md
+  tinymed bench --from record.json --threads 1
 
 Kernels and workloads are proved to compute the same as the reference before they are timed. What
 cannot be timed is listed with the reason: not installed, disagrees, refused (by tinymed.compile).
@@ -52,7 +53,7 @@ def add_bench(command: argparse.ArgumentParser) -> None:
     add("kernels", nargs="*", metavar="WHAT", help=f"KERNEL, {', '.join(SUBJECTS)} (all)")
     add("--only", default="", metavar="WORDS", help="only what contains all of these words")
     add("--peers", default="", metavar="NAMES", help=f"to compare with: {','.join(PEERS)}")
-    add("--threads", metavar="N,N", help=f"one run for each (default {cores()})")
+    add("--threads", metavar="N,N", help=f"one run for each (default {cores()}); of --from (all)")
     add("--repeats", type=int, default=30, metavar="N", help="measurements of each (default 30)")
     add("--add", type=Path, metavar="FILE", help="a Python file with a kernel of your own")
     add("--cold", action="store_true", help="also time first calls, compiling in a new process")
@@ -102,7 +103,7 @@ def selected(names: Sequence[str], command: str) -> list[str]:
 def bench(options: argparse.Namespace) -> None:
     """``tinymed bench``: measure or read, then show, write and compare."""
     earlier = None if options.compare is None else Record.read(options.compare)
-    record = _measured(options) if options.record is None else Record.read(options.record)
+    record = _measured(options) if options.record is None else _recorded(options)
     if options.record is not None:
         _show(record)
     lines = text.lines_of(record)
@@ -122,7 +123,7 @@ def _measured(options: argparse.Namespace) -> Record:
     """Return a new record, its rows printed as they come."""
     if options.repeats < 1:
         raise ValueError(f"bench: --repeats {options.repeats} is not positive")
-    threads = _threads(options.threads)
+    threads = _threads(options.threads or str(cores()), cores())
     every = not options.kernels and options.add is None and not options.scaling
     subjects = SUBJECTS if every else options.kernels
     names = [name for name in options.kernels if name not in SUBJECTS]
@@ -172,12 +173,26 @@ def _run(record: Record, request: Request) -> None:
             print(text.limit_line(str(request.threads), finding.roofline))
 
 
-def _threads(given: str | None) -> list[int]:
+def _threads(given: str, most: int | None = None) -> list[int]:
     """Return the numbers of threads in "1,2"."""
-    parts = [str(cores())] if given is None else given.split(",")
-    if not all(part.strip().isdigit() and 1 <= int(part) <= cores() for part in parts):
-        raise ValueError(f"bench: --threads {given} are not numbers from 1 to {cores()}")
+    parts = given.split(",")
+    if not all(p.strip().isdigit() and 1 <= int(p) <= (most or int(p)) for p in parts):
+        limit = f"from 1 to {most}" if most else ">= 1"
+        raise ValueError(f"bench: --threads {given} are not numbers {limit}")
     return [int(part) for part in parts]
+
+
+def _recorded(options: argparse.Namespace) -> Record:
+    """Return the record of ``--from``, or what it has with the numbers of ``--threads``."""
+    record = Record.read(options.record)
+    if options.threads is None:
+        return record
+    found = record.with_threads(_threads(options.threads))
+    if not (found.rows or found.curves or found.figures):
+        every: list[Row | Figure] = [*record.rows, *record.curves, *record.figures]
+        has = ", ".join(map(str, sorted({each.threads for each in every}))) or "no"
+        raise ValueError(f"bench: --threads {options.threads}: {options.record} has {has} threads")
+    return found
 
 
 def _show(record: Record) -> None:

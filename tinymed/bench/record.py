@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -182,6 +182,16 @@ class Record:
         """Write it as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"format": FORMAT} | asdict(self), indent=1) + "\n")
+
+    def with_threads(self, threads: Collection[int]) -> Record:
+        """Return what was measured with one of these numbers of threads."""
+        return replace(
+            self,
+            rooflines={n: limit for n, limit in self.rooflines.items() if int(n) in threads},
+            rows=[row for row in self.rows if row.threads in threads],
+            curves=[row for row in self.curves if row.threads in threads],
+            figures=[one for one in self.figures if one.threads in threads],
+        )
 
     @classmethod
     def read(cls, path: Path) -> Record:

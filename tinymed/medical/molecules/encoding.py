@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,16 +33,21 @@ class EncodedMolecule:
 
     def __init__(self, molecule: Molecule) -> None:
         self.molecule = molecule
-        rounds = environments(molecule, RADIUS)[1:]
+        rounds = np.array(environments(molecule, RADIUS)[1:], np.uint64)
         # a last row of zeros is what index -1, "no atom", finds
         self.surroundings = np.zeros((len(molecule.atoms) + 1, RADIUS), np.int64)
-        for radius, numbers in enumerate(rounds):
-            for atom, number in enumerate(numbers):
-                self.surroundings[atom, radius] = 1 + number % (SURROUNDINGS - 1)
+        self.surroundings[:-1] = 1 + rounds.T % (SURROUNDINGS - 1)
 
     def ids(self, generator: np.random.Generator | None = None) -> Array:
         """Return (T, 1 + `RADIUS`) int64: rows of the tables, symbols in the order of `spell`."""
         told = spell(self.molecule, generator)
-        symbols = [1 + zlib.crc32(symbol.encode()) % (SYMBOLS - 1) for symbol, _ in told]
-        atoms = [atom for _, atom in told]
-        return np.column_stack([np.array(symbols), self.surroundings[atoms]])
+        ids = np.empty((len(told), 1 + RADIUS), np.int64)
+        ids[:, 0] = [_row(symbol) for symbol, _ in told]
+        ids[:, 1:] = self.surroundings[[atom for _, atom in told]]
+        return ids
+
+
+@lru_cache(maxsize=4096)
+def _row(symbol: str) -> int:
+    """Return a symbol's row of the table."""
+    return 1 + zlib.crc32(symbol.encode()) % (SYMBOLS - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 __all__ = ["AROMATIC", "Atom", "Bond", "Molecule", "environments", "fingerprint"]
@@ -73,6 +73,8 @@ class Molecule:
     def subgraph(self, kept: Iterable[int]) -> Molecule:
         """Return some of the atoms and the bonds among them, in the same order."""
         index = {atom: i for i, atom in enumerate(sorted(set(kept)))}
+        if len(index) == len(self.atoms):
+            return self
         bonds = (
             Bond(index[first], index[second], order)
             for first, second, order in self.bonds
@@ -82,12 +84,24 @@ class Molecule:
 
     @cached_property
     def in_ring(self) -> tuple[bool, ...]:
-        """Whether each atom lies on a ring: one of its bonds can go without parting the graph."""
+        """Whether each atom lies on a ring.
+
+        Each bond outside of a spanning tree closes a ring with the tree's paths from its ends to
+        where they meet, and every bond of a ring is in one of these (Paton 1969).
+        """
         found = [False] * len(self.atoms)
-        bridges = _bridges(self)
+        if len(self.bonds) == len(self.atoms) - len(self.components):
+            return tuple(found)
+        parents, depths = _spanning_trees(self)
         for first, second, _ in self.bonds:
-            if frozenset((first, second)) not in bridges:
-                found[first] = found[second] = True
+            if parents[first] == second or parents[second] == first:
+                continue
+            while first != second:
+                if depths[first] < depths[second]:
+                    first, second = second, first
+                found[first] = True
+                first = parents[first]
+            found[first] = True
         return tuple(found)
 
 
@@ -150,15 +164,29 @@ def fingerprint(molecule: Molecule) -> str:
 def _first_colours(molecule: Molecule) -> list[int]:
     """Return a number for what each atom is by itself, with its bonds counted."""
     told = zip(molecule.atoms, molecule.neighbours, molecule.in_ring, strict=True)
-    return [_number((*atom, len(around), ring)) for atom, around, ring in told]
+    return [_number_of_atom(atom, len(around), ring) for atom, around, ring in told]
+
+
+@lru_cache(maxsize=1 << 12)
+def _number_of_atom(atom: Atom, bonds: int, ring: bool) -> int:
+    """Return a number for an atom with so many bonds, on a ring or not."""
+    return _number((*atom, bonds, ring))
 
 
 def _next_colours(molecule: Molecule, colours: list[int]) -> list[int]:
     """Return a number for each atom's colour with those of its neighbours."""
     return [
-        _number((colour, *sorted((order, colours[other]) for other, order in around)))
+        _number_of_colours(
+            colour, *sorted([order << 64 | colours[other] for other, order in around])
+        )
         for colour, around in zip(colours, molecule.neighbours, strict=True)
     ]
+
+
+@lru_cache(maxsize=1 << 16)  # molecules are alike: most surroundings come again; some 20 MB
+def _number_of_colours(colour: int, *around: int) -> int:
+    """Return a number for a colour and the bonds around it, each ``order << 64 | colour``."""
+    return _number((colour, *[divmod(bond, 1 << 64) for bond in around]))
 
 
 def _number(told: tuple[object, ...]) -> int:
@@ -166,31 +194,14 @@ def _number(told: tuple[object, ...]) -> int:
     return int.from_bytes(hashlib.blake2b(repr(told).encode(), digest_size=8).digest(), "big")
 
 
-def _bridges(molecule: Molecule) -> set[frozenset[int]]:
-    """Return the bonds without which a part would fall in two (Tarjan 1974), as pairs of atoms."""
-    seen_at: dict[int, int] = {}
-    lowest: dict[int, int] = {}
-    found = set()
-    for root in range(len(molecule.atoms)):
-        if root in seen_at:
-            continue
-        seen_at[root] = lowest[root] = len(seen_at)
-        stack = [(root, -1, iter(molecule.neighbours[root]))]
-        while stack:
-            atom, parent, rest = stack[-1]
-            for other, _ in rest:
-                if other == parent:
-                    continue
-                if other in seen_at:
-                    lowest[atom] = min(lowest[atom], seen_at[other])
-                    continue
-                seen_at[other] = lowest[other] = len(seen_at)
-                stack.append((other, atom, iter(molecule.neighbours[other])))
-                break
-            else:
-                stack.pop()
-                if parent >= 0:
-                    lowest[parent] = min(lowest[parent], lowest[atom])
-                    if lowest[atom] > seen_at[parent]:
-                        found.add(frozenset((atom, parent)))
-    return found
+def _spanning_trees(molecule: Molecule) -> tuple[list[int], list[int]]:
+    """Return each atom's parent in a tree of its component, -1 for the first, and its depth."""
+    parents, depths = [-1] * len(molecule.atoms), [-1] * len(molecule.atoms)
+    for component in molecule.components:
+        reached, depths[component[0]] = [component[0]], 0
+        for atom in reached:  # grows on the way: nearer atoms first
+            for other, _ in molecule.neighbours[atom]:
+                if depths[other] < 0:
+                    parents[other], depths[other] = atom, depths[atom] + 1
+                    reached.append(other)
+    return parents, depths

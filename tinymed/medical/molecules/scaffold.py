@@ -36,12 +36,16 @@ def scaffold(molecule: Molecule) -> Molecule:
     if not molecule.atoms:
         return molecule
     largest = max(molecule.components, key=len)  # of equal ones the first
-    left = molecule.subgraph(largest)
-    while True:
-        kept = [i for i, around in enumerate(left.neighbours) if len(around) > 1]
-        if len(kept) == len(left.atoms):
-            return left
-        left = left.subgraph(kept)
+    bonds = [len(around) for around in molecule.neighbours]
+    left, ends = set(largest), [atom for atom in largest if bonds[atom] < 2]
+    while ends:
+        atom = ends.pop()
+        left.remove(atom)
+        for other, _ in molecule.neighbours[atom]:
+            bonds[other] -= 1
+            if bonds[other] == 1 and other in left:  # it has just become an end
+                ends.append(other)
+    return molecule.subgraph(left)
 
 
 def scaffold_key(molecule: Molecule, rings_only: bool = True) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -95,7 +96,7 @@ class _Reader:
     smiles: str
     atoms: list[Atom] = field(default_factory=list)
     bonds: list[Bond] = field(default_factory=list)
-    joined: set[frozenset[int]] = field(default_factory=set)
+    joined: set[tuple[int, int]] = field(default_factory=set)
     branches: list[int] = field(default_factory=list)
     rings: dict[int, tuple[int, str | None]] = field(default_factory=dict)
     last: int | None = None
@@ -152,7 +153,7 @@ class _Reader:
 
     def join(self, first: int, second: int, symbol: str | None) -> None:
         """Add a bond; without a symbol it is aromatic between aromatic atoms, else single."""
-        pair = frozenset((first, second))
+        pair = (first, second) if first < second else (second, first)
         if first == second or pair in self.joined:
             raise self.error("a ring that joins an atom to itself, or two atoms twice")
         self.joined.add(pair)
@@ -187,6 +188,8 @@ class _Reader:
             what = f"ring {min(self.rings)}" if self.rings else "a branch, a bond or a dot"
             raise self.error(f"{what} is still open at the end")
         written = Molecule(tuple(self.atoms), tuple(self.bonds))
+        if all(atom.hydrogens is None for atom in self.atoms):
+            return written
         atoms = (_plain(written, index) for index in range(len(written.atoms)))
         return Molecule(tuple(atoms), written.bonds)
 
@@ -195,6 +198,7 @@ class _Reader:
         return DataError(f"smiles: {self.smiles!r}: {text}")
 
 
+@lru_cache(maxsize=64)  # one object for all carbons
 def bare(symbol: str) -> Atom:
     """Return the atom of a symbol without brackets."""
     return Atom(symbol.capitalize(), symbol.islower())
@@ -203,8 +207,10 @@ def bare(symbol: str) -> Atom:
 def _plain(molecule: Molecule, index: int) -> Atom:
     """Return an atom without a count of hydrogens where the valence tells the same."""
     atom = molecule.atoms[index]
+    if atom.hydrogens is None or atom.aromatic or atom.charge or atom.isotope:
+        return atom
     orders = [order for _, order in molecule.neighbours[index]]
-    if atom.aromatic or atom.charge or atom.isotope or atom.element not in VALENCES:
+    if atom.element not in VALENCES:
         return atom
     if AROMATIC in orders or atom.hydrogens != implied_hydrogens(atom.element, sum(orders)):
         return atom
@@ -254,7 +260,7 @@ def spell(
     text: list[tuple[str, int]] = []
     for place, part in enumerate(parts):
         text += [(".", -1)] if place else []
-        start = part[0] if generator is None else int(generator.choice(part))
+        start = part[0 if generator is None else int(generator.integers(len(part)))]
         text += _spelled(molecule, start, generator)
     return text
 
@@ -327,11 +333,12 @@ def _around(
 ) -> list[tuple[int, int]]:
     """Return an atom's neighbours in the order to take them from the end."""
     around = molecule.neighbours[index]
-    if generator is None:
+    if generator is None or len(around) < 2:
         return list(reversed(around))
-    return [around[i] for i in generator.permutation(len(around))]
+    return [around[i] for i in generator.permutation(len(around)).tolist()]
 
 
+@lru_cache(maxsize=4096)
 def _symbol(atom: Atom) -> str:
     """Return an atom's text, in brackets where the bare symbol would say less."""
     letters = atom.element.lower() if atom.aromatic else atom.element
