@@ -27,6 +27,8 @@ WITHOUT_KERNELS = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if not item.path.is_relative_to(TESTS):
+            continue  # doctests of the package
         if item.path.relative_to(TESTS).as_posix().startswith(WITHOUT_KERNELS):
             item.add_marker("no_kernels")
 

@@ -6,6 +6,7 @@ import pytest
 import tinymed as tm
 from tinymed.medical.models.aligned_sequence import AlignedSequenceNetwork, PlacedWords
 from tinymed.medical.sequences import DNA
+from tinymed.medical.tasks.sparse_regression import fit_view
 
 LONGEST = 3
 TEXTS = ("ACGTACGT", "ACGAACGT", "TTTTTTTT", "ACGTTTTT")
@@ -18,12 +19,11 @@ def rows(texts):
 
 
 def features(network, row):
-    """Return what the first class is linear in: the gradient with respect to its weights."""
-    network.zero_grad()
-    network(tm.tensor(row[None]))[0, 0].backward()
-    gradient = network.table.weight.grad
-    dense = gradient.to_dense() if hasattr(gradient, "to_dense") else gradient
-    return np.asarray(dense.data, np.float64)[:, 0]
+    """Return the shares (rows,) of one sequence."""
+    rows, shares = (found.numpy()[0] for found in network.features(tm.tensor(row[None])))
+    found = np.zeros(len(network.weight))
+    np.add.at(found, rows, shares.astype(np.float64))
+    return found
 
 
 def degree_kernel(a, b, longest):
@@ -54,17 +54,26 @@ def test_no_word_holds_a_letter_that_is_not_certain():
     assert np.count_nonzero(hidden) == sum(whole)
 
 
-def test_a_word_never_met_says_nothing():
+def test_weights_agree_with_scikit_learn_and_a_word_never_met_has_none():
+    linear = pytest.importorskip("sklearn.linear_model")
+    pytest.importorskip("scipy")
+    generator = np.random.default_rng(0)
+    texts = ["".join(generator.choice(list("ACGT"), 8)) for _ in range(40)]
+    classes = generator.integers(0, 3, 40)
     network = PlacedWords(4, 3, length=8, longest=LONGEST)
-    optimizer = tm.optim.AdamW(network.parameters(), lr=0.1)
-    met, other = rows(["ACGTACGT", "TGCATGCA"])  # no letter in common at any place
-    for _ in range(3):
-        optimizer.zero_grad()
-        network(tm.tensor(met[None]))[0, 1].backward()
-        optimizer.step()
-    assert network(tm.tensor(met[None])).detach().numpy()[0, 1] < 0
-    silent = network(tm.tensor(other[None])).detach().numpy()[0]
-    np.testing.assert_array_equal(silent, network.bias.detach().numpy())
+    x = rows(texts)
+    batches = [(tm.tensor(x[:25]), None), (tm.tensor(x[25:]), None)]
+    fit_view(network, batches, np.eye(3)[classes], "softmax", penalty=0.5)
+    plain = np.array([features(network, row) for row in x])
+    model = linear.LogisticRegression(C=2.0, tol=1e-8, max_iter=1000).fit(plain, classes)
+    found = network(tm.tensor(x)).numpy()
+    expected = model.decision_function(plain)
+    np.testing.assert_allclose(  # what is added to all classes is free
+        found - found.mean(1, keepdims=True), expected - expected.mean(1, keepdims=True), atol=5e-3
+    )
+    never = ~plain.any(axis=0)
+    assert never.any()
+    assert not network.weight.numpy()[never].any()
 
 
 @pytest.mark.parametrize("longest", [0, 9])
@@ -73,9 +82,10 @@ def test_words_longer_than_the_sequence_are_refused(longest):
         PlacedWords(4, 2, length=8, longest=longest)
 
 
-def test_both_views_learn():
+def test_both_views_are_there_and_only_the_deep_one_learns_by_gradient():
     network = AlignedSequenceNetwork(4, 3, length=8, longest=LONGEST, widths=[6], hidden=3).eval()
     outputs = network(tm.tensor(rows(TEXTS)))
     assert outputs.shape == (4, 2, 3)
     outputs.square().sum().backward()
     assert all(parameter.grad is not None for parameter in network.deep.parameters())
+    assert not list(network.wide.parameters())  # they are fitted

@@ -11,8 +11,8 @@ from tinymed.medical.models import MoleculeNetwork
 from tinymed.medical.models.fragment_regression import FragmentRegression
 from tinymed.medical.molecules import parse_smiles
 from tinymed.medical.molecules.encoding import SURROUNDINGS, SYMBOLS, EncodedMolecule
-from tinymed.medical.tasks.drug import PENALTY, TOXICITY, fit_fragments, synthetic
-from tinymed.medical.tasks.examples import Examples
+from tinymed.medical.tasks.drug import PENALTY, TOXICITY, measure_rarity, synthetic
+from tinymed.medical.tasks.sparse_regression import fit_view
 
 TEXTS = ["CCO", "CC(=O)Oc1ccccc1C(=O)O", "N#Cc1ccccc1", "[Na+].[Cl-]", "C"]
 
@@ -40,7 +40,7 @@ def test_fragments_are_counted_and_made_a_unit_vector():
     ids = [EncodedMolecule(parse_smiles(text)).ids() for text in TEXTS]
     wide = FragmentRegression(SYMBOLS, SURROUNDINGS, 1)
     wide.rarity.data[...] = np.random.default_rng(0).uniform(1, 5, len(wide.rarity))
-    rows, shares = (found.numpy() for found in wide.fragments(padded(ids)))
+    rows, shares = (found.numpy() for found in wide.features(padded(ids)))
     for each, row, share in zip(ids, rows, shares, strict=True):
         found = {int(r): float(s) for r, s in zip(row, share, strict=True) if s > 0}
         assert found == pytest.approx(by_hand(each, wide.rarity.numpy()), rel=1e-5)
@@ -70,11 +70,14 @@ def test_weights_agree_with_scikit_learn():
     pytest.importorskip("scipy")
     texts = TEXTS[:4] + ["CCN", "CCCO", "c1ccncc1", "CC=O"]
     wanted = np.array([1, 0, 0, 1, 1, 0, np.nan, 1.0])
-    examples: Examples = synthetic(texts, wanted[:, None])
+    examples = synthetic(texts, wanted[:, None])
     wide = FragmentRegression(SYMBOLS, SURROUNDINGS, 1)
-    fit_fragments(wide, TOXICITY.spelled(examples, 3), wanted[:, None], logistic=True)
+    batches = TOXICITY.spelled(examples, 3)
+    measure_rarity(wide, batches, len(texts))
+    assert wide.rarity.data.max() == pytest.approx(math.log(9) + 1)  # of what none has
+    fit_view(wide, batches, wanted[:, None], "logistic", PENALTY)
     batch = padded([molecule.ids() for molecule in examples.inputs])
-    rows, shares = (found.numpy() for found in wide.fragments(batch))
+    rows, shares = (found.numpy() for found in wide.features(batch))
     x = np.zeros((len(texts), len(wide.rarity)))
     np.add.at(x, (np.arange(len(texts))[:, None], rows), shares)
     known = np.isfinite(wanted)

@@ -142,7 +142,7 @@ def test_the_baseline_agrees_with_scikit_learn():
     )
     x = vectors.fit_transform(texts)
     expected = linear.Ridge(alpha=0.3, solver="lsqr", tol=1e-10).fit(x, soluble).predict(x)
-    found = NGramRegression(logistic=False).fit(texts, soluble[:, None])(texts)[:, 0]
+    found = NGramRegression("squared").fit(texts, soluble[:, None])(texts)[:, 0]
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 

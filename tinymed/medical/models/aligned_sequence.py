@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import numpy as np
 
 import tinymed as tm
 from tinymed import nn
 from tinymed.medical.models.sequence_network import SequenceNetwork
+from tinymed.medical.models.sparse_linear import SparseLinear
 
 __all__ = ["AlignedSequenceNetwork", "PlacedWords"]
 
 CERTAIN = 0.99  # a letter of less is ambiguous or hidden: no word holds it
 
 
-class PlacedWords(nn.Module):
+class PlacedWords(SparseLinear):
     """A weight for each word at each place and class: linear regression on a degree kernel.
 
     (N, T, K + 1) -> the words of 1 .. D letters at each place -> (N, classes), the sum of their
     weights. A word of d letters counts sqrt(2 (D - d + 1) / (D (D + 1))): two sequences are then
     as alike as their weighted degree kernel says. Words of which a letter is not certain are left
-    out, and all weights begin at zero: a word that training never met says nothing.
+    out.
 
     Parameters
     ----------
@@ -44,36 +44,28 @@ class PlacedWords(nn.Module):
     """
 
     def __init__(self, letters: int, classes: int, length: int, longest: int = 5) -> None:
-        super().__init__()
         if not 1 <= longest <= length:
             raise ValueError(f"PlacedWords: longest {longest}, 1 to length = {length} expected")
-        self.letters, self.length, self.longest = letters, length, longest
         rows = sum((length - d + 1) * letters**d for d in range(1, longest + 1))
-        self.table = nn.EmbeddingBag(1 + rows, classes, mode="sum", padding_idx=0)
-        nn.init.zeros_(self.table.weight)
-        self.bias = nn.Parameter(tm.zeros(classes))
+        super().__init__(rows, classes)
+        self.letters, self.length, self.longest = letters, length, longest
 
-    def forward(self, x: Any) -> Any:
-        """Return logits, (N, T, K + 1) -> (N, classes)."""
-        ids, weights = self.words(x.data)
-        return self.table(tm.tensor(ids), None, tm.tensor(weights)) + self.bias
-
-    def words(self, x: Any) -> tuple[Any, Any]:
-        """Return rows of the table and what they count, (N, words) each; row 0 is "left out"."""
-        share, letter = x[:, :, : self.letters].max(2), x[:, :, : self.letters].argmax(2)
-        certain = share > CERTAIN
-        code, whole, start = 0 * letter, np.ones_like(certain), 1
-        ids, weights = [], []
+    def features(self, x: Any) -> tuple[Any, Any]:
+        """Return words at places and what they count, (N, T, K + 1) -> (N, words) each."""
+        shares = x[:, :, : self.letters]
+        certain, letter = shares.amax(2) > CERTAIN, shares.argmax(2)
+        code, whole, start = tm.zeros_like(letter), tm.ones_like(certain), 0
+        rows, counts = [], []
         for d in range(1, self.longest + 1):  # a word of d letters: one of d - 1, and the next
-            last = self.length - d + 1
+            last, words = self.length - d + 1, self.letters**d
             code = code[:, :last] * self.letters + letter[:, d - 1 :]
             whole = whole[:, :last] & certain[:, d - 1 :]
-            places = start + np.arange(last) * self.letters**d
-            ids.append(np.where(whole, places + code, 0))
-            counts = 2 * (self.longest - d + 1) / (self.longest * (self.longest + 1))
-            weights.append(np.full(code.shape, np.sqrt(counts), x.dtype))
-            start += last * self.letters**d
-        return np.hstack(ids), np.hstack(weights)
+            place = tm.ones_like(code).cumsum(1) - 1
+            rows.append(start + place * words + code)
+            count = 2 * (self.longest - d + 1) / (self.longest * (self.longest + 1))
+            counts.append(whole.to(x.dtype) * math.sqrt(count))
+            start += last * words
+        return tm.cat(rows, 1), tm.cat(counts, 1)
 
 
 class AlignedSequenceNetwork(nn.Module):

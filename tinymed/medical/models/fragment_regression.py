@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import tinymed as tm
-from tinymed import nn
+from tinymed.medical.models.sparse_linear import SparseLinear
 
 __all__ = ["FragmentRegression"]
 
 
-class FragmentRegression(nn.Module):
+class FragmentRegression(SparseLinear):
     """A number for each output, linear in the tf-idf of a molecule's fragments.
 
     A fragment is an atom, or its surroundings at one radius: in whichever order a molecule is
     spelled, they are the same. One that it has k times counts (1 + log k) times its rarity, and
-    all that it has is made a unit vector. Weights are fitted, not learned by gradient: the problem
-    is convex. They begin at zero, so that a fragment that training never met says nothing.
+    all that it has is made a unit vector.
 
     Parameters
     ----------
@@ -28,7 +27,6 @@ class FragmentRegression(nn.Module):
     ----------
     rarity : Tensor (symbols + surroundings,)
         Inverse frequency in molecules, a logarithm.
-    weight, bias : Tensor (symbols + surroundings, outputs), (outputs,)
 
     References
     ----------
@@ -37,37 +35,25 @@ class FragmentRegression(nn.Module):
     Examples
     --------
     >>> ids = tm.tensor([[[1, 5], [3, 0], [2, 5]]])  # 3 is a bond: it has no surroundings
-    >>> rows, shares = FragmentRegression(4, 8, 12).fragments(ids)
+    >>> rows, shares = FragmentRegression(4, 8, 12).features(ids)
     >>> rows[shares > 0].tolist()
     [1, 2, 9]
     """
 
     rarity: Any
-    weight: Any
-    bias: Any
 
     def __init__(self, symbols: int, surroundings: int, outputs: int) -> None:
-        super().__init__()
+        super().__init__(symbols + surroundings, outputs)
         self.symbols = symbols
-        rows = symbols + surroundings
-        self.register_buffer("rarity", tm.ones(rows))
-        self.register_buffer("weight", tm.zeros(rows, outputs))
-        self.register_buffer("bias", tm.zeros(outputs))
+        self.register_buffer("rarity", tm.ones(symbols + surroundings))
 
-    def forward(self, ids: Any) -> Any:
-        """Return numbers, (N, T, 1 + R) -> (N, outputs)."""
-        rows, shares = self.fragments(ids)
-        return (
-            tm.embedding_bag(rows, self.weight, per_sample_weights=shares, mode="sum") + self.bias
-        )
+    def features(self, x: Any) -> tuple[Any, Any]:
+        """Return fragments and their shares, (N, T, 1 + R) -> (N, T (1 + R)) each.
 
-    def fragments(self, ids: Any) -> tuple[Any, Any]:
-        """Return rows of the tables and what each counts, (N, T (1 + R)) each; 0 for repetitions.
-
-        The surroundings' rows follow those of the symbols.
+        The surroundings' rows follow those of the symbols; of a repeated one the last has a share.
         """
-        around = ids[:, :, 1:]
-        atoms = tm.where(around[:, :, :1] > 0, ids[:, :, :1], 0)
+        around = x[:, :, 1:]
+        atoms = tm.where(around[:, :, :1] > 0, x[:, :, :1], 0)
         placed = tm.cat([atoms, tm.where(around > 0, around + self.symbols, 0)], 2)
         rows = placed.flatten(1).sort(1).values  # equal ones side by side: a run
         ends = tm.cat([rows[:, 1:] != rows[:, :-1], tm.ones_like(rows[:, :1]).bool()], 1)

@@ -16,6 +16,7 @@ import tinymed as tm
 from tinymed import nn
 from tinymed.data import BucketSampler, DataLoader
 from tinymed.errors import DataError
+from tinymed.medical.models import AlignedSequenceNetwork
 from tinymed.medical.sequences import (
     DNA,
     PROTEIN,
@@ -29,14 +30,17 @@ from tinymed.medical.sequences import (
 from tinymed.medical.tasks.cross_validation import CrossValidatedTask
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.kinds import Kinds
-from tinymed.medical.tasks.options import Settings
+from tinymed.medical.tasks.options import Options, Settings
 from tinymed.medical.tasks.softmax_regression import SoftmaxRegression
+from tinymed.medical.tasks.sparse_regression import fit_view
 from tinymed.metrics import BinaryMetrics, MulticlassMetrics
+from tinymed.training import History
 
 __all__ = ["DNA_TASKS", "PeptideTask", "SequenceTask", "SpliceTask"]
 
 Array = np.ndarray[Any, Any]
 Facts = dict[str, Any]
+PENALTY = 10.0  # of the weights of words at places
 HIDDEN = 0.1  # of the letters, in training: replaced by the mixture of all
 
 
@@ -155,12 +159,27 @@ class SpliceTask(SequenceTask):
         widths = [16, 16] if quick else [32, 32]
         return {"letters": 4, "classes": 3, "length": self.longest, "widths": widths}
 
+    def learn(
+        self,
+        network: nn.Module,
+        splits: dict[str, Examples],
+        about: Facts,
+        options: Options,
+        out: Path,
+    ) -> History:
+        """Fit the wide view, which is convex, and train the deep one; on the same sequences."""
+        if not isinstance(network, AlignedSequenceNetwork):
+            raise TypeError(f"dna: a {type(network).__name__}, an AlignedSequenceNetwork expected")
+        train = splits["train"]
+        wanted = np.eye(len(self.classes))[classes_of(train)]
+        batches = self.loader(train, about["preprocessing"], 256)
+        fit_view(network.wide, batches, wanted, "softmax", PENALTY)
+        return super().learn(network, splits, about, options, out)
+
     def loss(self, about: Facts) -> Callable[[Any, Any], Any]:
-        """Return the sum of both views' cross-entropies: each learns as if it were alone."""
+        """Return the cross-entropy of the deep view."""
         entropy = nn.CrossEntropyLoss()
-        return lambda outputs, targets: (
-            entropy(outputs[:, 0], targets) + entropy(outputs[:, 1], targets)
-        )
+        return lambda outputs, targets: entropy(outputs[:, 1], targets)
 
     def outputs(self, network: nn.Module, examples: Examples, about: Facts) -> Array:
         """Return log-probabilities (n, 3): of the mean of both views."""

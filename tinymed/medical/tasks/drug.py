@@ -28,7 +28,7 @@ from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.kinds import Kinds
 from tinymed.medical.tasks.ngram_regression import NGramRegression
 from tinymed.medical.tasks.options import Options, Settings
-from tinymed.medical.tasks.sparse_regression import sparse_regression
+from tinymed.medical.tasks.sparse_regression import Loss, fit_view
 from tinymed.metrics import mae, r2, rmse, roc_auc
 from tinymed.random import spawn
 from tinymed.training import History, predict
@@ -56,6 +56,7 @@ class MoleculeTask(CrossValidatedTask):
     group = "scaffold"
     weight_decay = 0.05
     kind: str
+    wide_loss: Loss
 
     def targets_of(self, found: MoleculeTable) -> Array | None:
         """Return the targets (n, outputs), NaN where unknown; None if the table has none."""
@@ -124,7 +125,9 @@ class MoleculeTask(CrossValidatedTask):
             raise TypeError(f"drug: a {type(network).__name__}, a MoleculeNetwork expected")
         train = splits["train"]
         targets = self.learned(_targets(train).astype(np.float64))
-        fit_fragments(network.wide, self.spelled(train, 256), targets, network.classes == 2)
+        batches = self.spelled(train, 256)
+        measure_rarity(network.wide, batches, len(train))
+        fit_view(network.wide, batches, targets, self.wide_loss, PENALTY)
         return super().learn(network, splits, about, options, out)
 
     def learned(self, targets: Array) -> Array:
@@ -150,6 +153,7 @@ class ToxicityTask(MoleculeTask):
     """``tinymed drug --kind toxicity``."""
 
     kind = "toxicity"
+    wide_loss = "logistic"
     help = "toxicity in the twelve assays of Tox21"
     files = "CSV (.gz) of smiles and the twelve assays, 0, 1 or empty"
     meaning = "1: active in the assay, 0: not; NR-AhR is the headline."
@@ -224,7 +228,7 @@ class ToxicityTask(MoleculeTask):
 
     def baseline_outputs(self, train: Examples, judged: Examples) -> tuple[str, Array]:
         """Return logistic regression on the n-grams of the SMILES."""
-        model = NGramRegression(logistic=True).fit(texts_of(train), _targets(train))
+        model = NGramRegression("logistic").fit(texts_of(train), _targets(train))
         return "logistic regression on character n-grams", model(texts_of(judged))
 
 
@@ -232,6 +236,7 @@ class SolubilityTask(MoleculeTask):
     """``tinymed drug --kind solubility``."""
 
     kind = "solubility"
+    wide_loss = "squared"
     help = "solubility in water"
     files = "CSV of smiles and 'measured log solubility in mols per litre' or 'solubility'"
     meaning = "log10 of mol / L, measured (Delaney 2004)."
@@ -296,33 +301,19 @@ class SolubilityTask(MoleculeTask):
 
     def baseline_outputs(self, train: Examples, judged: Examples) -> tuple[str, Array]:
         """Return ridge regression on the n-grams of the SMILES."""
-        model = NGramRegression(logistic=False).fit(texts_of(train), _targets(train))
+        model = NGramRegression("squared").fit(texts_of(train), _targets(train))
         return "ridge regression on character n-grams", model(texts_of(judged))
 
 
-def fit_fragments(
-    wide: FragmentRegression, batches: DataLoader, targets: Array, logistic: bool
-) -> None:
-    """Set rarities and weights to those that fit the molecules of batches."""
-    from scipy.sparse import csr_array, vstack
-
+def measure_rarity(wide: FragmentRegression, batches: DataLoader, molecules: int) -> None:
+    """Set rarities to log((1 + n) / (1 + n_i)) + 1: n_i of the n molecules have the fragment."""
     rarity = wide.rarity.data
     rarity[...] = 1
-    seen = np.zeros(len(rarity))
+    having = np.zeros(len(rarity))
     for (ids,) in batches:
-        rows, shares = (found.numpy() for found in wide.fragments(ids))
-        seen += np.bincount(rows[shares > 0], minlength=len(seen))
-    rarity[...] = np.log((1 + len(targets)) / (1 + seen)) + 1
-    blocks = []
-    for (ids,) in batches:
-        rows, shares = (found.numpy() for found in wide.fragments(ids))
-        molecule = np.nonzero(shares)[0]
-        there = shares > 0
-        blocks.append(
-            csr_array((shares[there], (molecule, rows[there])), shape=(len(rows), len(rarity)))
-        )
-    weights = sparse_regression(vstack(blocks).tocsr(), targets, logistic, PENALTY)
-    wide.weight.data[...], wide.bias.data[...] = weights[:-1], weights[-1]
+        rows, shares = (found.numpy() for found in wide.features(ids))
+        having += np.bincount(rows[shares > 0], minlength=len(having))
+    rarity[...] = np.log((1 + molecules) / (1 + having)) + 1
 
 
 def group_of(molecule: Molecule) -> str:

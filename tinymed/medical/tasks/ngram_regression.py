@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.medical.tasks.sparse_regression import mean_of, sparse_regression
+from tinymed.medical.tasks.sparse_regression import Loss, mean_of, sparse_regression
 
 __all__ = ["NGramRegression"]
 
@@ -23,9 +23,8 @@ class NGramRegression:
 
     Parameters
     ----------
-    logistic : bool
-        Targets are 0 or 1 and the loss is the cross-entropy; else they are numbers, and it is half
-        the squared error.
+    loss : "squared" or "logistic"
+        Of `sparse_regression`.
     longest : int
     penalty : float
 
@@ -35,8 +34,8 @@ class NGramRegression:
         SciPy is not installed.
     """
 
-    def __init__(self, logistic: bool, longest: int = 4, penalty: float = 0.3) -> None:
-        self.logistic, self.longest, self.penalty = logistic, longest, penalty
+    def __init__(self, loss: Loss, longest: int = 4, penalty: float = 0.3) -> None:
+        self.loss, self.longest, self.penalty = loss, longest, penalty
 
     def fit(self, texts: Sequence[str], targets: Array) -> NGramRegression:
         """Learn from texts (n,) and targets (n, outputs), NaN where unknown; return itself."""
@@ -45,13 +44,13 @@ class NGramRegression:
         self.index = {gram: i for i, gram in enumerate(kept)}
         self.rarity = np.array([np.log((1 + len(texts)) / (1 + seen[gram])) + 1 for gram in kept])
         x = self.features(texts)
-        self.weight = sparse_regression(x, targets, self.logistic, self.penalty)
+        self.weight = sparse_regression(x, targets, self.loss, self.penalty)
         return self
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """Return probabilities, or numbers, (n, outputs)."""
         scores = self.features(texts) @ self.weight[:-1] + self.weight[-1]
-        return mean_of(scores, self.logistic)
+        return mean_of(scores, self.loss)
 
     def grams(self, text: str) -> list[str]:
         """Return all n-grams of a text."""
