@@ -8,6 +8,7 @@ shared memory and counts of instructions. ``--update`` writes the file anew: a d
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tinymed.kernels.cuda import machine_code
 from tinymed.kernels.cuda.cubins import cache_folder, key
 from tinymed.kernels.cuda.machine_code import Figures, figures
 from tinymed.kernels.cuda.nvrtc import CompileError, library_version
@@ -54,7 +56,8 @@ def compiler() -> str:
 
 def measured(variant: Variant, architecture: str) -> dict[str, Figures]:
     """Return a variant's figures, from the cache where nothing has changed."""
-    place = cache_folder() / f"{key(variant, architecture)}.json"
+    counting = hashlib.sha256(Path(machine_code.__file__).read_bytes()).hexdigest()[:8]
+    place = cache_folder() / f"{key(variant, architecture)}-{counting}.json"
     if place.exists():
         return {name: Figures(**one) for name, one in json.loads(place.read_text()).items()}
     found = figures(variant, architecture)

@@ -111,7 +111,7 @@ def _opcodes(path: Path) -> dict[str, Counter[str]]:
     for line in run.stdout.splitlines():
         if match := FUNCTION.match(line):
             function = match[1]
-        elif match := INSTRUCTION.match(line):
+        elif "@!PT" not in line and (match := INSTRUCTION.match(line)):  # !PT: never carried out
             counts[function][match[1]] += 1
     for count in counts.values():
         del count["NOP"]  # only fills up the last cache line
