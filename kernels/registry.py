@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinymed.kernels.arrays import CPU, is_array, place
+from tinymed.kernels.device_rules import DEVICE_RULES
 from tinymed.kernels.rules import RULES, Rule, always
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Kernel:
     def candidates(self, on_host: bool) -> tuple[Rule, ...]:
         """Return the rules of what runs on the host, or on a GPU, in the order they are tried."""
         if on_host not in self.ordered:
-            rules = [rule for rule in RULES.get(self.name, ()) if on_host]
+            rules = list((RULES if on_host else DEVICE_RULES).get(self.name, ()))
             named = {rule.implementation for rule in rules}
             order = HOST if on_host else DEVICE
             rules += [Rule(b, always, always, IN_ORDER) for b in order if b not in named]

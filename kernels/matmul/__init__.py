@@ -8,6 +8,10 @@ or None, activation None, "relu", "tanh" or "sigmoid"
 
 from tinymed.kernels.registry import kernel
 
-product = kernel(__name__, "product", "reference", "numba_cpu")
-linear = kernel(__name__, "linear", "reference", "numba_cpu")
+product = kernel(__name__, "product", "reference", "numba_cpu", "cuda", "cuda:tensor")
+linear = kernel(__name__, "linear", "reference", "numba_cpu", "cuda", "cuda:tensor")
 bias_grad = kernel(__name__, "bias_grad", "reference", "numba_cpu")
+
+# The course: the same product on a GPU in six steps, each a file of ladder/.
+for step in ("naive", "coalesced", "shared", "register_tiles", "vectorised", "tensor_cores"):
+    product.add(f"cuda:{step}", f"{__name__}.ladder:{step}")

@@ -38,7 +38,7 @@ def _linear(
 
 def _proofs() -> list[Case]:
     sizes = [(1, 1, 1), (3, 5, 7), (8, 16, 48), (13, 31, 97), (97, 300, 50), (5, 600, 3), (0, 3, 4)]
-    sizes += [(4, 0, 3), (2, 3, 0), (33, 17, 16)]
+    sizes += [(4, 0, 3), (2, 3, 0), (33, 17, 16), (132, 68, 136)]
     products = [
         Case(
             "matmul.product",
@@ -54,6 +54,8 @@ def _proofs() -> list[Case]:
         for m, k, n in sizes
         for f, bias in ((None, True), ("relu", False), ("tanh", True), ("sigmoid", True))
     ]
+    without = _linear(33, 17, 16, "tanh", False)
+    layers.append(Case("matmul.linear", "33 x 17 to 16, tanh, no bias", without, 17))
     return products + layers
 
 

@@ -1,0 +1,141 @@
+"""Kernels run by CuPy, which is imported here and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tinymed.kernels.arrays import Array, place
+from tinymed.kernels.cuda.cubins import cubin
+from tinymed.kernels.cuda.nvrtc import library_version
+from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
+
+__all__ = ["CuPyLauncher", "cupy_launcher"]
+
+
+class CuPyLauncher:
+    """Compiles with our own options, caches, and launches on CuPy's current stream."""
+
+    def __init__(self, cupy: Any) -> None:
+        self.cupy = cupy
+        self.functions: dict[tuple[str, str, int], Any] = {}  # variant, entry, device -> function
+
+    def holds(self, array: Array) -> bool:
+        """Return whether this is a CuPy array."""
+        return isinstance(array, self.cupy.ndarray)
+
+    def capability(self, array: Array) -> tuple[int, int]:
+        """Return the compute capability of an array's GPU."""
+        text = self.cupy.cuda.Device(place(array).index).compute_capability
+        return int(text[:-1]), int(text[-1])
+
+    def address(self, array: Array) -> int:
+        """Return where in the GPU's memory an array begins."""
+        pointer: int = array.data.ptr
+        return pointer
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Array) -> Array:
+        """Return a new array of anything, from CuPy's pool."""
+        try:
+            with self.cupy.cuda.Device(place(like).index):
+                return self.cupy.empty(shape, dtype)
+        except self.cupy.cuda.memory.OutOfMemoryError as error:
+            free, total = self.cupy.cuda.runtime.memGetInfo()
+            size = math.prod(shape) * np.dtype(dtype).itemsize
+            raise MemoryError(
+                f"empty: {np.dtype(dtype)} {shape} is {size / 2**30:,.2f} GiB, and of the GPU's "
+                f"{total / 2**30:,.1f} GiB {free / 2**30:,.2f} are free; use smaller batches"
+            ) from error
+
+    def run(
+        self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
+    ) -> None:
+        """Launch on the GPU of the first array; all others must be there too."""
+        arrays = [a for a in arguments if isinstance(a, self.cupy.ndarray)]
+        devices = sorted({a.device.id for a in arrays})
+        if len(devices) != 1:
+            raise ValueError(
+                f"{variant}: arrays on the GPUs {devices}, expected one; move them with to_place"
+            )
+        with self.cupy.cuda.Device(devices[0]):
+            function = self._function(variant, entry, arrays[0])
+            if variant.cooperative:
+                self._check_residency(variant, function, grid, threads)
+            try:
+                function(tuple(grid), (threads,), arguments, shared_mem=variant.shared)
+            except self.cupy.cuda.driver.CUDADriverError as error:
+                raise RuntimeError(
+                    f"{variant}: {entry} on a grid of {tuple(grid)} with {threads} threads and "
+                    f"{variant.shared} bytes of shared memory was refused: {error}"
+                ) from error
+
+    def _function(self, variant: Variant, entry: str, array: Array) -> Any:
+        """Return the compiled entry point for the GPU of an array, loading it once."""
+        known = (variant.name, entry, array.device.id)
+        if known not in self.functions:
+            _check_driver(self.cupy)
+            target = variant.target(self.capability(array))
+            module = self.cupy.RawModule(
+                path=str(cubin(variant, target)),
+                enable_cooperative_groups=variant.cooperative,
+            )
+            function = module.get_function(entry)
+            if variant.shared > STATIC_SHARED:
+                function.max_dynamic_shared_size_bytes = variant.shared
+            self.functions[known] = function
+        return self.functions[known]
+
+    def _check_residency(self, variant: Variant, function: Any, grid: Grid, threads: int) -> None:
+        """Raise if not all blocks of a cooperative grid fit on the GPU: CuPy would only warn."""
+        each = self.cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+            function.kernel.ptr, threads, variant.shared
+        )
+        most = each * self.cupy.cuda.Device().attributes["MultiProcessorCount"]
+        if math.prod(grid) > most:
+            raise ValueError(
+                f"{variant}: a cooperative grid of {math.prod(grid)} blocks, expected {most} at "
+                "most on this GPU, where they must all be resident; use smaller batches"
+            )
+
+
+def _check_driver(cupy: Any) -> None:
+    """Raise if the driver is older than the compiler whose code it is to load."""
+    has, needs = cupy.cuda.runtime.driverGetVersion() // 1000, library_version()[0]
+    if has < needs:
+        raise RuntimeError(
+            f"launch: the driver is for CUDA {has}, the kernels are compiled by NVRTC {needs}; "
+            f"pip install tinymed[cuda{has}], or update the driver"
+        )
+
+
+@cache
+def cupy_launcher() -> CuPyLauncher:
+    """Return the launcher of this process.
+
+    Raises
+    ------
+    ImportError
+        If CuPy is not installed.
+    RuntimeError
+        If there is no NVIDIA driver or no GPU.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError(
+            "launch: CUDA kernels need cupy; pip install tinymed[cuda13], or tinymed[cuda12] "
+            "where `nvidia-smi` says CUDA 12"
+        ) from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise RuntimeError(
+            f"launch: no NVIDIA driver or GPU ({error}); run where `nvidia-smi` lists a GPU, or "
+            "keep the arrays in NumPy"
+        ) from error
+    if not count:
+        raise RuntimeError("launch: no GPU; see CUDA_VISIBLE_DEVICES, or keep the arrays in NumPy")
+    return CuPyLauncher(cupy)

@@ -1,0 +1,124 @@
+"""Matrix products in CUDA: tiles in registers (float32, float64), or tensor cores if asked for.
+
+``cuda`` computes in the arrays' own precision. ``cuda:tensor`` rounds float32 to TF32 or takes
+bfloat16: faster, and other numbers, so that it runs where it is asked for by name.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.cuda import Grid, Variant, address, blocks, empty, launch
+from tinymed.kernels.cuda.epilogue import ACTIVATIONS
+
+__all__ = ["VARIANTS", "choose", "grid", "linear", "product"]
+
+ALIGNED = 16  # bytes of one access of the wide variants
+LAYOUTS = [
+    (a, b) for a in (1, 0) for b in (0, 1)
+]  # are neighbours along K? row-major a and b first
+DEPTH = 8  # TILE_K
+
+
+def tiles(dtype: str, tile: int, wide: int, a_along_k: int, b_along_k: int) -> Variant:
+    """Return the variant of tiles.cu with tiles of ``tile`` x ``tile``."""
+    scalar, size = {"float32": ("float", 4), "float64": ("double", 8)}[dtype]
+    side = 2 * ALIGNED // size
+    layout = f"{'nt'[1 - a_along_k]}{'nt'[b_along_k]}"
+    return Variant(
+        name=f"matmul/{dtype}_{tile}{'' if wide else '_narrow'}_{layout}",
+        source="matmul/tiles.cu",
+        entries=("matmul",),
+        defines=(
+            ("SCALAR", scalar),
+            *(("TILE_M", tile), ("TILE_N", tile), ("TILE_K", DEPTH)),
+            *(("A_ALONG_K", a_along_k), ("B_ALONG_K", b_along_k), ("WIDE", wide)),
+        ),
+        threads=(tile // side) ** 2,
+    )
+
+
+FLOAT32 = {(wide, *layout): tiles("float32", 128 if wide else 64, wide, *layout)
+           for wide in (1, 0) for layout in LAYOUTS}  # fmt: skip
+FLOAT64 = {layout: tiles("float64", 64, 0, *layout) for layout in LAYOUTS}
+ACTIVATION = {
+    dtype: Variant(f"matmul/activation_{dtype}", "matmul/activation.cu", ("activation",),
+                   (("SCALAR", scalar),))
+    for dtype, scalar in (("float32", "float"), ("float64", "double"), ("bfloat16", "bfloat16"))
+}  # fmt: skip
+VARIANTS = (*FLOAT32.values(), *FLOAT64.values(), *ACTIVATION.values())
+
+
+def choose(a: Array, b: Array, turned: tuple[bool, bool]) -> Variant:
+    """Return the variant for a (..., M, K), b (..., K, N); ``turned``: columns are contiguous."""
+    layout = (int(not turned[0]), int(turned[1]))
+    if a.dtype == np.float64:
+        return FLOAT64[layout]
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    small = min(m, n) <= 64  # most of a tile of 128 would be empty
+    return FLOAT32[(int(is_wide(a, b, m, n, k) and not small), *layout)]
+
+
+def is_wide(a: Array, b: Array, m: int, n: int, k: int) -> bool:
+    """Return whether every row of a, b and y, turned or not, begins at a multiple of 16 bytes."""
+    lengths = all(length * a.dtype.itemsize % ALIGNED == 0 for length in (m, n, k))
+    return lengths and all(address(x) % ALIGNED == 0 for x in (a, b))
+
+
+def grid(m: int, n: int, batch: int, tile: int) -> Grid:
+    """Return one block per tile of y, going down its columns of tiles, and per item of a batch."""
+    return Grid(blocks(m, tile) * blocks(n, tile), 1, batch)
+
+
+def product(a: Array, b: Array) -> Array:
+    """Return a b, (..., M, K)(..., K, N) -> (..., M, N)."""
+    return multiply(a, b, None, None, choose)
+
+
+def linear(x: Array, weight: Array, bias: Array | None, activation: str | None) -> Array:
+    """Return f(x weight^T + bias), (M, D)(D, H) + (H,) -> (M, H)."""
+    return multiply(x, weight.T, bias, activation, choose)
+
+
+def multiply(a: Array, b: Array, bias: Array | None, activation: str | None, choice: Any) -> Array:
+    """Return f(a b + bias) by the variant that ``choice`` returns."""
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    leading = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    y = empty((*leading, m, n), a.dtype, a)
+    (a, a_turned, a_batch), (b, b_turned, b_batch) = (_laid_out(x, leading) for x in (a, b))
+    variant = choice(a, b, (a_turned, b_turned))
+    tile = dict(variant.defines).get("TILE_M", 128)
+    bias = None if bias is None else array_module(bias).ascontiguousarray(bias)
+    launch(
+        variant,
+        grid(m, n, math.prod(leading), tile),
+        *(a.swapaxes(-1, -2) if a_turned else a, b.swapaxes(-1, -2) if b_turned else b, bias, y),
+        *(m, n, k, np.int64(a_batch), np.int64(b_batch), blocks(m, tile), ACTIVATIONS[activation]),
+    )
+    if activation in ("tanh", "sigmoid"):
+        each = ACTIVATION[y.dtype.name].threads * ALIGNED // y.dtype.itemsize
+        number = ACTIVATIONS[activation]
+        launch(ACTIVATION[y.dtype.name], Grid(blocks(y.size, each)), y, np.int64(y.size), number)
+    return y
+
+
+def _laid_out(x: Array, leading: tuple[int, ...]) -> tuple[Array, bool, int]:
+    """Return an operand as it can be read, whether it is turned, how far its matrices are apart.
+
+    What is neither contiguous nor the transpose of something contiguous is copied, and so is a
+    batch that is broadcast along some of several axes; one matrix for a whole batch is not.
+    """
+    xp = array_module(x)
+    own, size = x.shape[:-2], math.prod(x.shape[-2:])
+    if math.prod(own) != 1 and own != leading:
+        x = xp.ascontiguousarray(xp.broadcast_to(x, (*leading, *x.shape[-2:])))
+    distance = 0 if math.prod(own) == 1 else size
+    if x.flags.c_contiguous:
+        return x, False, distance
+    if x.swapaxes(-1, -2).flags.c_contiguous:
+        return x, True, distance
+    return xp.ascontiguousarray(x), False, distance

@@ -1,0 +1,244 @@
+"""Kernels run on the CPU: `emulate` one launch, or put `EmulatedLauncher` in the place of a GPU.
+
+Every array lies between closed pages, so that what reaches past its ends stops the launch; what a
+kernel leaves untouched is NaN. ``import tests.cuda_emulator.emulate`` needs no compiler; running
+does (`unavailable`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tests.cuda_emulator.build import library, unavailable
+from tinymed.kernels.cuda import LAUNCHER, Grid, Variant
+
+__all__ = ["SCHEDULES", "EmulatedLauncher", "EmulationError", "emulate", "emulated", "unavailable"]
+
+SCHEDULES = ("forward", "reverse", "shuffled")
+PAGE = mmap.PAGESIZE
+ALIGNMENT = 16  # bytes that the longest load of a thread relies on
+BYTE = 0xFF  # what memory is full of that nobody has written: NaN
+KINDS = {"f": "float32", "d": "float64", "i": "int32", "u": "uint32", "l": "int64"}
+
+
+class EmulationError(RuntimeError):
+    """A kernel did what a GPU would not survive, or never comes to an end."""
+
+
+class _Launch(ctypes.Structure):
+    """As fibers.h has it."""
+
+    _fields_ = [
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("dynamic_bytes", ctypes.c_uint64),
+        ("schedule", ctypes.c_uint64),
+        ("seed", ctypes.c_uint64),
+        ("cooperative", ctypes.c_uint64),
+        ("cluster", ctypes.c_uint64),
+        ("removed", ctypes.c_uint64),
+        ("fault", ctypes.c_uint64),
+    ]
+
+
+class Guarded:
+    """A copy of an array with a closed page on both sides, at the end of its own or at the start.
+
+    A few bytes may lie between the array and the page, for the array's alignment: they are checked.
+    """
+
+    def __init__(self, array: np.ndarray[Any, Any], at_start: bool) -> None:
+        size = -(-max(array.nbytes, 1) // PAGE) * PAGE
+        self.memory = mmap.mmap(-1, size + 2 * PAGE)
+        whole = np.frombuffer(self.memory, np.uint8)
+        self.start = whole.ctypes.data
+        self.bytes = whole[PAGE : PAGE + size]
+        self.bytes[:] = BYTE
+        self.offset = 0 if at_start else (size - array.nbytes) // ALIGNMENT * ALIGNMENT
+        self.array = self.bytes[self.offset : self.offset + array.nbytes].view(array.dtype)
+        self.array = self.array.reshape(array.shape)
+        self.array[...] = array
+        for page in (self.start, self.start + PAGE + size):
+            _protect(page, 0)
+
+    def untouched(self) -> bool:
+        """Return whether the bytes before and after the array are what they were."""
+        before, after = self.bytes[: self.offset], self.bytes[self.offset + self.array.nbytes :]
+        return bool((before == BYTE).all() and (after == BYTE).all())
+
+    def distance(self, address: int) -> int | None:
+        """Return how far an address is from the start, in bytes, if it is in one of the pages."""
+        inside = self.start <= address < self.start + len(self.memory)
+        return address - self.array.ctypes.data if inside else None
+
+
+def _protect(page: int, how: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(page), ctypes.c_size_t(PAGE), how):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+def emulate(
+    variant: Variant,
+    grid: Sequence[int],
+    arguments: Sequence[Any],
+    *,
+    schedule: str = "forward",
+    removed: str = "",
+    entry: str | None = None,
+    threads: int | Sequence[int] = 0,
+) -> None:
+    """Run one launch; arrays are changed in place.
+
+    Parameters
+    ----------
+    variant : Variant
+    grid : 1 to 3 ints
+    arguments : list
+        NumPy arrays, None, and numbers: NumPy's scalars, or Python's for ``int`` and ``float``.
+    schedule : "forward", "reverse" or "shuffled"
+        The order of threads and blocks; also whether asynchronous copies land late, at once, or by
+        chance.
+    removed : str
+        The name of a barrier, a wait or a check that the kernel has to do without.
+    entry : str or None
+        Which entry point; the first for None.
+    threads : int or 1 to 3 ints
+        Threads of a block; the variant's for 0.
+
+    Raises
+    ------
+    EmulationError
+        A deadlock, an access outside of all arrays or misaligned, lanes of a warp that diverge.
+    TypeError
+        If the arguments are not what the kernel takes.
+    """
+    entry = entry or variant.entries[0]
+    built = library(variant)
+    guarded = {n: Guarded(a, schedule == "reverse") for n, a in enumerate(arguments)
+               if isinstance(a, np.ndarray)}  # fmt: skip
+    signature = getattr(built, f"signature_of_{entry}")
+    signature.restype = ctypes.c_char_p
+    values = _values(f"{variant} {entry}", signature().decode(), arguments, guarded)
+    pointers = (ctypes.c_void_p * len(values))(*[value.ctypes.data for value in values])
+    how = _Launch(
+        (ctypes.c_uint * 3)(*grid, *[1] * (3 - len(grid))),
+        (ctypes.c_uint * 3)(*_block(threads or variant.threads)),
+        variant.shared,
+        SCHEDULES.index(schedule),
+        1,
+        variant.cooperative,
+        variant.cluster,
+        name_hash(removed) if removed else 0,
+    )
+    run = getattr(built, f"run_{entry}")
+    run.restype = ctypes.c_char_p
+    failure = run(ctypes.byref(how), pointers)
+    try:
+        _judge(f"{variant} {entry} ({schedule})", failure, how.fault, guarded)
+    finally:
+        for number, guard in guarded.items():
+            arguments[number][...] = guard.array
+
+
+def _block(threads: int | Sequence[int]) -> list[int]:
+    sizes = [threads] if isinstance(threads, int) else list(threads)
+    return sizes + [1] * (3 - len(sizes))
+
+
+def name_hash(name: str) -> int:
+    """Return the 64-bit FNV-1a hash of a name, as fibers.h computes it."""
+    value = 14695981039346656037
+    for byte in name.encode():
+        value = (value ^ byte) * 1099511628211 % 2**64
+    return value
+
+
+def _values(what: str, signature: str, arguments: Sequence[Any], guarded: Any) -> list[Any]:
+    """Return the arguments as memory that C reads; `TypeError` where it would read another type."""
+    if len(signature) != len(arguments):
+        raise TypeError(f"{what}: {len(arguments)} arguments, expected {len(signature)}")
+    values = []
+    for number, (kind, given) in enumerate(zip(signature, arguments, strict=True)):
+        if kind == "p":
+            if given is not None and number not in guarded and given != 0:
+                raise TypeError(f"{what}: argument {number} is {given!r}, expected an array")
+            address = guarded[number].array.ctypes.data if number in guarded else 0
+            values.append(np.array([address], np.uint64))
+            continue
+        dtype = np.dtype(KINDS[kind])
+        own = {int: "int32", float: "float32", bool: "int32"}.get(type(given))
+        is_given = own or (given.dtype.name if isinstance(given, np.generic) else type(given))
+        if is_given != dtype.name:
+            raise TypeError(f"{what}: argument {number} is {is_given}, expected {dtype.name}")
+        values.append(np.array([given], dtype))
+    return values
+
+
+def _judge(what: str, failure: bytes | None, fault: int, guarded: dict[int, Guarded]) -> None:
+    """Raise if the launch failed, or wrote beside an array."""
+    if failure:
+        near = [(n, g, d) for n, g in guarded.items() if (d := g.distance(fault)) is not None]
+        text = "".join(
+            f": byte {distance} of argument {n}, which is {g.array.dtype}{list(g.array.shape)}"
+            for n, g, distance in near[:1]
+        )
+        raise EmulationError(f"{what}: {failure.decode()}{text}")
+    for number, guard in guarded.items():
+        if not guard.untouched():
+            raise EmulationError(f"{what}: it writes just before or after argument {number}")
+
+
+class EmulatedLauncher:
+    """A GPU that is not there: kernels get NumPy arrays and run in the emulator."""
+
+    def __init__(
+        self, schedule: str = "forward", removed: str = "", capability: tuple[int, int] = (9, 0)
+    ) -> None:
+        self.schedule, self.removed, self.compute = schedule, removed, capability
+        self.ran: list[tuple[Variant, Grid]] = []
+
+    def holds(self, array: Any) -> bool:
+        """Return whether this is a NumPy array."""
+        return isinstance(array, np.ndarray)
+
+    def capability(self, array: Any) -> tuple[int, int]:
+        """Return what the GPU is said to be capable of."""
+        return self.compute
+
+    def address(self, array: Any) -> int:
+        """Return 0: an emulated kernel gets a copy that is aligned as a GPU's memory is."""
+        return 0
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        """Return a new array, full of NaN."""
+        return np.frombuffer(bytes([BYTE]) * (np.dtype(dtype).itemsize * int(np.prod(shape))),
+                             dtype).reshape(shape).copy()  # fmt: skip
+
+    def run(
+        self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
+    ) -> None:
+        """Emulate the launch."""
+        variant.target(self.compute)
+        self.ran.append((variant, grid))
+        emulate(variant, grid, arguments, schedule=self.schedule, removed=self.removed,
+                entry=entry, threads=threads)  # fmt: skip
+
+
+@contextmanager
+def emulated(
+    schedule: str = "forward", removed: str = "", capability: tuple[int, int] = (9, 0)
+) -> Iterator[EmulatedLauncher]:
+    """Run CUDA kernels in the emulator inside, on NumPy arrays."""
+    launcher = EmulatedLauncher(schedule, removed, capability)
+    token = LAUNCHER.set(launcher)
+    try:
+        yield launcher
+    finally:
+        LAUNCHER.reset(token)

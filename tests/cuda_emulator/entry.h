@@ -1,0 +1,38 @@
+// What Python calls: an entry point of a kernel, with its arguments behind pointers.
+#pragma once
+#include "cuda_c.h"
+
+namespace emulator {
+
+// p for a pointer, f d for floating point, i u l for integers (l has 8 bytes), ? for anything else
+template <typename T> constexpr char kind() {
+  if (std::is_pointer_v<T>) return 'p';
+  if (std::is_same_v<T, float>) return 'f';
+  if (std::is_same_v<T, double>) return 'd';
+  if (std::is_integral_v<T> && sizeof(T) == 8) return 'l';
+  if (std::is_integral_v<T> && sizeof(T) == 4) return std::is_signed_v<T> ? 'i' : 'u';
+  return '?';
+}
+
+template <typename... T> const char* signature(void (*)(T...)) {
+  static const char text[] = {kind<T>()..., 0};
+  return text;
+}
+
+template <typename... T, size_t... N>
+const char* call(void (*kernel)(T...), Launch* how, void** given, std::index_sequence<N...>) {
+  return run(how, [=] { kernel(*static_cast<std::remove_cv_t<T>*>(given[N])...); });
+}
+
+template <typename... T> const char* start(void (*kernel)(T...), Launch* how, void** given) {
+  return call(kernel, how, given, std::index_sequence_for<T...>{});
+}
+
+}  // namespace emulator
+
+#define EXPORTED extern "C" __attribute__((visibility("default"))) const char*
+#define ENTRY(name)                                                        \
+  EXPORTED signature_of_##name() { return emulator::signature(name); }     \
+  EXPORTED run_##name(emulator::Launch* how, void** given) {               \
+    return emulator::start(name, how, given);                              \
+  }

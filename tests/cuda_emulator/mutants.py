@@ -1,0 +1,90 @@
+"""Mutants: kernels that lack one barrier, one wait or one boundary check, and must be found out.
+
+``python -m tests.cuda_emulator.mutants`` prints how each is caught; one that passes all trials in
+all schedules is an error: either the name is not needed, or no case of ``cases.py`` needs it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.cuda_emulator.emulate import SCHEDULES, EmulationError, unavailable
+from tests.cuda_emulator.trials import Trial, implementations, judge, run, same_bits, trials
+from tinymed.bench.proof import DisagreementError
+from tinymed.kernels.cuda import Variant
+
+NAMED = re.compile(r"\b(?:BARRIER|CLUSTER_BARRIER|GRID_BARRIER|CHECK|WAIT_COPIES)\(\s*(\w+)\s*[,)]")
+
+
+class Mutant(NamedTuple):
+    """A source, and the name that is taken out of it."""
+
+    source: str
+    name: str
+
+
+def names(variant: Variant) -> list[str]:
+    """Return what can be taken out of a variant's source, in the order in which it stands there."""
+    own = {name: text for name, text in variant.headers().items() if name != "device.cuh"}
+    texts = [variant.text(), *own.values()]
+    uses = [re.sub(r"#define.*(?:\\\n.*)*", "", text) for text in texts]
+    return list(dict.fromkeys(name for text in uses for name in NAMED.findall(text)))
+
+
+def by_source() -> dict[str, list[Trial]]:
+    """Return, for each source that ran, trials that between them use each of its variants."""
+    found: dict[str, list[Trial]] = {}
+    for kernel, implementation in implementations():
+        for trial in trials(kernel, implementation):
+            for variant in run(trial)[1]:
+                found.setdefault(variant.source, [])
+                if trial not in found[variant.source]:
+                    found[variant.source].append(trial)
+    return found
+
+
+def caught(name: str, among: list[Trial]) -> str | None:
+    """Return how the mutant without ``name`` is found out, or None if it is not."""
+    for trial in reversed(among):  # the largest uses most of what there is
+        first = None
+        for schedule in SCHEDULES:
+            try:
+                found, _ = run(trial, schedule, removed=name)
+                judge(trial, found)
+            except EmulationError as error:
+                return f"{schedule}: {str(error).partition('): ')[2][:60]}"
+            except DisagreementError as error:
+                return f"{schedule}: {str(error)[:60]}"
+            if first is not None and not same_bits(first, found):
+                return f"{schedule}: other bits than forward"
+            first = found
+    return None
+
+
+def table() -> Iterator[tuple[Mutant, str | None]]:
+    """Yield each mutant of each source that an implementation runs, and how it is caught."""
+    for source, among in sorted(by_source().items()):
+        variants = {v.source: v for trial in among for v in run(trial)[1]}
+        for name in names(variants[source]):
+            yield Mutant(source, name), caught(name, among)
+
+
+def main() -> int:
+    """Print the table; return 1 if a mutant survives."""
+    if unavailable():
+        print(f"mutants: not run ({unavailable()})")
+        return 0
+    lived = 0
+    print(f"{'source':36} {'without':18} caught by")
+    for mutant, how in table():
+        lived += how is None
+        print(f"{mutant.source:36} {mutant.name:18} {how or 'NOTHING'}", flush=True)
+    print(f"mutants: {lived} survived")
+    return 1 if lived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""The compile gate: what it records, what it objects to, and how a compile error reads."""
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinymed.kernels.cuda import Variant, gate, variants
+from tinymed.kernels.cuda import variant as variant_module
+from tinymed.kernels.cuda.cubins import cache_folder, cubin
+from tinymed.kernels.cuda.machine_code import Figures, _chosen, figures
+from tinymed.kernels.cuda.nvrtc import CompileError, compile_variant, library_version
+
+try:
+    library_version()
+    NO_COMPILER = ""
+except ImportError as error:
+    NO_COMPILER = str(error)
+needs_nvrtc = pytest.mark.skipif(bool(NO_COMPILER), reason=NO_COMPILER)
+
+GOOD = Figures(registers=100, spills=0, stack=0, shared=1024, instructions=50, opcodes={"FFMA": 8})
+ONE = Variant("one", "matmul/tiles.cu", ("f",))
+
+
+def said(found: dict[str, Figures], known: Any = GOOD, variant: Variant = ONE) -> list[str]:
+    record = {"f": known.as_json()} if known else {}
+    return list(gate.objections(variant, "sm_80", found, record))
+
+
+def test_nothing_is_said_of_what_is_as_recorded() -> None:
+    assert said({"f": GOOD}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"instructions": 2}, "no code for the entry point 'f'"),
+        ({"spills": 8}, "spills registers (8 bytes)"),
+        ({"opcodes": {"LDL": 1}}, "spills registers"),
+        ({"registers": 255}, "f is not what gate.json says: registers 100 -> 255"),
+        ({"opcodes": {"HMMA": 4}}, "FFMA 8 -> 0, HMMA 0 -> 4"),
+        ({"shared": 200 * 1024}, "bytes shared, 163 KiB exist"),
+    ],
+)
+def test_every_other_figure_is_objected_to(change: dict[str, Any], words: str) -> None:
+    assert words in "; ".join(said({"f": replace(GOOD, **change)}))
+
+
+def test_what_cannot_be_launched_or_is_not_there_is_objected_to() -> None:
+    assert "no code for the entry point 'f'" in said({})[0]
+    assert "is not in gate.json" in said({"f": GOOD}, None)[0]
+    many = Variant("one", "matmul/tiles.cu", ("f",), threads=1024)
+    assert "100 registers x 1024 threads > 65536" in said({"f": GOOD}, variant=many)[0]
+
+
+def test_instructions_are_counted_by_stem_and_by_width() -> None:
+    counted = Counter(
+        {"LDG.E.128.CONSTANT": 2, "LDG.E": 3, "FFMA.FTZ": 5, "IMAD.WIDE": 9, "STS": 1}
+    )
+    assert _chosen(counted) == {"FFMA": 5, "LDG": 5, "LDG.128": 2, "STS": 1}
+
+
+def test_every_variant_has_figures_without_spills_for_each_of_its_architectures() -> None:
+    record = json.loads(gate.RECORD.read_text())["figures"]
+    assert set(record) == {v.name for v in variants()}
+    for variant in variants():
+        assert set(record[variant.name]) == set(variant.architectures)
+        for architecture, entries in record[variant.name].items():
+            found = {name: Figures(**one) for name, one in entries.items()}
+            assert not list(gate.objections(variant, architecture, found, entries))
+
+
+def test_products_have_the_instructions_that_their_tiles_say() -> None:
+    record = json.loads(gate.RECORD.read_text())["figures"]
+    for name, architectures in record.items():
+        for entries in architectures.values():
+            opcodes = entries.get("matmul", {}).get("opcodes", {})
+            if name.startswith("matmul/float32"):
+                assert opcodes["FFMA"] == 8 * 8 * 8  # of a step of 8, for 8 x 8 sums
+                assert opcodes["LDS.128"] == opcodes["LDS"] == 4 * 8
+            if name.startswith(("matmul/tf32", "matmul/bfloat16")):
+                assert opcodes["HMMA"] == 2 * 16  # two along a step, for 4 x 4 products
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TINYMED_CUDA_CACHE", str(tmp_path / "cache"))
+    cache_folder.cache_clear()
+    yield tmp_path / "cache"
+    cache_folder.cache_clear()
+
+
+def source(folder: Path, text: str, **settings: Any) -> Variant:
+    path = folder / "kernel.cu"
+    path.write_text(text)
+    return Variant("mine", str(path), ("f",), **settings)
+
+
+@needs_nvrtc
+def test_machine_code_is_compiled_once(tmp_path: Path, own_cache: Path) -> None:
+    text = 'extern "C" __global__ void f(float* x) { x[threadIdx.x] *= FACTOR; }'
+    variant = source(tmp_path, text, defines=(("FACTOR", 3),))
+    place = cubin(variant, "sm_80")
+    before = place.stat().st_mtime_ns
+    assert cubin(variant, "sm_80") == place
+    assert place.stat().st_mtime_ns == before
+    assert cubin(variant, "sm_90") != place
+    assert cubin(source(tmp_path, text, defines=(("FACTOR", 4),)), "sm_80") != place
+    assert len(list(own_cache.glob("*.cubin"))) == 3
+
+
+@needs_nvrtc
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("x[0] = nothing;", ["kernel.cu:2: ", '"nothing" is undefined', "x[0] = nothing;"]),
+        ("__shared__ float s[20000]; s[threadIdx.x] = 1; __syncthreads(); x[0] = s[x[1] > 0];",
+         ["hint: more than 48 KiB must be dynamic"]),
+    ],
+)  # fmt: skip
+def test_a_compile_error_shows_the_line_the_options_and_a_hint(
+    tmp_path: Path, line: str, words: list[str]
+) -> None:
+    text = f'extern "C" __global__ void f(float* x) {{\n  {line}\n}}\n'
+    with pytest.raises(CompileError) as raised:
+        compile_variant(source(tmp_path, text, defines=(("FACTOR", 3),)), "sm_80")
+    for word in [*words, "options: --gpu-architecture=sm_80", "-DFACTOR=3", "hint: "]:
+        assert word in str(raised.value)
+
+
+@needs_nvrtc
+def test_a_template_that_is_never_instantiated_has_no_code(tmp_path: Path, own_cache: Path) -> None:
+    text = "template <int N> __global__ void f(float* x) { x[0] = N; }"
+    try:
+        found = figures(source(tmp_path, text), "sm_80")
+    except ImportError as error:
+        pytest.skip(str(error))
+    assert "no code for the entry point 'f'" in said(found)[0]
+
+
+def test_a_header_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    variant = source(tmp_path, '#include "nowhere.cuh"\n')
+    with pytest.raises(FileNotFoundError, match=r"kernel.cu: #include 'nowhere.cuh' is neither"):
+        variant.headers()
+
+
+def test_a_source_that_no_variant_names_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(variant_module.KERNELS_FOLDER / "matmul", tmp_path / "matmul")
+    (tmp_path / "matmul" / "orphan.cu").write_text("")
+    monkeypatch.setattr(variant_module, "KERNELS_FOLDER", tmp_path)
+    with pytest.raises(LookupError, match=r"variants: no VARIANTS names .*orphan.cu"):
+        variants.__wrapped__()

@@ -1,0 +1,283 @@
+"""What a launch asks for, without a GPU: arguments, grids, choice of variant, and every refusal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinymed.kernels.cuda import LAUNCHER, Grid, Variant, blocks, launch
+from tinymed.kernels.cuda import cupy_launcher as cupy_module
+from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
+from tinymed.kernels.matmul import cuda, cuda_tensor, ladder
+
+PLAIN = Variant("plain", "matmul/tiles.cu", ("f", "g"))
+
+
+class Fake:
+    """A GPU that writes down what it is asked, and where arrays of float16 do not live."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.offset = 0
+
+    def holds(self, array: Any) -> bool:
+        return array.dtype != np.float16
+
+    def capability(self, array: Any) -> tuple[int, int]:
+        return 9, 0
+
+    def address(self, array: Any) -> int:
+        return self.offset
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        return np.full(shape, np.nan, dtype)
+
+    def run(self, *asked: Any) -> None:
+        self.asked.append(asked)
+
+
+@pytest.fixture
+def gpu() -> Iterator[Fake]:
+    fake = Fake()
+    token = LAUNCHER.set(fake)
+    yield fake
+    LAUNCHER.reset(token)
+
+
+def test_arguments_become_what_c_reads(gpu: Fake) -> None:
+    x = np.ones(3, np.float32)
+    launch(PLAIN, Grid(2), x, None, 3, True, 0.5, np.int64(7), entry="g")
+    variant, entry, grid, threads, given = gpu.asked[0]
+    assert (variant, entry, grid, threads) == (PLAIN, "g", (2, 1, 1), 256)
+    assert given[0] is x
+    types = [np.uint64, np.int32, np.int32, np.float32, np.int64]
+    assert [type(one) for one in given[1:]] == types
+
+
+def test_without_blocks_nothing_is_launched(gpu: Fake) -> None:
+    launch(PLAIN, Grid(0, 5), np.ones(1))
+    assert gpu.asked == []
+
+
+@pytest.mark.parametrize(
+    ("grid", "argument", "error", "words"),
+    [
+        (
+            Grid(1, 65536),
+            1,
+            ValueError,
+            r"plain: a grid of \(1, 65536, 1\) blocks, expected .*; sp",
+        ),
+        (Grid(2**31), 1, ValueError, "at most; split the input along its first axis"),
+        (
+            Grid(1),
+            np.ones((2, 2)).T,
+            ValueError,
+            r"argument 0 has .*, expected a contiguous .* copy",
+        ),
+        (
+            Grid(1),
+            np.ones(2, np.float16),
+            ValueError,
+            r"argument 0 is a numpy array \(2,\) that .*mo",
+        ),
+        (
+            Grid(1),
+            np.ones(2, complex),
+            TypeError,
+            "argument 0 is complex128, expected one of .*float",
+        ),
+        (Grid(1), np.ones(2, ">f4"), TypeError, "argument 0 is >f4, expected one of"),
+        (Grid(1), 2**31, OverflowError, "argument 0 is 2147483648, more than a C int holds; pass"),
+        (Grid(1), "x", TypeError, "argument 0 is a str, expected an array, a number or None"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_launch(
+    gpu: Fake, grid: Grid, argument: Any, error: type[Exception], words: str
+) -> None:
+    if isinstance(argument, np.ndarray) and argument.ndim == 2:
+        argument = np.asfortranarray(np.ones((2, 2)))
+    with pytest.raises(error, match=words):
+        launch(PLAIN, grid, argument)
+    assert gpu.asked == []
+
+
+def test_an_entry_point_that_is_not_there(gpu: Fake) -> None:
+    with pytest.raises(LookupError, match=r"plain: no entry point 'h'; it has \('f', 'g'\)"):
+        launch(PLAIN, Grid(1), entry="h")
+
+
+def test_a_variant_is_compiled_for_the_latest_architecture_that_the_gpu_runs() -> None:
+    hopper = Variant("v", "matmul/tiles.cu", ("f",), architectures=("sm_80", "sm_90", "sm_90a"))
+    assert hopper.target((9, 0)) == "sm_90a"
+    assert hopper.target((8, 9)) == "sm_80"
+    with pytest.raises(LookupError, match=r"v is for sm_80, .*not for this GPU's sm_75; choose"):
+        hopper.target((7, 5))
+    with pytest.raises(ValueError, match="2048 threads, expected 1 to 1024"):
+        Variant("v", "matmul/tiles.cu", ("f",), threads=2048)
+    with pytest.raises(ValueError, match="no entry points"):
+        Variant("v", "matmul/tiles.cu", ())
+
+
+# ------------------------------------------------------------- which variant, and what it is asked
+
+
+def ones(*shape: int, dtype: Any = np.float32) -> Any:
+    return np.ones(shape, dtype)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "name", "grid"),
+    [
+        (ones(256, 64), ones(64, 256), "float32_128_nn", (4, 1, 1)),
+        (ones(260, 64), ones(64, 256), "float32_128_nn", (6, 1, 1)),
+        (ones(256, 64), ones(256, 64).T, "float32_128_nt", (4, 1, 1)),
+        (ones(64, 256).T, ones(64, 256), "float32_128_tn", (4, 1, 1)),
+        (ones(64, 256).T, ones(256, 64).T, "float32_128_tt", (4, 1, 1)),
+        (ones(256, 63), ones(63, 256), "float32_64_narrow_nn", (16, 1, 1)),
+        (ones(64, 64), ones(64, 256), "float32_64_narrow_nn", (4, 1, 1)),
+        (ones(7, 256, 64), ones(64, 256), "float32_128_nn", (4, 1, 7)),
+        (
+            ones(256, 64, dtype=float),
+            ones(64, 256, dtype=float),
+            "float64_64_narrow_nn",
+            (16, 1, 1),
+        ),
+    ],
+)
+def test_the_variant_of_a_product(gpu: Fake, a: Any, b: Any, name: str, grid: Any) -> None:
+    assert cuda.product(a, b).shape == (*a.shape[:-1], b.shape[-1])
+    variant, entry, asked, threads, given = gpu.asked[0]
+    assert (variant.name, asked) == (f"matmul/{name}", grid)
+    assert (entry, threads) == ("matmul", variant.threads)
+    assert [int(n) for n in given[4:7]] == [a.shape[-2], b.shape[-1], a.shape[-1]]
+    assert all(x.flags.c_contiguous for x in given[:2])
+
+
+def test_rows_that_do_not_begin_at_16_bytes_are_read_one_by_one(gpu: Fake) -> None:
+    gpu.offset = 4
+    cuda.product(ones(256, 64), ones(64, 256))
+    assert gpu.asked[0][0].name == "matmul/float32_64_narrow_nn"
+
+
+def test_one_matrix_for_a_whole_batch_is_not_copied(gpu: Fake) -> None:
+    a, b = ones(2, 3, 4, 5), ones(5, 6)
+    cuda.product(a, b)
+    assert [int(n) for n in gpu.asked[0][4][7:9]] == [20, 0]
+    assert gpu.asked[0][4][1] is b
+    cuda.product(a, ones(3, 5, 6))  # along one of two axes: copied
+    assert gpu.asked[1][4][1].shape == (2, 3, 5, 6)
+
+
+def test_bias_and_activation(gpu: Fake) -> None:
+    x, weight, bias = ones(128, 64), ones(256, 64), ones(256)
+    cuda.linear(x, weight, bias, "relu")
+    variant, *_, given = gpu.asked[0]
+    assert (variant.name, int(given[-1])) == ("matmul/float32_128_nt", 1)
+    assert given[1] is not None
+    assert np.shares_memory(given[1], weight)
+    assert given[2] is bias
+    cuda.linear(x, weight, None, "tanh")
+    assert [asked[0].name for asked in gpu.asked[1:]] == [
+        "matmul/float32_128_nt", "matmul/activation_float32"
+    ]  # fmt: skip
+    assert gpu.asked[2][2] == (128 * 256 // 1024, 1, 1)
+
+
+def test_shared_memory_of_the_tensor_cores(gpu: Fake) -> None:
+    cuda_tensor.product(ones(128, 64), ones(64, 128))
+    variant = gpu.asked[0][0]
+    assert variant.name == "matmul/tf32_nn"
+    assert variant.shared == 4 * 4 * (128 * 20 + 16 * 136)
+    assert max(v.shared for v in cuda_tensor.VARIANTS) <= 99 * 1024  # what sm_86 and sm_120 have
+
+
+def test_grids_of_the_ladder() -> None:
+    found = {name: tuple(ladder.grid(name, 300, 130)) for name in ladder.STEPS}
+    assert found.pop("naive") == (2, 130, 1)
+    assert found.pop("coalesced") == (1, 300, 1)
+    assert found.pop("shared") == (5, 10, 1)
+    assert set(found.values()) == {(2, 3, 1)}
+    assert blocks(0, 4) == 0
+
+
+# ----------------------------------------------------------------------- CuPy, or what is missing
+
+
+class FakeError(Exception):
+    """An error of the CUDA runtime."""
+
+
+def fake_cupy(count: int = 1, driver: int = 13000, free: int = 10) -> Any:
+    """Return as much of CuPy as the launcher asks before there is a kernel."""
+
+    def device_count() -> int:
+        if count < 0:
+            raise FakeError("insufficient driver")
+        return count
+
+    def no_memory(shape: Any, dtype: Any) -> Any:
+        raise MemoryError("pool")
+
+    runtime = types.SimpleNamespace(
+        getDeviceCount=device_count,
+        CUDARuntimeError=FakeError,
+        driverGetVersion=lambda: driver,
+        memGetInfo=lambda: (free * 2**30, 16 * 2**30),
+    )
+    own = types.SimpleNamespace(OutOfMemoryError=MemoryError)
+    return types.SimpleNamespace(
+        ndarray=np.ndarray,
+        empty=no_memory,
+        cuda=types.SimpleNamespace(
+            runtime=runtime, memory=own, Device=lambda *_: contextlib.nullcontext()
+        ),
+    )
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    cupy_launcher.cache_clear()
+    yield
+    cupy_launcher.cache_clear()
+
+
+def test_without_cupy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(ImportError, match=r"need cupy; pip install tinymed\[cuda13\], or"):
+        launch(PLAIN, Grid(1), 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(-1, "no NVIDIA driver or GPU .*nvidia-smi"), (0, "no GPU")]
+)
+def test_without_a_gpu_the_error_says_so(
+    monkeypatch: pytest.MonkeyPatch, count: int, words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(count))
+    with pytest.raises(RuntimeError, match=words):
+        launch(PLAIN, Grid(1), 1)
+
+
+def test_an_old_driver_is_told_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cupy_module, "library_version", lambda: (13, 0))
+    words = r"driver is for CUDA 12, .* NVRTC 13; pip install tinymed\[cuda12\], or update"
+    with pytest.raises(RuntimeError, match=words):
+        cupy_module._check_driver(fake_cupy(driver=12040))
+    cupy_module._check_driver(fake_cupy(driver=13010))
+
+
+def test_out_of_memory_says_how_much_was_asked_for_and_how_much_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launcher = CuPyLauncher(fake_cupy(free=2))
+    monkeypatch.setattr(cupy_module, "place", lambda x: types.SimpleNamespace(index=0))
+    words = r"float32 \(1024, 1048576\) is 4.00 GiB, and of the GPU's 16.0 GiB 2.00 are free; use"
+    with pytest.raises(MemoryError, match=words):
+        launcher.empty((1024, 2**20), np.dtype(np.float32), None)
