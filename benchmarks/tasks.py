@@ -172,6 +172,11 @@ def several(values: Sequence[float]) -> str:
     return f"{mean:.3f} ({statistics.stdev(values):.3f})" if len(values) > 1 else f"{mean:.3f}"
 
 
+def seeds_of(runs: Sequence[Run]) -> str:
+    """Return how many seeds there are."""
+    return f"{len(runs)} seed{'s' * (len(runs) > 1)}"
+
+
 def table(runs: Sequence[Run]) -> Iterator[str]:
     """Yield the lines of the README's table."""
     yield "| command | learns | judged on | score | tinymed | simple method, same split |"
@@ -182,14 +187,14 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
             cells = ["not yet measured", ""]
         else:
             simple = several([run["baseline_value"] for run in own])
-            cells = [several([run["value"] for run in own]), f"{simple}: {own[0]['baseline']}"]
+            value = f"{several([run['value'] for run in own])}, {seeds_of(own)}"
+            cells = [value, f"{simple}: {own[0]['baseline']}"]
         command, score = " ".join(("tinymed", *work.command)), work.score.replace("_", " ")
         yield f"| {' | '.join([f'`{command}`', work.learns, work.judged, score, *cells])} |"
-    seeds = sorted({run["seed"] for run in runs})
     yield ""
     yield (
-        f"Mean (standard deviation) over seeds {', '.join(map(str, seeds))}, which change the "
-        "folds too; the defaults of each command; `python -m benchmarks.tasks` makes the table."
+        "Mean (standard deviation) over seeds, which change the folds too; the defaults of each "
+        "command; `python -m benchmarks.tasks` makes the table."
     )
 
 

@@ -11,7 +11,7 @@ from tinymed.medical.models import MoleculeNetwork
 from tinymed.medical.models.fragment_regression import FragmentRegression
 from tinymed.medical.molecules import parse_smiles
 from tinymed.medical.molecules.encoding import SURROUNDINGS, SYMBOLS, EncodedMolecule
-from tinymed.medical.tasks.drug import PENALTY, TOXICITY, measure_rarity, synthetic
+from tinymed.medical.tasks.drug import TOXICITY, measure_rarity, synthetic
 from tinymed.medical.tasks.sparse_regression import fit_view
 
 TEXTS = ["CCO", "CC(=O)Oc1ccccc1C(=O)O", "N#Cc1ccccc1", "[Na+].[Cl-]", "C"]
@@ -46,6 +46,14 @@ def test_fragments_are_counted_and_made_a_unit_vector():
         assert found == pytest.approx(by_hand(each, wide.rarity.numpy()), rel=1e-5)
 
 
+def test_fragments_are_counted_where_a_number_grows_with_the_molecule():
+    ids = padded([EncodedMolecule(parse_smiles("C" * n)).ids() for n in (8, 12)])
+    rows, shares = FragmentRegression(SYMBOLS, SURROUNDINGS, 1, counted=True).features(ids)
+    carbon = int(ids.numpy()[0, 0, 0])
+    found = [float(s[r == carbon].sum()) for r, s in zip(rows.numpy(), shares.numpy(), strict=True)]
+    assert found == [8, 12]
+
+
 def test_a_molecule_says_the_same_however_it_is_spelled():
     wide = FragmentRegression(SYMBOLS, SURROUNDINGS, 2)
     wide.weight.data[...] = np.random.default_rng(0).normal(size=wide.weight.shape)
@@ -75,13 +83,13 @@ def test_weights_agree_with_scikit_learn():
     batches = TOXICITY.spelled(examples, 3)
     measure_rarity(wide, batches, len(texts))
     assert wide.rarity.data.max() == pytest.approx(math.log(9) + 1)  # of what none has
-    fit_view(wide, batches, wanted[:, None], "logistic", PENALTY)
+    fit_view(wide, batches, wanted[:, None], "logistic", TOXICITY.penalty)
     batch = padded([molecule.ids() for molecule in examples.inputs])
     rows, shares = (found.numpy() for found in wide.features(batch))
     x = np.zeros((len(texts), len(wide.rarity)))
     np.add.at(x, (np.arange(len(texts))[:, None], rows), shares)
     known = np.isfinite(wanted)
-    model = linear.LogisticRegression(C=1 / PENALTY, tol=1e-8, max_iter=1000)
+    model = linear.LogisticRegression(C=1 / TOXICITY.penalty, tol=1e-8, max_iter=1000)
     expected = model.fit(x[known], wanted[known]).decision_function(x)
     np.testing.assert_allclose(wide(batch).numpy()[:, 0], expected, atol=2e-3)
 

@@ -15,6 +15,7 @@ from tinymed.medical.sequences import (
     similarity_groups,
     synthesise_junctions,
     synthesise_peptides,
+    synthesise_promoters,
 )
 
 CLASSES = ("ei", "ie", "n")
@@ -117,7 +118,7 @@ def test_families_agree_with_comparing_all_pairs():
 
 
 @pytest.mark.parametrize(("synthesise", "alphabet"), [
-    (synthesise_junctions, DNA), (synthesise_peptides, PROTEIN),
+    (synthesise_junctions, DNA), (synthesise_promoters, DNA), (synthesise_peptides, PROTEIN),
 ])  # fmt: skip
 def test_synthetic_sequences_repeat_and_hold_families(synthesise, alphabet):
     first, again = (synthesise(60, np.random.default_rng(3)) for _ in range(2))

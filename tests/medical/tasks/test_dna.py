@@ -9,11 +9,20 @@ import numpy as np
 import pytest
 
 from tinymed.cli import main
-from tinymed.medical.sequences import PROTEIN, synthesise_junctions, synthesise_peptides
+from tinymed.medical.sequences import (
+    PROTEIN,
+    synthesise_junctions,
+    synthesise_peptides,
+    synthesise_promoters,
+)
 from tinymed.medical.tasks.dna import PEPTIDES, SPLICE, composition, hide_letters
 
 REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "splice_dna.csv"
-MAKE = {"splice": synthesise_junctions, "amp": synthesise_peptides}
+MAKE = {
+    "splice": synthesise_junctions,
+    "promoter": synthesise_promoters,
+    "amp": synthesise_peptides,
+}
 
 
 def write(path: Path, records, columns=("seq", "cls", "group")) -> Path:
@@ -26,7 +35,7 @@ def run(*arguments: object) -> int:
     return main([str(a) for a in arguments])
 
 
-@pytest.fixture(scope="module", params=["splice", "amp"])
+@pytest.fixture(scope="module", params=list(MAKE))
 def trained(request, tmp_path_factory):
     """A kind, its data and the folder of a short run."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -40,7 +49,7 @@ def trained(request, tmp_path_factory):
 def test_metrics_name_the_baseline_and_the_folds(trained):
     kind, data, out, _ = trained
     metrics = json.loads((out / "metrics.json").read_text())
-    key = {"splice": "accuracy", "amp": "auc"}[kind]
+    key = "accuracy" if kind == "splice" else "auc"
     assert 0 <= metrics[key] <= 1
     assert f"baseline_{key}" in metrics
     assert metrics["n"] == len(data.read_text().splitlines()) - 1

@@ -43,7 +43,7 @@ class PlacedWords(SparseLinear):
     [0.0, 0.0, 0.0]
     """
 
-    def __init__(self, letters: int, classes: int, length: int, longest: int = 5) -> None:
+    def __init__(self, letters: int, classes: int, length: int, longest: int = 6) -> None:
         if not 1 <= longest <= length:
             raise ValueError(f"PlacedWords: longest {longest}, 1 to length = {length} expected")
         rows = sum((length - d + 1) * letters**d for d in range(1, longest + 1))
@@ -69,7 +69,7 @@ class PlacedWords(SparseLinear):
 
 
 class AlignedSequenceNetwork(nn.Module):
-    """Two views of a sequence, each with logits of its own; a prediction is the mean of both.
+    """Two views of a sequence, each with logits of its own; a prediction is a mean of both.
 
     `PlacedWords` remembers which words stood where, `SequenceNetwork` generalises over motifs and
     their distance: they err on different sequences.
@@ -94,7 +94,7 @@ class AlignedSequenceNetwork(nn.Module):
         letters: int,
         classes: int,
         length: int,
-        longest: int = 5,
+        longest: int = 6,
         widths: list[int] | tuple[int, ...] = (32, 32),
         kernel: int = 7,
         hidden: int = 16,

@@ -14,14 +14,16 @@ class FragmentRegression(SparseLinear):
     """A number for each output, linear in the tf-idf of a molecule's fragments.
 
     A fragment is an atom, or its surroundings at one radius: in whichever order a molecule is
-    spelled, they are the same. One that it has k times counts (1 + log k) times its rarity, and
-    all that it has is made a unit vector.
+    spelled, they are the same. One that it has k times counts k, or, if it is the parts that tell
+    and not their number, (1 + log k) times its rarity in a vector of unit length.
 
     Parameters
     ----------
     symbols, surroundings : int
         Rows of the tables; 0 is padding in the first, "no atom" in the second.
     outputs : int
+    counted : bool
+        Whether fragments are counted; else their rarity and unit length are used.
 
     Attributes
     ----------
@@ -42,9 +44,11 @@ class FragmentRegression(SparseLinear):
 
     rarity: Any
 
-    def __init__(self, symbols: int, surroundings: int, outputs: int) -> None:
+    def __init__(
+        self, symbols: int, surroundings: int, outputs: int, counted: bool = False
+    ) -> None:
         super().__init__(symbols + surroundings, outputs)
-        self.symbols = symbols
+        self.symbols, self.counted = symbols, counted
         self.register_buffer("rarity", tm.ones(symbols + surroundings))
 
     def features(self, x: Any) -> tuple[Any, Any]:
@@ -61,7 +65,9 @@ class FragmentRegression(SparseLinear):
         place = tm.ones_like(rows).cumsum(1)
         before = tm.where(ends, place, 0)[:, :-1].cummax(1).values
         times = place - tm.cat([tm.zeros_like(rows[:, :1]), before], 1)
-        counted = (ends & (rows > 0)).to(self.rarity.dtype)
-        shares = counted * (1 + times.to(counted.dtype).log()) * self.rarity[rows]
+        times = times.to(self.rarity.dtype) * (ends & (rows > 0)).to(self.rarity.dtype)
+        if self.counted:
+            return rows, times
+        shares = (times > 0).to(times.dtype) * (1 + times.clamp(min=1).log()) * self.rarity[rows]
         length = (shares * shares).sum(1, keepdim=True).sqrt()
         return rows, shares / length.clamp(min=1e-6)

@@ -12,11 +12,12 @@ __all__ = ["MoleculeNetwork"]
 
 
 class MoleculeNetwork(nn.Module):
-    """Two views of a molecule, each with outputs of its own; a prediction is the mean of both.
+    """Two views of a molecule, each with outputs of its own; a prediction is a mean of both.
 
-    The wide view is `FragmentRegression`: what each piece says by itself. The deep view reads the
-    line of symbols: vectors (N, T, D) -> convolution, norm, relu, twice (N, T, W) -> mean,
-    maximum and sum over the root of their number, over the symbols -> dropout -> fully connected.
+    The wide view is `FragmentRegression`: what each piece says by itself; for numbers, times how
+    many there are. The deep view reads the line of symbols: vectors (N, T, D) -> convolution,
+    norm, relu, twice (N, T, W) -> mean, maximum and sum over the root of their number, over the
+    symbols -> dropout -> fully connected.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class MoleculeNetwork(nn.Module):
         if classes not in (1, 2):
             raise ValueError(f"MoleculeNetwork: classes {classes}, 1 or 2 expected")
         self.classes = classes
-        self.wide = FragmentRegression(symbols, surroundings, outputs)
+        self.wide = FragmentRegression(symbols, surroundings, outputs, counted=classes == 1)
         self.symbols = nn.Embedding(symbols, dim, padding_idx=0)
         self.convs = nn.ModuleList(
             [nn.Conv1d(before, width, 5, padding=2, bias=False) for before in (dim, width)]

@@ -8,7 +8,11 @@ from tinymed.medical.sequences.augmentation import (
 )
 from tinymed.medical.sequences.reading import SequenceRecords, read_sequences
 from tinymed.medical.sequences.similarity import similarity_groups
-from tinymed.medical.sequences.synthesis import synthesise_junctions, synthesise_peptides
+from tinymed.medical.sequences.synthesis import (
+    synthesise_junctions,
+    synthesise_peptides,
+    synthesise_promoters,
+)
 
 __all__ = [
     "DNA",
@@ -22,4 +26,5 @@ __all__ = [
     "similarity_groups",
     "synthesise_junctions",
     "synthesise_peptides",
+    "synthesise_promoters",
 ]

@@ -1,4 +1,4 @@
-"""Synthetic genes and peptides: motifs of varying strength among decoys, in families.
+"""Synthetic genes, promoters and peptides: motifs of varying strength among decoys, in families.
 
 Nothing here is real. What makes the tasks honest: a motif is drawn from the frequencies of its
 letters, sharper in one sequence than in another; decoys carry its most telling letters without
@@ -12,7 +12,7 @@ import numpy as np
 
 from tinymed.medical.sequences.reading import SequenceRecords
 
-__all__ = ["synthesise_junctions", "synthesise_peptides"]
+__all__ = ["synthesise_junctions", "synthesise_peptides", "synthesise_promoters"]
 
 BASES = np.array(list("ACGT"))
 # Frequencies of A, C, G, T about a human donor (exon 3 | intron 6) and before an acceptor, rounded
@@ -33,6 +33,13 @@ ACCEPTOR = np.array(
 )  # fmt: skip
 JUNCTION = 30  # letters before it, in sequences of 60
 PLACES = {"ei": (DONOR, JUNCTION - 3), "ie": (ACCEPTOR, JUNCTION - 18)}
+# The boxes at -35 and -10 of promoters of E. coli, and how often each base is the consensus' one,
+# rounded from Lisser, Margalit (1993), Nucleic Acids Research 21, 1507: table 2.
+BOXES = (
+    ("TTGACA", (0.69, 0.79, 0.61, 0.56, 0.54, 0.54)),
+    ("TATAAT", (0.77, 0.76, 0.60, 0.61, 0.56, 0.82)),
+)
+BETWEEN = ((15, 16, 17, 18, 19), (0.07, 0.2, 0.43, 0.2, 0.1))  # bases between boxes, how often
 POLAR, CHARGED, GREASY, ANY = "STNQGH", "KR", "LIVFWA", "ACDEFGHIKLMNPQRSTVWY"
 
 
@@ -84,6 +91,36 @@ def synthesise_peptides(families: int, generator: np.random.Generator) -> Sequen
             sequences.append("".join(mutated))
             labels.append(str(label))
             groups.append(f"family {family}")
+    return SequenceRecords(sequences, labels, groups)
+
+
+def synthesise_promoters(families: int, generator: np.random.Generator) -> SequenceRecords:
+    """Return windows of 80 bases: "1" with both boxes of a promoter at their distance, "0" not.
+
+    Where the boxes begin differs. Every fourth "0" has both, at a distance that does not fit; the
+    others have one, or none, or seldom both.
+    """
+    sequences, labels, groups = [], [], []
+    for family in range(families):
+        label = family % 2
+        letters = generator.choice(4, size=80, p=generator.dirichlet([14, 10, 10, 14]))
+        distance = int(generator.choice(BETWEEN[0], p=BETWEEN[1]))
+        if not label:
+            distance = int(generator.choice([4, 6, 8, 26, 29, 32]))
+        wanted = (True, True) if label or family % 8 == 0 else generator.random(2) < 0.4
+        start = int(generator.integers(4, 76 - 12 - distance))
+        strength = generator.uniform(0.6, 1.0)
+        for (box, shares), place, there in zip(BOXES, (0, 6 + distance), wanted, strict=True):
+            if there:
+                fits = generator.random(6) < np.array(shares) ** (1 - strength)
+                drawn = [int(np.flatnonzero(base == BASES)[0]) for base in box]
+                own = letters[start + place : start + place + 6]
+                own[...] = np.where(fits, drawn, own)
+        for _ in range(int(generator.integers(1, 4))):
+            mutated = np.where(generator.random(80) < 0.03, generator.integers(0, 4, 80), letters)
+            sequences.append("".join(BASES[mutated]))
+            labels.append(str(label))
+            groups.append(f"gene {family}")
     return SequenceRecords(sequences, labels, groups)
 
 

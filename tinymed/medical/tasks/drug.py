@@ -44,7 +44,6 @@ LABELS = (
 HEADLINE = LABELS.index("NR-AhR")
 SOLUBILITY = ("measured log solubility in mols per litre", "solubility")
 CENTRE, SPREAD = -3.0, 2.0  # of log10 solubilities of drugs, about; the same for every fold
-PENALTY = 0.3  # of the wide view's weights, of vectors of unit length
 SPELLINGS = 3  # of a molecule, that a prediction is the mean of
 
 
@@ -57,6 +56,8 @@ class MoleculeTask(CrossValidatedTask):
     weight_decay = 0.05
     kind: str
     wide_loss: Loss
+    penalty: float  # of the wide view's weights
+    deep: float  # share of the deep view in the mean of both
 
     def targets_of(self, found: MoleculeTable) -> Array | None:
         """Return the targets (n, outputs), NaN where unknown; None if the table has none."""
@@ -101,15 +102,16 @@ class MoleculeTask(CrossValidatedTask):
         return DataLoader(rows, batch_size, collate_fn=padded)
 
     def outputs(self, network: nn.Module, examples: Examples, about: Facts) -> Array:
-        """Return probabilities or numbers (n, outputs), the mean over views and spellings.
+        """Return probabilities or numbers (n, outputs), a mean over views and spellings.
 
-        Of probabilities it is the logits' mean: the geometric mean of the odds.
+        Of probabilities it is the logits' mean: a geometric mean of the odds.
         """
         total: Any = 0.0
         for spelling in range(SPELLINGS):
             generator = spawn(np.random.default_rng(0), spelling) if spelling else None
             found = predict(network, self.spelled(examples, 128, generator))[0]
-            total = total + found.astype(np.float64).mean(axis=1) / SPELLINGS  # over both views
+            wide, deep = found[:, 0].astype(np.float64), found[:, 1].astype(np.float64)
+            total = total + ((1 - self.deep) * wide + self.deep * deep) / SPELLINGS
         return self.plain(np.asarray(total))
 
     def learn(
@@ -127,7 +129,7 @@ class MoleculeTask(CrossValidatedTask):
         targets = self.learned(_targets(train).astype(np.float64))
         batches = self.spelled(train, 256)
         measure_rarity(network.wide, batches, len(train))
-        fit_view(network.wide, batches, targets, self.wide_loss, PENALTY)
+        fit_view(network.wide, batches, targets, self.wide_loss, self.penalty)
         return super().learn(network, splits, about, options, out)
 
     def learned(self, targets: Array) -> Array:
@@ -154,6 +156,8 @@ class ToxicityTask(MoleculeTask):
 
     kind = "toxicity"
     wide_loss = "logistic"
+    penalty = 0.3
+    deep = 1 / 3
     help = "toxicity in the twelve assays of Tox21"
     files = "CSV (.gz) of smiles and the twelve assays, 0, 1 or empty"
     meaning = "1: active in the assay, 0: not; NR-AhR is the headline."
@@ -237,6 +241,8 @@ class SolubilityTask(MoleculeTask):
 
     kind = "solubility"
     wide_loss = "squared"
+    penalty = 10.0
+    deep = 0.5
     help = "solubility in water"
     files = "CSV of smiles and 'measured log solubility in mols per litre' or 'solubility'"
     meaning = "log10 of mol / L, measured (Delaney 2004)."
