@@ -97,7 +97,7 @@ def synthesise_peptides(families: int, generator: np.random.Generator) -> Sequen
 def synthesise_promoters(families: int, generator: np.random.Generator) -> SequenceRecords:
     """Return windows of 80 bases: "1" with both boxes of a promoter at their distance, "0" not.
 
-    Where the boxes begin differs. Every fourth "0" has both, at a distance that does not fit; the
+    Where the boxes begin differs. Every eighth "0" has both, at a distance that does not fit; the
     others have one, or none, or seldom both.
     """
     sequences, labels, groups = [], [], []
@@ -107,9 +107,9 @@ def synthesise_promoters(families: int, generator: np.random.Generator) -> Seque
         distance = int(generator.choice(BETWEEN[0], p=BETWEEN[1]))
         if not label:
             distance = int(generator.choice([4, 6, 8, 26, 29, 32]))
-        wanted = (True, True) if label or family % 8 == 0 else generator.random(2) < 0.4
+        wanted = (True, True) if label or family % 16 == 0 else generator.random(2) < 0.25
         start = int(generator.integers(4, 76 - 12 - distance))
-        strength = generator.uniform(0.6, 1.0)
+        strength = generator.uniform(0.8, 1.0)
         for (box, shares), place, there in zip(BOXES, (0, 6 + distance), wanted, strict=True):
             if there:
                 fits = generator.random(6) < np.array(shares) ** (1 - strength)

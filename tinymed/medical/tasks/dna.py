@@ -234,7 +234,7 @@ class PromoterTask(PresenceTask):
 
     def synthesise(self, quick: bool, generator: np.random.Generator) -> Examples:
         """Return synthetic promoters of bacteria."""
-        return self.examples_of(synthesise_promoters(300 if quick else 1500, generator))
+        return self.examples_of(synthesise_promoters(600 if quick else 2000, generator))
 
     def arguments(self, preprocessing: Facts, quick: bool) -> Facts:
         """Return the arguments of the network."""
