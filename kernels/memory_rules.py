@@ -1,0 +1,52 @@
+"""The rules of what memory bounds on a GPU, a part of `device_rules`: one pass, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinymed.kernels.rules import Rule, alike, alike_floats, always, floats
+
+__all__ = ["MEMORY_RULES"]
+
+
+def channels(x: Any, *others: Any) -> bool:
+    """Return whether (M, C, L) is float32 or float64, with channels and 2^31 positions at most."""
+    return floats(x) and x.shape[1] > 0 and x.size <= x.shape[1] << 31
+
+
+def channels_of_both(grad_output: Any, y: Any) -> bool:
+    """Return the same of the gradient's arguments, which are of one dtype and shape."""
+    return alike_floats(grad_output, y) and channels(y)
+
+
+def classes(logits: Any, target: Any) -> bool:
+    """Return whether the same is true of logits (M, C), and targets are int64."""
+    return channels(logits) and bool(target.dtype == "int64")
+
+
+def classes_grad(grad_output: Any, logits: Any, target: Any) -> bool:
+    """Return the same of the gradient's arguments."""
+    return classes(logits, target) and bool(grad_output.dtype == logits.dtype)
+
+
+IN_REGISTERS = "a row stays in registers: one read, one write; sums in one order"
+
+MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
+    **{
+        f"softmax.{name}": (Rule("cuda", can, always, IN_REGISTERS),)
+        for name, can in (
+            ("softmax", channels),
+            ("softmax_grad", channels_of_both),
+            ("log_softmax", channels),
+            ("log_softmax_grad", channels_of_both),
+            ("cross_entropy", classes),
+            ("cross_entropy_grad", classes_grad),
+            ("mean_cross_entropy", classes),
+            ("mean_cross_entropy_grad", classes_grad),
+        )
+    },
+    **{
+        f"optimizer.{name}": (Rule("cuda", alike, always, "up to 64 arrays in one launch"),)
+        for name in ("sgd", "adam")
+    },
+}
