@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinymed.kernels.rules import Rule, alike, alike_floats, always, floats
+from tinymed.kernels.rules import Rule, alike, alike_floats, always, floats, rows
 
 __all__ = ["MEMORY_RULES"]
 
@@ -29,7 +29,24 @@ def classes_grad(grad_output: Any, logits: Any, target: Any) -> bool:
     return classes(logits, target) and bool(grad_output.dtype == logits.dtype)
 
 
+def normalized(x: Any, *others: Any) -> bool:
+    """Return whether x is float32 or float64 with channels, and fewer than 2^31 elements."""
+    given = [one for one in others if hasattr(one, "dtype")]
+    return (
+        floats(x)
+        and x.shape[1] > 0
+        and x.size < 1 << 31
+        and all(one.dtype == x.dtype for one in given)
+    )
+
+
+def matrix_rows(weight: Any, ids: Any) -> bool:
+    """Return whether a table is a matrix in float32 or float64, and ids are int64."""
+    return weight.ndim == 2 and rows(weight, ids)
+
+
 IN_REGISTERS = "a row stays in registers: one read, one write; sums in one order"
+IN_PARTS = "a channel in parts that are merged in order"
 
 MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
     **{
@@ -43,6 +60,21 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
             ("cross_entropy_grad", classes_grad),
             ("mean_cross_entropy", classes),
             ("mean_cross_entropy_grad", classes_grad),
+        )
+    },
+    "embedding.forward": (Rule("cuda", matrix_rows, always, "16 bytes a thread"),),
+    **{
+        f"embedding.{name}": (Rule("cuda", rows, always, "sorted, then added in order"),)
+        for name in ("sum_rows", "grad_weight")
+    },
+    **{
+        f"normalization.{name}": (Rule("cuda", normalized, always, why),)
+        for name, why in (
+            ("batch_norm", IN_PARTS),
+            ("batch_norm_grad", IN_PARTS),
+            ("affine", "one pass"),
+            ("group_norm", IN_REGISTERS),
+            ("group_norm_grad", IN_REGISTERS),
         )
     },
     **{

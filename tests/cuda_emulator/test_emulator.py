@@ -279,6 +279,14 @@ def test_arrays_in_a_struct_are_reached_and_guarded() -> None:
         emulate(SAMPLES, (1,), [two, 2.0], entry="to_both", removed="two_inside")
 
 
+def test_blocks_of_changing_sizes_run_on_the_same_stacks() -> None:
+    x, y, z = draw(40), nan(40), nan(40)
+    for _ in range(40):  # each time new ones would be more than Linux maps for a process
+        for threads in (64, 1024):
+            emulate(SAMPLES, (1,), [Struct((x, y, z, 40)), 2.0], entry="to_both", threads=threads)
+    assert np.array_equal(y, 2 * x)
+
+
 @pytest.mark.parametrize("given", [Struct((None, None, 40)), 3, None])
 def test_a_struct_of_another_size_is_refused(given: Any) -> None:
     with pytest.raises(TypeError, match=r"argument 0 is .*, expected a Struct of 32 bytes"):

@@ -14,7 +14,9 @@ import pytest
 from tinymed.kernels.cuda import LAUNCHER, Grid, Struct, Variant, blocks, launch
 from tinymed.kernels.cuda import cupy_launcher as cupy_module
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
+from tinymed.kernels.embedding import cuda as embedding
 from tinymed.kernels.matmul import cuda, cuda_tensor, ladder
+from tinymed.kernels.normalization import cuda as normalization
 from tinymed.kernels.optimizer import cuda as optimizer
 from tinymed.kernels.softmax import cuda as softmax
 
@@ -325,6 +327,33 @@ def test_neighbouring_positions_are_read_together_where_they_begin_at_16_bytes(g
     assert [(asked[2].x, bool(asked[4][-1])) for asked in gpu.asked] == [
         (8 * 65536 // 1024, True), (8 * 65535 // 256 + 1, False), (8 * 65536 // 256, False)
     ]  # fmt: skip
+
+
+def test_a_channel_of_a_batch_is_shared_by_blocks_and_merged(gpu: Fake) -> None:
+    normalization.batch_norm(ones(32, 64, 56, 56), None, None, 1e-5)
+    names = [(asked[1], tuple(asked[2])) for asked in gpu.asked]
+    assert names == [
+        ("channel_statistics", (64, 16, 1)),
+        ("merge_statistics", (1, 1, 1)),
+        ("every_affine", (32 * 64 * 56 * 56 // 1024, 1, 1)),
+    ]
+
+
+def test_a_group_of_a_sample_is_a_row(gpu: Fake) -> None:
+    normalization.group_norm(ones(8, 64, 3136), None, None, 8, 1e-5)
+    normalization.group_norm(ones(4096, 512, 1), None, None, 1, 1e-5)
+    assert [(asked[1], asked[2].x, asked[3]) for asked in gpu.asked] == [
+        ("rows", 64, 512), ("rows", 4096, 32)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "grid", "across"), [(128, 1024, 32), (33, 2048, 64), (1, 32, 1)])
+def test_threads_for_each_row_of_a_table(gpu: Fake, width: int, grid: int, across: int) -> None:
+    embedding.forward(ones(10, width), np.zeros(8192, np.int64))
+    _, _, asked, threads, given = gpu.asked[0]
+    assert (asked.x, threads, int(given[-2]), bool(given[-1])) == (
+        grid, 256, across, width % 4 == 0
+    )  # fmt: skip
 
 
 def test_64_arrays_in_a_launch_and_none_for_what_is_empty(gpu: Fake) -> None:
