@@ -8,6 +8,7 @@ it but the last step, the launch by CuPy, is tested without one. `README.md` is 
 from tinymed.kernels.cuda.launcher import (
     LAUNCHER,
     Launcher,
+    Struct,
     address,
     capability,
     empty,
@@ -20,6 +21,7 @@ __all__ = [
     "LAUNCHER",
     "Grid",
     "Launcher",
+    "Struct",
     "Variant",
     "address",
     "blocks",

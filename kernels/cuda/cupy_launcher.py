@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.kernels.arrays import Array, place
+from tinymed.kernels.arrays import Array, is_array, place
 from tinymed.kernels.cuda.cubins import cubin
+from tinymed.kernels.cuda.launcher import Struct
 from tinymed.kernels.cuda.nvrtc import library_version
 from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
 
@@ -54,7 +55,9 @@ class CuPyLauncher:
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:
         """Launch on the GPU of the first array; all others must be there too."""
+        structs = [one for one in arguments if isinstance(one, Struct)]
         arrays = [a for a in arguments if isinstance(a, self.cupy.ndarray)]
+        arrays += [a for struct in structs for a in struct.arrays]
         devices = sorted({a.device.id for a in arrays})
         if len(devices) != 1:
             raise ValueError(
@@ -65,12 +68,20 @@ class CuPyLauncher:
             if variant.cooperative:
                 self._check_residency(variant, function, grid, threads)
             try:
-                function(tuple(grid), (threads,), arguments, shared_mem=variant.shared)
+                given = tuple(self._by_value(a) for a in arguments)
+                function(tuple(grid), (threads,), given, shared_mem=variant.shared)
             except self.cupy.cuda.driver.CUDADriverError as error:
                 raise RuntimeError(
                     f"{variant}: {entry} on a grid of {tuple(grid)} with {threads} threads and "
                     f"{variant.shared} bytes of shared memory was refused: {error}"
                 ) from error
+
+    def _by_value(self, argument: Any) -> Any:
+        """Return a struct as the NumPy array of one element that CuPy takes by value."""
+        if not isinstance(argument, Struct):
+            return argument
+        words = enumerate(argument.words)
+        return argument.written({n: self.address(word) for n, word in words if is_array(word)})
 
     def _function(self, variant: Variant, entry: str, array: Array) -> Any:
         """Return the compiled entry point for the GPU of an array, loading it once."""

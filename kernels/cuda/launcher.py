@@ -8,7 +8,9 @@ emulator, which runs the same source on the CPU.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy as np
 from tinymed.kernels.arrays import Array, is_array
 from tinymed.kernels.cuda.variant import Grid, Variant
 
-__all__ = ["LAUNCHER", "Launcher", "address", "capability", "empty", "launch"]
+__all__ = ["LAUNCHER", "Launcher", "Struct", "address", "capability", "empty", "launch"]
 
 LARGEST_GRID = Grid(2**31 - 1, 2**16 - 1, 2**16 - 1)
 INT = range(-(2**31), 2**31)
@@ -24,6 +26,28 @@ DTYPES = frozenset(
     [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
     + ["bool", "float16", "float32", "float64", "bfloat16"]
 )
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A struct that a kernel takes by value, of words of 8 bytes, all in all 4 KiB at most.
+
+    A word is an array (its address), None (a null pointer) or an int (``long long``).
+    """
+
+    words: tuple[Any, ...]
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Return the arrays among the words."""
+        return tuple(word for word in self.words if is_array(word))
+
+    def written(self, addresses: Mapping[int, int]) -> np.ndarray[Any, Any]:
+        """Return it as memory; ``addresses`` are those of the arrays, by the words' numbers."""
+        words = [0 if word is None else addresses.get(n, word) for n, word in enumerate(self.words)]
+        whole = np.empty(1, np.dtype([("words", np.int64, (len(words),))]))
+        whole["words"] = words
+        return whole
 
 
 class Launcher(Protocol):
@@ -44,7 +68,7 @@ class Launcher(Protocol):
     def run(
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:
-        """Launch ``entry``; the arguments are arrays and NumPy's scalars."""
+        """Launch ``entry``; the arguments are arrays, NumPy's scalars and structs."""
 
 
 LAUNCHER: ContextVar[Launcher | None] = ContextVar("tinymed_cuda_launcher", default=None)
@@ -93,7 +117,7 @@ def launch(
         Blocks along x, y and z.
     *arguments
         As the kernel takes them: contiguous arrays (pointers), None (a null pointer), ints (C
-        ``int``), floats (``float``), bools (``int``), NumPy's scalars as what they are.
+        ``int``), floats (``float``), bools (``int``), NumPy's scalars as what they are, `Struct`.
     entry : str or None
         Which of the variant's entry points; its first for None.
     threads : int
@@ -133,6 +157,10 @@ def _argument(variant: Variant, launcher: Launcher, number: int, given: Any) -> 
     if is_array(given):
         return _array(where, launcher, given)
     if isinstance(given, np.generic):
+        return given
+    if isinstance(given, Struct):
+        for array in given.arrays:
+            _array(where, launcher, array)
         return given
     if isinstance(given, int):
         if given not in INT:

@@ -136,7 +136,14 @@ inline unsigned char* new_memory(size_t bytes) {
   return static_cast<unsigned char*>(memory);
 }
 
+inline std::vector<unsigned char*> spare_stacks;  // of threads that smaller blocks do not have
+
 inline unsigned char* new_stack() {  // its lowest page stays closed, and catches what overflows
+  if (!spare_stacks.empty()) {
+    unsigned char* memory = spare_stacks.back();
+    spare_stacks.pop_back();
+    return memory;
+  }
   unsigned char* memory = new_memory(STACK + PAGE);
   mprotect(memory, PAGE, PROT_NONE);
   return memory;
@@ -246,7 +253,9 @@ inline void prepare(Block& b, size_t number) {
   b.index = {unsigned(number % g[0]), unsigned(number / g[0] % g[1]),
              unsigned(number / (size_t(g[0]) * g[1]))};
   b.rank = unsigned(number % launch_.cluster);
-  b.fibers.resize(size_t(size[0]) * size[1] * size[2]);
+  const size_t threads = size_t(size[0]) * size[1] * size[2];
+  for (size_t i = threads; i < b.fibers.size(); i++) spare_stacks.push_back(b.fibers[i].stack);
+  b.fibers.resize(threads);
   b.seen.resize(b.fibers.size() + 32);
   for (size_t i = 0; i < b.fibers.size(); i++) {
     Fiber& f = b.fibers[i];
