@@ -7,6 +7,7 @@ where it is asked for by name.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tinymed.kernels.rules import Rule, always, floats, never
@@ -46,10 +47,37 @@ def in_fours(a: Any, b: Any) -> bool:
     return two_matrices(a, b) and a.shape[1] % 4 == b.shape[1] % 4 == 0
 
 
+def float_windows(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a convolution has 1 to 3 axes, one dtype, float32 or float64, and fits.
+
+    Numbers of places are C ints: below 2^31 in x, and in a channel of all images of the result.
+    """
+    dtypes = {one.dtype for one in (x, weight, bias) if one is not None}
+    out = [s + 2 * p for s, p in zip(x.shape[2:], settings[1], strict=True)]
+    size = max(x.size, weight.size, len(x) * math.prod(out))
+    return len(dtypes) == 1 and floats(x) and 3 <= x.ndim <= 5 and size < 1 << 31
+
+
+def float_windows_of_x(dy: Any, weight: Any, spatial: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to x."""
+    size = max(dy.size, weight.size, len(dy) * math.prod(spatial))
+    return dy.dtype == weight.dtype and floats(dy) and 3 <= dy.ndim <= 5 and size < 1 << 31
+
+
+def float_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to the weight."""
+    return dy.dtype == x.dtype and floats(x) and 3 <= x.ndim <= 5 and max(dy.size, x.size) < 1 << 31
+
+
 ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
+IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
+
 DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
+    "conv.forward": (Rule("cuda", float_windows, always, IMPLICIT),),
+    "conv.grad_input": (Rule("cuda", float_windows_of_x, always, IMPLICIT),),
+    "conv.grad_weight": (Rule("cuda", float_windows_of_weight, always, IMPLICIT),),
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
         Rule("cuda:tensor", tensor_operands, never, ROUNDED),

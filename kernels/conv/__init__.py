@@ -20,6 +20,7 @@ forward = kernel(
     "numba_cpu:pointwise",
     "numba_cpu:small_maps",
     "numba_cpu:direct",
+    "cuda",
 )
 grad_input = kernel(
     __name__,
@@ -29,6 +30,7 @@ grad_input = kernel(
     "numba_cpu:pointwise",
     "numba_cpu:small_maps",
     "numba_cpu:direct",
+    "cuda",
 )
 grad_weight = kernel(
     __name__,
@@ -37,4 +39,5 @@ grad_weight = kernel(
     "numba_cpu:winograd",
     "numba_cpu:small_maps",
     "numba_cpu:direct",
+    "cuda",
 )
