@@ -69,10 +69,27 @@ def float_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
     return dy.dtype == x.dtype and floats(x) and 3 <= x.ndim <= 5 and max(dy.size, x.size) < 1 << 31
 
 
+def float_pools(x: Any, *settings: Any) -> bool:
+    """Return whether what is pooled, or its gradient, is float32 or float64 with 1 to 3 axes.
+
+    Places of a plane are C ints: that of x, and of the gradient's ``spatial``, the first setting.
+    """
+    largest = max(math.prod(x.shape[2:]), math.prod(settings[0]))
+    return floats(x) and 3 <= x.ndim <= 5 and largest < 1 << 31
+
+
+def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:
+    """Return the same where the winning taps are given, numbered as max_forward does."""
+    return float_pools(x, *settings) and winner.dtype in ("uint8", "int32")
+
+
 ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
 IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
+ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
+POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)
+POOLS_OF_WINNERS = (Rule("cuda", float_pools_of_winners, always, ONE_THREAD),)
 
 DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (Rule("cuda", float_windows, always, IMPLICIT),),
@@ -87,6 +104,11 @@ DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule("cuda:vectorised", in_fours, never, STEP),
     ),
+    "pooling.max_forward": POOLS,
+    "pooling.max_grad_input": POOLS_OF_WINNERS,
+    "pooling.max_gather": POOLS_OF_WINNERS,
+    "pooling.avg_forward": POOLS,
+    "pooling.avg_grad_input": POOLS,
     "matmul.linear": (
         Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
         Rule("cuda:tensor", tensor_layer, never, ROUNDED),
