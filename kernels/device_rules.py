@@ -69,6 +69,28 @@ def float_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
     return dy.dtype == x.dtype and floats(x) and 3 <= x.ndim <= 5 and max(dy.size, x.size) < 1 << 31
 
 
+def few_results(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a group of a convolution has 4 channels of results at most."""
+    return len(weight) <= 4 * settings[3] and float_windows(x, weight, bias, *settings)
+
+
+def few_results_in_x(dy: Any, weight: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to x."""
+    return weight.shape[1] <= 4 and float_windows_of_x(dy, weight, *settings)
+
+
+def few_products(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return whether a group of a convolution has 4 pairs of channels at most."""
+    groups = settings[-1]
+    few = dy.shape[1] * x.shape[1] <= 4 * groups * groups
+    return few and float_windows_of_weight(dy, x, *settings)
+
+
+def many_weights(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
+    """Return whether a block for each of few weights is enough for a GPU."""
+    return dy.shape[1] * x.shape[1] // settings[-1] * math.prod(kernel) >= 128
+
+
 def float_pools(x: Any, *settings: Any) -> bool:
     """Return whether what is pooled, or its gradient, is float32 or float64 with 1 to 3 axes.
 
@@ -87,14 +109,24 @@ ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
 IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
+FEW = "4 channels of results in a group at most: no tile of which most would be empty"
 ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
 POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)
 POOLS_OF_WINNERS = (Rule("cuda", float_pools_of_winners, always, ONE_THREAD),)
 
 DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
-    "conv.forward": (Rule("cuda", float_windows, always, IMPLICIT),),
-    "conv.grad_input": (Rule("cuda", float_windows_of_x, always, IMPLICIT),),
-    "conv.grad_weight": (Rule("cuda", float_windows_of_weight, always, IMPLICIT),),
+    "conv.forward": (
+        Rule("cuda:depthwise", few_results, always, FEW),
+        Rule("cuda", float_windows, always, IMPLICIT),
+    ),
+    "conv.grad_input": (
+        Rule("cuda:depthwise", few_results_in_x, always, FEW),
+        Rule("cuda", float_windows_of_x, always, IMPLICIT),
+    ),
+    "conv.grad_weight": (
+        Rule("cuda:depthwise", few_products, many_weights, FEW),
+        Rule("cuda", float_windows_of_weight, always, IMPLICIT),
+    ),
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
         Rule("cuda:tensor", tensor_operands, never, ROUNDED),

@@ -21,6 +21,7 @@ forward = kernel(
     "numba_cpu:small_maps",
     "numba_cpu:direct",
     "cuda",
+    "cuda:depthwise",
 )
 grad_input = kernel(
     __name__,
@@ -31,6 +32,7 @@ grad_input = kernel(
     "numba_cpu:small_maps",
     "numba_cpu:direct",
     "cuda",
+    "cuda:depthwise",
 )
 grad_weight = kernel(
     __name__,
@@ -40,4 +42,5 @@ grad_weight = kernel(
     "numba_cpu:small_maps",
     "numba_cpu:direct",
     "cuda",
+    "cuda:depthwise",
 )

@@ -8,8 +8,10 @@ another, grad_weight.cu, split over images and places, its parts added in order.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +21,9 @@ from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
 from tinymed.kernels.matmul.cuda import finish
 
-__all__ = ["VARIANTS", "choose", "forward", "grad_input", "grad_weight"]
+__all__ = ["VARIANTS", "choose", "forward", "grad_input", "grad_weight", "gradient", "layer"]
 
+Choice = Callable[[int, int, int, int], Variant]  # as `choose`
 ENOUGH = 128  # blocks: about as many as a large GPU has multiprocessors
 SHORTEST = 512  # places of a part: fewer are not worth the writing of its sums
 DEPTH = 8  # TILE_K
@@ -141,7 +144,7 @@ def choose(size: int, rows: int, columns: int, products: int = 1) -> Variant:
 
 def sum_of_taps(
     source: Array, weight: Array, bias: Array | None, result: Array, axes: Axes, groups: int,
-    gradient: bool, activation: str | None, choice: Any,
+    gradient: bool, activation: str | None, choice: Choice,
 ) -> None:  # fmt: skip
     """Fill ``result`` by the variant that ``choice`` returns for its sizes; see tiles.cu."""
     xp = array_module(source)
@@ -169,31 +172,35 @@ def sum_of_taps(
     finish(result, activation)
 
 
-def forward(
-    x: Array, weight: Array, bias: Array | None, stride: Ints, padding: Ints, dilation: Ints,
-    groups: int, activation: str | None,
+def layer(
+    choice: Choice, x: Array, weight: Array, bias: Array | None, stride: Ints, padding: Ints,
+    dilation: Ints, groups: int, activation: str | None,
 ) -> Array:  # fmt: skip
-    """Return f(weight * x + bias), (N, K, *O)."""
+    """Return f(weight * x + bias), (N, K, *O), by a variant of ``choice``."""
     kernel = weight.shape[2:]
     out = tuple(map(output_size, x.shape[2:], kernel, stride, padding, dilation))
     y = empty((len(x), len(weight), *out), x.dtype, x)
     if y.size:
         axes = Axes.of(kernel, stride, padding, dilation)
-        sum_of_taps(x, weight, bias, y, axes, groups, False, activation, choose)
+        sum_of_taps(x, weight, bias, y, axes, groups, False, activation, choice)
     return y
 
 
-def grad_input(
-    grad_output: Array, weight: Array, spatial: Ints, stride: Ints, padding: Ints, dilation: Ints,
-    groups: int,
+def gradient(
+    choice: Choice, grad_output: Array, weight: Array, spatial: Ints, stride: Ints, padding: Ints,
+    dilation: Ints, groups: int,
 ) -> Array:  # fmt: skip
-    """Return dL/dx, (N, C, *spatial)."""
+    """Return dL/dx, (N, C, *spatial), by a variant of ``choice``."""
     shape = (len(grad_output), weight.shape[1] * groups, *spatial)
     dx = empty(shape, grad_output.dtype, grad_output)
     if dx.size:
         axes = Axes.of(weight.shape[2:], stride, padding, dilation)
-        sum_of_taps(grad_output, weight, None, dx, axes, groups, True, None, choose)
+        sum_of_taps(grad_output, weight, None, dx, axes, groups, True, None, choice)
     return dx
+
+
+forward = functools.partial(layer, choose)
+grad_input = functools.partial(gradient, choose)
 
 
 def cut(count: int, tiles: int) -> int:

@@ -102,3 +102,18 @@ def test_what_the_kernels_cannot_do_is_left_to_the_reference() -> None:
     assert not able(x, weight.astype(np.float64), None, *settings)
     assert not able(x.astype(np.float16), weight.astype(np.float16), None, *settings)
     assert not able(numbers(1 << 20, 3, 32, 32), weight, None, *settings)
+
+
+@pytest.mark.parametrize(
+    ("channels", "k", "groups", "implementation"),
+    [(64, 64, 64, "cuda:depthwise"), (64, 64, 1, "cuda"), (3, 64, 1, "cuda"),
+     (64, 2, 1, "cuda:depthwise"),
+     (8, 32, 8, "cuda:depthwise"), (8, 40, 8, "cuda")],
+)  # fmt: skip
+def test_few_channels_of_results_have_a_kernel_of_their_own(
+    channels: int, k: int, groups: int, implementation: str
+) -> None:
+    given = (numbers(2, channels, 9, 9), numbers(k, channels // groups, 3, 3), None)
+    rules = DEVICE_RULES["conv.forward"]
+    able = (r for r in rules if r.can(*given, (1, 1), (1, 1), (1, 1), groups, None))
+    assert next(r.implementation for r in able if r.pays(*given)) == implementation
