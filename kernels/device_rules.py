@@ -69,6 +69,12 @@ def float_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
     return dy.dtype == x.dtype and floats(x) and 3 <= x.ndim <= 5 and max(dy.size, x.size) < 1 << 31
 
 
+def plain_windows(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a convolution in float32 has two axes, one group, and no f but relu."""
+    plain = x.ndim == 4 and x.dtype.char == "f" and settings[3] == 1
+    return plain and settings[4] in (None, "relu") and float_windows(x, weight, bias, *settings)
+
+
 def few_results(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
     """Return whether a group of a convolution has 4 channels of results at most."""
     return len(weight) <= 4 * settings[3] and float_windows(x, weight, bias, *settings)
@@ -108,6 +114,7 @@ def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:
 ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
+STEP_OF_CONV = "a step of the course in kernels/conv/ladder/"
 IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
 FEW = "4 channels of results in a group at most: no tile of which most would be empty"
 ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
@@ -118,6 +125,10 @@ DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (
         Rule("cuda:depthwise", few_results, always, FEW),
         Rule("cuda", float_windows, always, IMPLICIT),
+        *(
+            Rule(f"cuda:{step}", plain_windows, never, STEP_OF_CONV)
+            for step in ("naive", "shared", "register_tiles")
+        ),
     ),
     "conv.grad_input": (
         Rule("cuda:depthwise", few_results_in_x, always, FEW),

@@ -44,3 +44,7 @@ grad_weight = kernel(
     "cuda",
     "cuda:depthwise",
 )
+
+# The course: the layer on a GPU in three steps, each a file of ladder/.
+for step in ("naive", "shared", "register_tiles"):
+    forward.add(f"cuda:{step}", f"{__name__}.ladder:{step}")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinymed.kernels.conv import cuda
+from tinymed.kernels.conv import cuda, ladder
 from tinymed.kernels.cuda import LAUNCHER, Grid, Variant
 from tinymed.kernels.device_rules import DEVICE_RULES
 
@@ -117,3 +117,8 @@ def test_few_channels_of_results_have_a_kernel_of_their_own(
     rules = DEVICE_RULES["conv.forward"]
     able = (r for r in rules if r.can(*given, (1, 1), (1, 1), (1, 1), groups, None))
     assert next(r.implementation for r in able if r.pays(*given)) == implementation
+
+
+def test_the_course_has_a_grid_for_each_step() -> None:
+    found = {name: ladder.grid(name, 70, 1000) for name in ladder.STEPS}
+    assert found == {"naive": Grid(4, 70), "shared": Grid(32, 3), "register_tiles": Grid(16, 2)}
