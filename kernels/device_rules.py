@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinymed.kernels.device_rules_recurrent import RECURRENT_RULES
 from tinymed.kernels.rules import Rule, always, floats, never
 
 __all__ = ["DEVICE_RULES"]
@@ -50,6 +51,7 @@ ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
 DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
+    **RECURRENT_RULES,
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
         Rule("cuda:tensor", tensor_operands, never, ROUNDED),
