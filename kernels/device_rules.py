@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from tinymed.kernels.memory_rules import MEMORY_RULES
+from tinymed.kernels.device_rules_recurrent import RECURRENT_RULES
 from tinymed.kernels.rules import Rule, always, floats, never
 
 __all__ = ["DEVICE_RULES"]
@@ -124,6 +125,7 @@ POOLS_OF_WINNERS = (Rule("cuda", float_pools_of_winners, always, ONE_THREAD),)
 
 DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
     **MEMORY_RULES,
+    **RECURRENT_RULES,
     "conv.forward": (
         Rule("cuda:depthwise", few_results, always, FEW),
         Rule("cuda", float_windows, always, IMPLICIT),

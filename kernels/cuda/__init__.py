@@ -8,11 +8,13 @@ it but the last step, the launch by CuPy, is tested without one. `README.md` is 
 from tinymed.kernels.cuda.launcher import (
     LAUNCHER,
     Launcher,
+    Resources,
     Struct,
     address,
     capability,
     empty,
     launch,
+    resources,
 )
 from tinymed.kernels.cuda.variant import ARCHITECTURES, Grid, Variant, blocks, variants
 
@@ -21,6 +23,7 @@ __all__ = [
     "LAUNCHER",
     "Grid",
     "Launcher",
+    "Resources",
     "Struct",
     "Variant",
     "address",
@@ -28,5 +31,6 @@ __all__ = [
     "capability",
     "empty",
     "launch",
+    "resources",
     "variants",
 ]

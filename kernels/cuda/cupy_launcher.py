@@ -10,11 +10,15 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array, is_array, place
 from tinymed.kernels.cuda.cubins import cubin
-from tinymed.kernels.cuda.launcher import Struct
+from tinymed.kernels.cuda.launcher import Resources, Struct
 from tinymed.kernels.cuda.nvrtc import library_version
 from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
 
 __all__ = ["CuPyLauncher", "cupy_launcher"]
+
+
+PORTABLE_CLUSTER = 8  # blocks; more must be asked for
+LARGE_CLUSTERS = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 
 
 class CuPyLauncher:
@@ -22,7 +26,8 @@ class CuPyLauncher:
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
-        self.functions: dict[tuple[str, str, int], Any] = {}  # variant, entry, device -> function
+        # by variant, its shared memory, entry point and device
+        self.functions: dict[tuple[str, int, str, int], Any] = {}
 
     def holds(self, array: Array) -> bool:
         """Return whether this is a CuPy array."""
@@ -37,6 +42,11 @@ class CuPyLauncher:
         """Return where in the GPU's memory an array begins."""
         pointer: int = array.data.ptr
         return pointer
+
+    def resources(self, array: Array) -> Resources:
+        """Return what the GPU that holds an array has."""
+        found = self.cupy.cuda.Device(place(array).index).attributes
+        return Resources(found["MultiProcessorCount"], found["MaxSharedMemoryPerBlockOptin"])
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array) -> Array:
         """Return a new array of anything, from CuPy's pool."""
@@ -85,7 +95,7 @@ class CuPyLauncher:
 
     def _function(self, variant: Variant, entry: str, array: Array) -> Any:
         """Return the compiled entry point for the GPU of an array, loading it once."""
-        known = (variant.name, entry, array.device.id)
+        known = (variant.name, variant.shared, entry, array.device.id)
         if known not in self.functions:
             _check_driver(self.cupy)
             target = variant.target(self.capability(array))
@@ -96,6 +106,8 @@ class CuPyLauncher:
             function = module.get_function(entry)
             if variant.shared > STATIC_SHARED:
                 function.max_dynamic_shared_size_bytes = variant.shared
+            if variant.cluster > PORTABLE_CLUSTER:
+                self.cupy.cuda.driver.funcSetAttribute(function.kernel.ptr, LARGE_CLUSTERS, 1)
             self.functions[known] = function
         return self.functions[known]
 

@@ -11,14 +11,15 @@ import math
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from tinymed.kernels.arrays import Array, is_array
 from tinymed.kernels.cuda.variant import Grid, Variant
 
-__all__ = ["LAUNCHER", "Launcher", "Struct", "address", "capability", "empty", "launch"]
+__all__ = ["LAUNCHER", "Launcher", "Resources", "Struct", "address", "capability", "empty", "launch",
+           "resources"]  # fmt: skip
 
 LARGEST_GRID = Grid(2**31 - 1, 2**16 - 1, 2**16 - 1)
 INT = range(-(2**31), 2**31)
@@ -50,6 +51,13 @@ class Struct:
         return whole
 
 
+class Resources(NamedTuple):
+    """What a GPU has for kernels whose blocks wait for each other, and so must all be resident."""
+
+    multiprocessors: int
+    shared: int  # bytes of shared memory that a block may have
+
+
 class Launcher(Protocol):
     """What runs kernels. `launch` has checked the arguments by then."""
 
@@ -58,6 +66,9 @@ class Launcher(Protocol):
 
     def capability(self, array: Array) -> tuple[int, int]:
         """Return the compute capability of the GPU that holds an array: (9, 0) for sm_90."""
+
+    def resources(self, array: Array) -> Resources:
+        """Return what the GPU that holds an array has."""
 
     def address(self, array: Array) -> int:
         """Return where in the GPU's memory an array begins."""
@@ -87,6 +98,11 @@ def _launcher() -> Launcher:
 def capability(array: Array) -> tuple[int, int]:
     """Return the compute capability of the GPU that holds ``array``: (9, 0) for sm_90."""
     return _launcher().capability(array)
+
+
+def resources(array: Array) -> Resources:
+    """Return how many multiprocessors and how much shared memory the GPU of ``array`` has."""
+    return _launcher().resources(array)
 
 
 def address(array: Array) -> int:

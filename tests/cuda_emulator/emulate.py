@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.cuda_emulator.build import library, unavailable
-from tinymed.kernels.cuda import LAUNCHER, Grid, Struct, Variant
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant
 
 __all__ = ["SCHEDULES", "EmulatedLauncher", "EmulationError", "emulate", "emulated", "unavailable"]
 
@@ -32,6 +32,15 @@ class EmulationError(RuntimeError):
     """A kernel did what a GPU would not survive, or never comes to an end."""
 
 
+class _Stacks(ctypes.Structure):
+    """As fibers.h has it: stacks that kernels use in turn."""
+
+    _fields_ = [("of", ctypes.c_void_p), ("count", ctypes.c_uint64)]
+
+
+STACKS = _Stacks()
+
+
 class _Launch(ctypes.Structure):
     """As fibers.h has it."""
 
@@ -45,6 +54,7 @@ class _Launch(ctypes.Structure):
         ("cluster", ctypes.c_uint64),
         ("removed", ctypes.c_uint64),
         ("fault", ctypes.c_uint64),
+        ("stacks", ctypes.POINTER(_Stacks)),
     ]
 
 
@@ -137,6 +147,8 @@ def emulate(
         variant.cooperative,
         variant.cluster,
         name_hash(removed) if removed else 0,
+        0,
+        ctypes.pointer(STACKS),
     )
     run = getattr(built, f"run_{entry}")
     run.restype = ctypes.c_char_p
@@ -247,6 +259,10 @@ class EmulatedLauncher:
     def capability(self, array: Any) -> tuple[int, int]:
         """Return what the GPU is said to be capable of."""
         return self.compute
+
+    def resources(self, array: Any) -> Resources:
+        """Return little, so that small cases are large enough for all there is."""
+        return Resources(multiprocessors=16, shared=64 * 1024)
 
     def address(self, array: Any) -> int:
         """Return 0: an emulated kernel gets a copy that is aligned as a GPU's memory is."""

@@ -8,7 +8,13 @@ import pytest
 
 from tests.cuda_emulator import mutants
 from tests.cuda_emulator.build import library
-from tests.cuda_emulator.emulate import SCHEDULES, EmulationError, emulate, unavailable
+from tests.cuda_emulator.emulate import (
+    SCHEDULES,
+    STACKS,
+    EmulationError,
+    emulate,
+    unavailable,
+)
 from tinymed.kernels.cuda import Struct, Variant
 
 if unavailable():
@@ -172,6 +178,15 @@ def test_a_cooperative_grid_without_one_of_its_barriers(name: str) -> None:
                 removed=name)  # fmt: skip
         wrong += not np.allclose(y, x.sum(), atol=1e-4)
     assert wrong >= (0 if name == "grid_arrival" else 1)
+
+
+def test_launches_of_any_size_use_the_same_stacks() -> None:
+    counts = set()
+    for blocks in (5, 2, 5, 3):
+        given = [draw(blocks * 64), nan(blocks), nan(blocks), np.zeros(1, np.uint32)]
+        emulate(TOGETHER, (blocks,), given, entry="grid_sum")
+        counts.add(STACKS.count)
+    assert len(counts) == 1
 
 
 def test_a_grid_barrier_in_an_ordinary_launch_is_a_deadlock() -> None:

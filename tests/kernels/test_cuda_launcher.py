@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinymed.kernels.cuda import LAUNCHER, Grid, Struct, Variant, blocks, launch
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant, blocks, launch
 from tinymed.kernels.cuda import cupy_launcher as cupy_module
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
 from tinymed.kernels.embedding import cuda as embedding
@@ -29,12 +29,17 @@ class Fake:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.offset = 0
+        self.compute = 9, 0
+        self.has = Resources(132, 227 * 1024)
 
     def holds(self, array: Any) -> bool:
         return array.dtype != np.float16
 
     def capability(self, array: Any) -> tuple[int, int]:
-        return 9, 0
+        return self.compute
+
+    def resources(self, array: Any) -> Resources:
+        return self.has
 
     def address(self, array: Any) -> int:
         return self.offset
@@ -364,3 +369,32 @@ def test_64_arrays_in_a_launch_and_none_for_what_is_empty(gpu: Fake) -> None:
     words = gpu.asked[0][4][0].words
     assert len(words) == 7 * optimizer.MOST
     assert words[-optimizer.MOST :][58:] == (59, 60, 62, 64, 66, 68)
+
+
+def test_what_a_gpu_has_is_what_cupy_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = fake_cupy()
+    found = {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 232448}
+    cupy.cuda.Device = lambda index: types.SimpleNamespace(attributes=found)
+    monkeypatch.setattr(cupy_module, "place", lambda x: types.SimpleNamespace(index=0))
+    assert CuPyLauncher(cupy).resources(None) == Resources(132, 227 * 1024)
+
+
+def test_a_function_is_told_its_shared_memory_and_large_clusters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    told: list[Any] = []
+    cupy = fake_cupy()
+    cupy.RawModule = lambda **_: types.SimpleNamespace(
+        get_function=lambda entry: types.SimpleNamespace(kernel=types.SimpleNamespace(ptr=7))
+    )
+    cupy.cuda.driver = types.SimpleNamespace(funcSetAttribute=lambda *given: told.append(given))
+    monkeypatch.setattr(cupy_module, "_check_driver", lambda cupy: None)
+    monkeypatch.setattr(cupy_module, "cubin", lambda variant, target: tmp_path)
+    launcher = CuPyLauncher(cupy)
+    monkeypatch.setattr(launcher, "capability", lambda array: (9, 0))
+    x: Any = types.SimpleNamespace(device=types.SimpleNamespace(id=0))
+    for cluster, shared in ((1, 0), (8, 60_000), (16, 70_000), (16, 80_000)):
+        variant = Variant(f"v{cluster}", "matmul/tiles.cu", ("f",), shared=shared, cluster=cluster)
+        function = launcher._function(variant, "f", x)
+        assert getattr(function, "max_dynamic_shared_size_bytes", 0) == shared
+    assert told == [(7, 14, 1)] * 2
