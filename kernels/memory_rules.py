@@ -62,6 +62,10 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
             ("mean_cross_entropy_grad", classes_grad),
         )
     },
+    **{
+        f"arithmetic.{name}": (Rule("cuda", alike_floats, always, "16 bytes a thread"),)
+        for name in ("add", "multiply")
+    },
     "embedding.forward": (Rule("cuda", matrix_rows, always, "16 bytes a thread"),),
     **{
         f"embedding.{name}": (Rule("cuda", rows, always, "sorted, then added in order"),)
