@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinymed.kernels.memory_rules import MEMORY_RULES
 from tinymed.kernels.device_rules_recurrent import RECURRENT_RULES
+from tinymed.kernels.memory_rules import MEMORY_RULES
 from tinymed.kernels.rules import Rule, always, floats, never
 
 __all__ = ["DEVICE_RULES"]
