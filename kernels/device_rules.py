@@ -7,8 +7,11 @@ where it is asked for by name.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from tinymed.kernels.device_rules_recurrent import RECURRENT_RULES
+from tinymed.kernels.memory_rules import MEMORY_RULES
 from tinymed.kernels.rules import Rule, always, floats, never
 
 __all__ = ["DEVICE_RULES"]
@@ -46,10 +49,99 @@ def in_fours(a: Any, b: Any) -> bool:
     return two_matrices(a, b) and a.shape[1] % 4 == b.shape[1] % 4 == 0
 
 
+def float_windows(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a convolution has 1 to 3 axes, one dtype, float32 or float64, and fits.
+
+    Numbers of places are C ints: below 2^31 in x, and in a channel of all images of the result.
+    """
+    dtypes = {one.dtype for one in (x, weight, bias) if one is not None}
+    out = [s + 2 * p for s, p in zip(x.shape[2:], settings[1], strict=True)]
+    size = max(x.size, weight.size, len(x) * math.prod(out))
+    return len(dtypes) == 1 and floats(x) and 3 <= x.ndim <= 5 and size < 1 << 31
+
+
+def float_windows_of_x(dy: Any, weight: Any, spatial: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to x."""
+    size = max(dy.size, weight.size, len(dy) * math.prod(spatial))
+    return dy.dtype == weight.dtype and floats(dy) and 3 <= dy.ndim <= 5 and size < 1 << 31
+
+
+def float_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to the weight."""
+    return dy.dtype == x.dtype and floats(x) and 3 <= x.ndim <= 5 and max(dy.size, x.size) < 1 << 31
+
+
+def plain_windows(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a convolution in float32 has two axes, one group, and no f but relu."""
+    plain = x.ndim == 4 and x.dtype.char == "f" and settings[3] == 1
+    return plain and settings[4] in (None, "relu") and float_windows(x, weight, bias, *settings)
+
+
+def few_results(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a group of a convolution has 4 channels of results at most."""
+    return len(weight) <= 4 * settings[3] and float_windows(x, weight, bias, *settings)
+
+
+def few_results_in_x(dy: Any, weight: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to x."""
+    return weight.shape[1] <= 4 and float_windows_of_x(dy, weight, *settings)
+
+
+def few_products(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return whether a group of a convolution has 4 pairs of channels at most."""
+    groups = settings[-1]
+    few = dy.shape[1] * x.shape[1] <= 4 * groups * groups
+    return few and float_windows_of_weight(dy, x, *settings)
+
+
+def many_weights(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
+    """Return whether a block for each of few weights is enough for a GPU."""
+    return dy.shape[1] * x.shape[1] // settings[-1] * math.prod(kernel) >= 128
+
+
+def float_pools(x: Any, *settings: Any) -> bool:
+    """Return whether what is pooled, or its gradient, is float32 or float64 with 1 to 3 axes.
+
+    Places of a plane are C ints: that of x, and of the gradient's ``spatial``, the first setting.
+    """
+    largest = max(math.prod(x.shape[2:]), math.prod(settings[0]))
+    return floats(x) and 3 <= x.ndim <= 5 and largest < 1 << 31
+
+
+def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:
+    """Return the same where the winning taps are given, numbered as max_forward does."""
+    return float_pools(x, *settings) and winner.dtype in ("uint8", "int32")
+
+
 ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
+STEP_OF_CONV = "a step of the course in kernels/conv/ladder/"
+IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
+FEW = "4 channels of results in a group at most: no tile of which most would be empty"
+ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
+POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)
+POOLS_OF_WINNERS = (Rule("cuda", float_pools_of_winners, always, ONE_THREAD),)
+
 DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
+    **MEMORY_RULES,
+    **RECURRENT_RULES,
+    "conv.forward": (
+        Rule("cuda:depthwise", few_results, always, FEW),
+        Rule("cuda", float_windows, always, IMPLICIT),
+        *(
+            Rule(f"cuda:{step}", plain_windows, never, STEP_OF_CONV)
+            for step in ("naive", "shared", "register_tiles")
+        ),
+    ),
+    "conv.grad_input": (
+        Rule("cuda:depthwise", few_results_in_x, always, FEW),
+        Rule("cuda", float_windows_of_x, always, IMPLICIT),
+    ),
+    "conv.grad_weight": (
+        Rule("cuda:depthwise", few_products, many_weights, FEW),
+        Rule("cuda", float_windows_of_weight, always, IMPLICIT),
+    ),
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
         Rule("cuda:tensor", tensor_operands, never, ROUNDED),
@@ -59,6 +151,11 @@ DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule("cuda:vectorised", in_fours, never, STEP),
     ),
+    "pooling.max_forward": POOLS,
+    "pooling.max_grad_input": POOLS_OF_WINNERS,
+    "pooling.max_gather": POOLS_OF_WINNERS,
+    "pooling.avg_forward": POOLS,
+    "pooling.avg_grad_input": POOLS,
     "matmul.linear": (
         Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
         Rule("cuda:tensor", tensor_layer, never, ROUNDED),

@@ -6,5 +6,5 @@ what Python does between kernels, `tinymed.compile` could not repeat.
 
 from tinymed.kernels.registry import kernel
 
-add = kernel(__name__, "add", "reference", "numba_cpu")
-multiply = kernel(__name__, "multiply", "reference", "numba_cpu")
+add = kernel(__name__, "add", "reference", "numba_cpu", "cuda")
+multiply = kernel(__name__, "multiply", "reference", "numba_cpu", "cuda")

@@ -20,6 +20,8 @@ forward = kernel(
     "numba_cpu:pointwise",
     "numba_cpu:small_maps",
     "numba_cpu:direct",
+    "cuda",
+    "cuda:depthwise",
 )
 grad_input = kernel(
     __name__,
@@ -29,6 +31,8 @@ grad_input = kernel(
     "numba_cpu:pointwise",
     "numba_cpu:small_maps",
     "numba_cpu:direct",
+    "cuda",
+    "cuda:depthwise",
 )
 grad_weight = kernel(
     __name__,
@@ -37,4 +41,10 @@ grad_weight = kernel(
     "numba_cpu:winograd",
     "numba_cpu:small_maps",
     "numba_cpu:direct",
+    "cuda",
+    "cuda:depthwise",
 )
+
+# The course: the layer on a GPU in three steps, each a file of ladder/.
+for step in ("naive", "shared", "register_tiles"):
+    forward.add(f"cuda:{step}", f"{__name__}.ladder:{step}")

@@ -8,10 +8,13 @@ it but the last step, the launch by CuPy, is tested without one. `README.md` is 
 from tinymed.kernels.cuda.launcher import (
     LAUNCHER,
     Launcher,
+    Resources,
+    Struct,
     address,
     capability,
     empty,
     launch,
+    resources,
 )
 from tinymed.kernels.cuda.variant import ARCHITECTURES, Grid, Variant, blocks, variants
 
@@ -20,11 +23,14 @@ __all__ = [
     "LAUNCHER",
     "Grid",
     "Launcher",
+    "Resources",
+    "Struct",
     "Variant",
     "address",
     "blocks",
     "capability",
     "empty",
     "launch",
+    "resources",
     "variants",
 ]

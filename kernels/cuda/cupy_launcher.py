@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.kernels.arrays import Array, place
+from tinymed.kernels.arrays import Array, is_array, place
 from tinymed.kernels.cuda.cubins import cubin
+from tinymed.kernels.cuda.launcher import Resources, Struct
 from tinymed.kernels.cuda.nvrtc import library_version
 from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
 
 __all__ = ["CuPyLauncher", "cupy_launcher"]
+
+
+PORTABLE_CLUSTER = 8  # blocks; more must be asked for
+LARGE_CLUSTERS = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 
 
 class CuPyLauncher:
@@ -21,7 +26,8 @@ class CuPyLauncher:
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
-        self.functions: dict[tuple[str, str, int], Any] = {}  # variant, entry, device -> function
+        # by variant, its shared memory, entry point and device
+        self.functions: dict[tuple[str, int, str, int], Any] = {}
 
     def holds(self, array: Array) -> bool:
         """Return whether this is a CuPy array."""
@@ -36,6 +42,11 @@ class CuPyLauncher:
         """Return where in the GPU's memory an array begins."""
         pointer: int = array.data.ptr
         return pointer
+
+    def resources(self, array: Array) -> Resources:
+        """Return what the GPU that holds an array has."""
+        found = self.cupy.cuda.Device(place(array).index).attributes
+        return Resources(found["MultiProcessorCount"], found["MaxSharedMemoryPerBlockOptin"])
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array) -> Array:
         """Return a new array of anything, from CuPy's pool."""
@@ -54,7 +65,9 @@ class CuPyLauncher:
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:
         """Launch on the GPU of the first array; all others must be there too."""
+        structs = [one for one in arguments if isinstance(one, Struct)]
         arrays = [a for a in arguments if isinstance(a, self.cupy.ndarray)]
+        arrays += [a for struct in structs for a in struct.arrays]
         devices = sorted({a.device.id for a in arrays})
         if len(devices) != 1:
             raise ValueError(
@@ -65,16 +78,24 @@ class CuPyLauncher:
             if variant.cooperative:
                 self._check_residency(variant, function, grid, threads)
             try:
-                function(tuple(grid), (threads,), arguments, shared_mem=variant.shared)
+                given = tuple(self._by_value(a) for a in arguments)
+                function(tuple(grid), (threads,), given, shared_mem=variant.shared)
             except self.cupy.cuda.driver.CUDADriverError as error:
                 raise RuntimeError(
                     f"{variant}: {entry} on a grid of {tuple(grid)} with {threads} threads and "
                     f"{variant.shared} bytes of shared memory was refused: {error}"
                 ) from error
 
+    def _by_value(self, argument: Any) -> Any:
+        """Return a struct as the NumPy array of one element that CuPy takes by value."""
+        if not isinstance(argument, Struct):
+            return argument
+        words = enumerate(argument.words)
+        return argument.written({n: self.address(word) for n, word in words if is_array(word)})
+
     def _function(self, variant: Variant, entry: str, array: Array) -> Any:
         """Return the compiled entry point for the GPU of an array, loading it once."""
-        known = (variant.name, entry, array.device.id)
+        known = (variant.name, variant.shared, entry, array.device.id)
         if known not in self.functions:
             _check_driver(self.cupy)
             target = variant.target(self.capability(array))
@@ -85,6 +106,8 @@ class CuPyLauncher:
             function = module.get_function(entry)
             if variant.shared > STATIC_SHARED:
                 function.max_dynamic_shared_size_bytes = variant.shared
+            if variant.cluster > PORTABLE_CLUSTER:
+                self.cupy.cuda.driver.funcSetAttribute(function.kernel.ptr, LARGE_CLUSTERS, 1)
             self.functions[known] = function
         return self.functions[known]
 

@@ -24,7 +24,7 @@ from tinymed.kernels.cuda.machine_code import Figures, figures
 from tinymed.kernels.cuda.nvrtc import CompileError, library_version
 from tinymed.kernels.cuda.variant import Variant, variants
 
-__all__ = ["RECORD", "compiler", "main", "measured", "objections"]
+__all__ = ["RECORD", "compiler", "main", "measured", "objections", "written"]
 
 RECORD = Path(__file__).parent / "gate.json"
 REGISTERS = 65536  # of a multiprocessor: a block must find room
@@ -96,6 +96,18 @@ def _difference(known: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(f"{name} {before.get(name, 0)} -> {after.get(name, 0)}" for name in changed)
 
 
+def written(record: dict[str, Any]) -> str:
+    """Return a record as JSON with a line for each variant and GPU: what changes is seen."""
+    lines = []
+    for name, known in sorted(record["figures"].items()):
+        own = ",\n".join(
+            f'  "{gpu}": {json.dumps(one, sort_keys=True)}' for gpu, one in sorted(known.items())
+        )
+        lines.append(f' "{name}": {{\n{own}\n }}')
+    every = ",\n".join(lines)
+    return f'{{"compiler": "{record["compiler"]}", "figures": {{\n{every}\n}}}}\n'
+
+
 def _row(variant: Variant, architecture: str, entry: str, one: Figures) -> str:
     counts = " ".join(f"{one.opcodes.get(name, 0):>7}" for name in SHOWN)
     name = variant.name if entry in variant.name else f"{variant.name} {entry}"
@@ -127,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = list(pool.map(_judge, pairs))
     head = " ".join(f"{name:>7}" for name in SHOWN)
     print(f"{'kernel':44} {'GPU':7} {'regs':>5} {'spills':>6} {'shared':>7} {'instr.':>6} {head}")
-    wrong, now = [], {} if not options.only else record["figures"]
+    wrong, now = [], {n: one for n, one in record["figures"].items() if options.only not in n}
     for (variant, architecture), (found, failure) in zip(pairs, results, strict=True):
         known = record["figures"].get(variant.name, {}).get(architecture, {})
         now.setdefault(variant.name, {})[architecture] = {
@@ -144,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _finish(update: bool, wrong: list[str], now: dict[str, Any], record: dict[str, Any]) -> int:
     """Write or compare the record, say what is wrong; return how much is."""
     if update:
-        RECORD.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n")
+        RECORD.write_text(written(now))
         wrong = [one for one in wrong if RECORD.name not in one]
     elif record.get("compiler") != now["compiler"]:
         wrong.append(f"compiled by {now['compiler']}, {RECORD.name} by {record.get('compiler')}")

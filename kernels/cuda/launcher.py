@@ -8,15 +8,18 @@ emulator, which runs the same source on the CPU.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from tinymed.kernels.arrays import Array, is_array
 from tinymed.kernels.cuda.variant import Grid, Variant
 
-__all__ = ["LAUNCHER", "Launcher", "address", "capability", "empty", "launch"]
+__all__ = ["LAUNCHER", "Launcher", "Resources", "Struct", "address", "capability", "empty", "launch",
+           "resources"]  # fmt: skip
 
 LARGEST_GRID = Grid(2**31 - 1, 2**16 - 1, 2**16 - 1)
 INT = range(-(2**31), 2**31)
@@ -24,6 +27,35 @@ DTYPES = frozenset(
     [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
     + ["bool", "float16", "float32", "float64", "bfloat16"]
 )
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A struct that a kernel takes by value, of words of 8 bytes, all in all 4 KiB at most.
+
+    A word is an array (its address), None (a null pointer) or an int (``long long``).
+    """
+
+    words: tuple[Any, ...]
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Return the arrays among the words."""
+        return tuple(word for word in self.words if is_array(word))
+
+    def written(self, addresses: Mapping[int, int]) -> np.ndarray[Any, Any]:
+        """Return it as memory; ``addresses`` are those of the arrays, by the words' numbers."""
+        words = [0 if word is None else addresses.get(n, word) for n, word in enumerate(self.words)]
+        whole = np.empty(1, np.dtype([("words", np.int64, (len(words),))]))
+        whole["words"] = words
+        return whole
+
+
+class Resources(NamedTuple):
+    """What a GPU has for kernels whose blocks wait for each other, and so must all be resident."""
+
+    multiprocessors: int
+    shared: int  # bytes of shared memory that a block may have
 
 
 class Launcher(Protocol):
@@ -35,6 +67,9 @@ class Launcher(Protocol):
     def capability(self, array: Array) -> tuple[int, int]:
         """Return the compute capability of the GPU that holds an array: (9, 0) for sm_90."""
 
+    def resources(self, array: Array) -> Resources:
+        """Return what the GPU that holds an array has."""
+
     def address(self, array: Array) -> int:
         """Return where in the GPU's memory an array begins."""
 
@@ -44,7 +79,7 @@ class Launcher(Protocol):
     def run(
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:
-        """Launch ``entry``; the arguments are arrays and NumPy's scalars."""
+        """Launch ``entry``; the arguments are arrays, NumPy's scalars and structs."""
 
 
 LAUNCHER: ContextVar[Launcher | None] = ContextVar("tinymed_cuda_launcher", default=None)
@@ -63,6 +98,11 @@ def _launcher() -> Launcher:
 def capability(array: Array) -> tuple[int, int]:
     """Return the compute capability of the GPU that holds ``array``: (9, 0) for sm_90."""
     return _launcher().capability(array)
+
+
+def resources(array: Array) -> Resources:
+    """Return how many multiprocessors and how much shared memory the GPU of ``array`` has."""
+    return _launcher().resources(array)
 
 
 def address(array: Array) -> int:
@@ -93,7 +133,7 @@ def launch(
         Blocks along x, y and z.
     *arguments
         As the kernel takes them: contiguous arrays (pointers), None (a null pointer), ints (C
-        ``int``), floats (``float``), bools (``int``), NumPy's scalars as what they are.
+        ``int``), floats (``float``), bools (``int``), NumPy's scalars as what they are, `Struct`.
     entry : str or None
         Which of the variant's entry points; its first for None.
     threads : int
@@ -133,6 +173,10 @@ def _argument(variant: Variant, launcher: Launcher, number: int, given: Any) -> 
     if is_array(given):
         return _array(where, launcher, given)
     if isinstance(given, np.generic):
+        return given
+    if isinstance(given, Struct):
+        for array in given.arrays:
+            _array(where, launcher, array)
         return given
     if isinstance(given, int):
         if given not in INT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +50,7 @@ class Variant:
     threads : int
         Threads of a block, as ``__launch_bounds__`` says it.
     shared : int
-        Bytes of dynamic shared memory of a block.
+        Bytes of dynamic shared memory of a block; what is launched `with_shared` more is the same.
     cooperative : bool
         Whether all blocks wait for each other, and so must all be resident.
     cluster : int
@@ -63,7 +63,7 @@ class Variant:
     defines: tuple[tuple[str, int | str], ...] = ()
     architectures: tuple[str, ...] = ARCHITECTURES
     threads: int = 256
-    shared: int = 0
+    shared: int = field(default=0, compare=False)
     cooperative: bool = False
     cluster: int = 1
 
@@ -85,6 +85,10 @@ class Variant:
     def options(self) -> tuple[str, ...]:
         """Return the ``-D`` options."""
         return tuple(f"-D{name}={value}" for name, value in self.defines)
+
+    def with_shared(self, size: int) -> Variant:
+        """Return the same machine code, launched with ``size`` bytes of dynamic shared memory."""
+        return replace(self, shared=size)
 
     def target(self, capability: tuple[int, int]) -> str:
         """Return what to compile for on a GPU of this compute capability, (9, 0) for sm_90.

@@ -15,7 +15,7 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.cuda import Grid, Variant, address, blocks, empty, launch
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
 
-__all__ = ["VARIANTS", "choose", "grid", "linear", "product"]
+__all__ = ["VARIANTS", "choose", "finish", "grid", "linear", "product"]
 
 ALIGNED = 16  # bytes of one access of the wide variants
 LAYOUTS = [
@@ -99,11 +99,16 @@ def multiply(a: Array, b: Array, bias: Array | None, activation: str | None, cho
         *(a.swapaxes(-1, -2) if a_turned else a, b.swapaxes(-1, -2) if b_turned else b, bias, y),
         *(m, n, k, np.int64(a_batch), np.int64(b_batch), blocks(m, tile), ACTIVATIONS[activation]),
     )
+    finish(y, activation)
+    return y
+
+
+def finish(y: Array, activation: str | None) -> None:
+    """Apply in place what a product's epilogue does not: tanh and sigmoid. See activation.cu."""
     if activation in ("tanh", "sigmoid"):
         each = ACTIVATION[y.dtype.name].threads * ALIGNED // y.dtype.itemsize
         number = ACTIVATIONS[activation]
         launch(ACTIVATION[y.dtype.name], Grid(blocks(y.size, each)), y, np.int64(y.size), number)
-    return y
 
 
 def _laid_out(x: Array, leading: tuple[int, ...]) -> tuple[Array, bool, int]:

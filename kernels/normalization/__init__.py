@@ -13,8 +13,8 @@ Layer norm is group norm of one group with L = 1; instance norm has as many grou
 
 from tinymed.kernels.registry import kernel
 
-batch_norm = kernel(__name__, "batch_norm", "reference", "numba_cpu")
-batch_norm_grad = kernel(__name__, "batch_norm_grad", "reference", "numba_cpu")
-affine = kernel(__name__, "affine", "reference", "numba_cpu")
-group_norm = kernel(__name__, "group_norm", "reference", "numba_cpu")
-group_norm_grad = kernel(__name__, "group_norm_grad", "reference", "numba_cpu")
+batch_norm = kernel(__name__, "batch_norm", "reference", "numba_cpu", "cuda")
+batch_norm_grad = kernel(__name__, "batch_norm_grad", "reference", "numba_cpu", "cuda")
+affine = kernel(__name__, "affine", "reference", "numba_cpu", "cuda")
+group_norm = kernel(__name__, "group_norm", "reference", "numba_cpu", "cuda")
+group_norm_grad = kernel(__name__, "group_norm_grad", "reference", "numba_cpu", "cuda")

@@ -78,7 +78,10 @@ def _group_grad(shape: Ints, groups: int, affine: bool = True) -> Any:
 
 def _proofs() -> list[Case]:
     cases = []
-    rows, images = ((4, 3), (70, 35), (2, 1), (3, 0)), ((3, 5, 7), (2, 70, 3), (2, 3, 9, 11))
+    rows, images = (
+        ((4, 3), (70, 35), (2, 1), (3, 0)),
+        ((3, 5, 7), (2, 70, 3), (2, 3, 9, 11), (5, 3, 8)),
+    )
     for shape in (*rows, *images, (3, 2, 4, 5, 6)):
         terms = shape[0] * math.prod(shape[2:])
         for affine in (True, False):
@@ -88,7 +91,14 @@ def _proofs() -> list[Case]:
             cases.append(Case("normalization.batch_norm_grad", name, grad, terms))
             cases.append(Case("normalization.affine", name, _affine(shape, affine)))
     groups = ((3, 37, 1), 1), ((130, 20, 1), 1), ((2, 24, 1), 3), ((1, 5, 9), 1), ((3, 8, 35), 2)
-    for shape, number in (*groups, ((2, 3, 50), 3), ((0, 4, 5), 2), ((0, 4, 1), 1)):
+    for shape, number in (
+        *groups,
+        ((2, 3, 50), 3),
+        ((2, 132, 1), 1),
+        ((1, 2, 1100), 1),
+        ((0, 4, 5), 2),
+        ((0, 4, 1), 1),
+    ):
         terms = max(shape[0], math.prod(shape[1:]) // number) * shape[2]
         for affine in (True, False):
             name = f"{shape} in {number}{'' if affine else ' plain'}"

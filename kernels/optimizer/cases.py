@@ -88,6 +88,11 @@ PROOFS = [
     for kind, harsh in (("", False), (", NaN", True))
 ]
 PROOFS += [
+    Case(f"optimizer.{rule}", "70 arrays", network([(5,)] * 70, *arguments), terms=4)
+    for rule, name, arguments in RULES
+    if (rule, name) in (("sgd", "nesterov"), ("adam", "amsgrad"))
+]
+PROOFS += [
     Case("optimizer.squares", "odd shapes", whole_numbers(ODD)),
     Case("optimizer.squares", "no elements", whole_numbers([(0, 3)])),
 ]

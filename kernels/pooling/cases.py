@@ -136,6 +136,8 @@ DILATED = [
     _square((2, 2, 11, 40), 3, 1, 1, 2),
     _square((2, 2, 11, 40), 3, 2, 1, 3),
     Window((1, 1, 9), (2,), (1,), (1,), (10,)),  # both taps are padding
+    Window((1, 2, 5, 4), (2, 1), (1, 1), (1, 0), (6, 1)),
+    Window((2, 1, 5, 2, 3), (2, 1, 1), (1, 1, 1), (1, 0, 0), (6, 1, 1)),
     _square((1, 2, 20, 36), 17, 1, 8),  # more taps than a byte can number
 ]
 GEOMETRIES = SQUARES + UNEVEN

@@ -37,10 +37,12 @@ where only the final state is used; ``before`` (R, H) is what the kernel of that
 
 from tinymed.kernels.registry import kernel
 
-rnn_forward = kernel(__name__, "rnn_forward", "reference", "numba_cpu")
-rnn_backward = kernel(__name__, "rnn_backward", "reference", "numba_cpu")
-lstm_forward = kernel(__name__, "lstm_forward", "reference", "numba_cpu")
-lstm_backward = kernel(__name__, "lstm_backward", "reference", "numba_cpu")
-gru_forward = kernel(__name__, "gru_forward", "reference", "numba_cpu")
-gru_backward = kernel(__name__, "gru_backward", "reference", "numba_cpu")
-before = kernel(__name__, "before", "reference", "numba_cpu")
+RESIDENT = "reference", "numba_cpu", "cuda", "cuda:grid", "cuda:cluster"
+
+rnn_forward = kernel(__name__, "rnn_forward", "reference", "numba_cpu", "cuda")
+rnn_backward = kernel(__name__, "rnn_backward", "reference", "numba_cpu", "cuda")
+lstm_forward = kernel(__name__, "lstm_forward", *RESIDENT)
+lstm_backward = kernel(__name__, "lstm_backward", *RESIDENT)
+gru_forward = kernel(__name__, "gru_forward", *RESIDENT)
+gru_backward = kernel(__name__, "gru_backward", *RESIDENT)
+before = kernel(__name__, "before", "reference", "numba_cpu", "cuda")

@@ -138,6 +138,8 @@ def _proofs() -> list[Case]:
             training=False,
             **settings,
         )
+    for kind in ("lstm", "gru"):  # more units and sequences than a tile of a GPU's block has
+        found += _both("T2 N34 H150", kind, (34, 33), 34, 2, 150)
     for kind, mode in (("rnn", "tanh"), ("lstm", True), ("gru", True)):
         made = _backward(kind, (3, 3, 1), 4, 6, mode=mode, output=False)
         found.append(Case(f"recurrent.{kind}_backward", "only the final state was used", made, 30))

@@ -11,11 +11,13 @@
 
 from tinymed.kernels.registry import kernel
 
-softmax = kernel(__name__, "softmax", "reference", "numba_cpu")
-softmax_grad = kernel(__name__, "softmax_grad", "reference", "numba_cpu")
-log_softmax = kernel(__name__, "log_softmax", "reference", "numba_cpu")
-log_softmax_grad = kernel(__name__, "log_softmax_grad", "reference", "numba_cpu")
-cross_entropy = kernel(__name__, "cross_entropy", "reference", "numba_cpu")
-cross_entropy_grad = kernel(__name__, "cross_entropy_grad", "reference", "numba_cpu")
-mean_cross_entropy = kernel(__name__, "mean_cross_entropy", "reference", "numba_cpu")
-mean_cross_entropy_grad = kernel(__name__, "mean_cross_entropy_grad", "reference", "numba_cpu")
+softmax = kernel(__name__, "softmax", "reference", "numba_cpu", "cuda")
+softmax_grad = kernel(__name__, "softmax_grad", "reference", "numba_cpu", "cuda")
+log_softmax = kernel(__name__, "log_softmax", "reference", "numba_cpu", "cuda")
+log_softmax_grad = kernel(__name__, "log_softmax_grad", "reference", "numba_cpu", "cuda")
+cross_entropy = kernel(__name__, "cross_entropy", "reference", "numba_cpu", "cuda")
+cross_entropy_grad = kernel(__name__, "cross_entropy_grad", "reference", "numba_cpu", "cuda")
+mean_cross_entropy = kernel(__name__, "mean_cross_entropy", "reference", "numba_cpu", "cuda")
+mean_cross_entropy_grad = kernel(
+    __name__, "mean_cross_entropy_grad", "reference", "numba_cpu", "cuda"
+)

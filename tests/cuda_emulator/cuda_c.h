@@ -144,6 +144,7 @@ inline void __threadfence_block() {}
 inline void __nanosleep(unsigned) { emulator::wait(emulator::PAUSED); }
 
 template <typename T> T __ldg(const T* p) { return *p; }
+template <typename T> T __ldcg(const T* p) { return *p; }
 template <typename To, typename From> To reinterpret_bits(From x) {
   static_assert(sizeof(To) == sizeof(From));
   To y;

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.cuda_emulator.build import library, unavailable
-from tinymed.kernels.cuda import LAUNCHER, Grid, Variant
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant
 
 __all__ = ["SCHEDULES", "EmulatedLauncher", "EmulationError", "emulate", "emulated", "unavailable"]
 
@@ -24,11 +24,21 @@ SCHEDULES = ("forward", "reverse", "shuffled")
 PAGE = mmap.PAGESIZE
 ALIGNMENT = 16  # bytes that the longest load of a thread relies on
 BYTE = 0xFF  # what memory is full of that nobody has written: NaN
+Place = tuple[int, int]  # the number of an argument, and of the word in it if that is a struct
 KINDS = {"f": "float32", "d": "float64", "i": "int32", "u": "uint32", "l": "int64"}
 
 
 class EmulationError(RuntimeError):
     """A kernel did what a GPU would not survive, or never comes to an end."""
+
+
+class _Stacks(ctypes.Structure):
+    """As fibers.h has it: stacks that kernels use in turn."""
+
+    _fields_ = [("of", ctypes.c_void_p), ("count", ctypes.c_uint64)]
+
+
+STACKS = _Stacks()
 
 
 class _Launch(ctypes.Structure):
@@ -44,6 +54,7 @@ class _Launch(ctypes.Structure):
         ("cluster", ctypes.c_uint64),
         ("removed", ctypes.c_uint64),
         ("fault", ctypes.c_uint64),
+        ("stacks", ctypes.POINTER(_Stacks)),
     ]
 
 
@@ -121,11 +132,11 @@ def emulate(
     """
     entry = entry or variant.entries[0]
     built = library(variant)
-    guarded = {n: Guarded(a, schedule == "reverse") for n, a in enumerate(arguments)
-               if isinstance(a, np.ndarray)}  # fmt: skip
-    signature = getattr(built, f"signature_of_{entry}")
-    signature.restype = ctypes.c_char_p
-    values = _values(f"{variant} {entry}", signature().decode(), arguments, guarded)
+    arrays = dict(_arrays(arguments))
+    guarded = {place: Guarded(a, schedule == "reverse") for place, a in arrays.items()}
+    signature, sizes = (getattr(built, f"{what}_of_{entry}") for what in ("signature", "sizes"))
+    signature.restype, sizes.restype = ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint)
+    values = _values(f"{variant} {entry}", signature().decode(), sizes(), arguments, guarded)
     pointers = (ctypes.c_void_p * len(values))(*[value.ctypes.data for value in values])
     how = _Launch(
         (ctypes.c_uint * 3)(*grid, *[1] * (3 - len(grid))),
@@ -136,6 +147,8 @@ def emulate(
         variant.cooperative,
         variant.cluster,
         name_hash(removed) if removed else 0,
+        0,
+        ctypes.pointer(STACKS),
     )
     run = getattr(built, f"run_{entry}")
     run.restype = ctypes.c_char_p
@@ -143,8 +156,19 @@ def emulate(
     try:
         _judge(f"{variant} {entry} ({schedule})", failure, how.fault, guarded)
     finally:
-        for number, guard in guarded.items():
-            arguments[number][...] = guard.array
+        for place, guard in guarded.items():
+            arrays[place][...] = guard.array
+
+
+def _arrays(arguments: Sequence[Any]) -> Iterator[tuple[Place, np.ndarray[Any, Any]]]:
+    """Yield the arrays among the arguments and in their structs, and where each of them stands."""
+    for number, given in enumerate(arguments):
+        if isinstance(given, Struct):
+            for n, word in enumerate(given.words):
+                if isinstance(word, np.ndarray):
+                    yield (number, n), word
+        elif isinstance(given, np.ndarray):
+            yield (number, -1), given
 
 
 def _block(threads: int | Sequence[int]) -> list[int]:
@@ -160,17 +184,24 @@ def name_hash(name: str) -> int:
     return value
 
 
-def _values(what: str, signature: str, arguments: Sequence[Any], guarded: Any) -> list[Any]:
+def _values(
+    what: str, signature: str, sizes: Any, arguments: Sequence[Any], guarded: dict[Place, Guarded]
+) -> list[Any]:
     """Return the arguments as memory that C reads; `TypeError` where it would read another type."""
     if len(signature) != len(arguments):
         raise TypeError(f"{what}: {len(arguments)} arguments, expected {len(signature)}")
     values = []
     for number, (kind, given) in enumerate(zip(signature, arguments, strict=True)):
         if kind == "p":
-            if given is not None and number not in guarded and given != 0:
+            guard = guarded.get((number, -1))
+            if given is not None and guard is None and given != 0:
                 raise TypeError(f"{what}: argument {number} is {given!r}, expected an array")
-            address = guarded[number].array.ctypes.data if number in guarded else 0
-            values.append(np.array([address], np.uint64))
+            values.append(np.array([guard.array.ctypes.data if guard else 0], np.uint64))
+            continue
+        if kind == "s":
+            values.append(
+                _struct(f"{what}: argument {number}", sizes[number], number, given, guarded)
+            )
             continue
         dtype = np.dtype(KINDS[kind])
         own = {int: "int32", float: "float32", bool: "int32"}.get(type(given))
@@ -181,18 +212,35 @@ def _values(what: str, signature: str, arguments: Sequence[Any], guarded: Any) -
     return values
 
 
-def _judge(what: str, failure: bytes | None, fault: int, guarded: dict[int, Guarded]) -> None:
+def _struct(
+    what: str, size: int, number: int, given: Any, guarded: dict[Place, Guarded]
+) -> np.ndarray[Any, Any]:
+    """Return a struct as memory that C reads; `TypeError` where C's has another size."""
+    if not isinstance(given, Struct) or 8 * len(given.words) != size:
+        is_given = f"{8 * len(given.words)} bytes" if isinstance(given, Struct) else repr(given)
+        raise TypeError(f"{what} is {is_given}, expected a Struct of {size} bytes")
+    own = {n: guard.array.ctypes.data for (place, n), guard in guarded.items() if place == number}
+    return given.written(own)
+
+
+def _judge(what: str, failure: bytes | None, fault: int, guarded: dict[Place, Guarded]) -> None:
     """Raise if the launch failed, or wrote beside an array."""
     if failure:
-        near = [(n, g, d) for n, g in guarded.items() if (d := g.distance(fault)) is not None]
+        near = [(*p, g, d) for p, g in guarded.items() if (d := g.distance(fault)) is not None]
         text = "".join(
-            f": byte {distance} of argument {n}, which is {g.array.dtype}{list(g.array.shape)}"
-            for n, g, distance in near[:1]
+            f": byte {distance} of argument {n}{_word(word)}, which is {g.array.dtype}"
+            f"{list(g.array.shape)}"
+            for n, word, g, distance in near[:1]
         )
         raise EmulationError(f"{what}: {failure.decode()}{text}")
-    for number, guard in guarded.items():
+    for (number, word), guard in guarded.items():
         if not guard.untouched():
-            raise EmulationError(f"{what}: it writes just before or after argument {number}")
+            place = f"{number}{_word(word)}"
+            raise EmulationError(f"{what}: it writes just before or after argument {place}")
+
+
+def _word(number: int) -> str:
+    return f", word {number}" if number >= 0 else ""
 
 
 class EmulatedLauncher:
@@ -211,6 +259,10 @@ class EmulatedLauncher:
     def capability(self, array: Any) -> tuple[int, int]:
         """Return what the GPU is said to be capable of."""
         return self.compute
+
+    def resources(self, array: Any) -> Resources:
+        """Return little, so that small cases are large enough for all there is."""
+        return Resources(multiprocessors=16, shared=64 * 1024)
 
     def address(self, array: Any) -> int:
         """Return 0: an emulated kernel gets a copy that is aligned as a GPU's memory is."""

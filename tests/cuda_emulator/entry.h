@@ -4,19 +4,26 @@
 
 namespace emulator {
 
-// p for a pointer, f d for floating point, i u l for integers (l has 8 bytes), ? for anything else
+// p for a pointer, f d for floating point, i u l for integers (l has 8 bytes), s for a struct of
+// words of 8 bytes, ? for anything else
 template <typename T> constexpr char kind() {
   if (std::is_pointer_v<T>) return 'p';
   if (std::is_same_v<T, float>) return 'f';
   if (std::is_same_v<T, double>) return 'd';
   if (std::is_integral_v<T> && sizeof(T) == 8) return 'l';
   if (std::is_integral_v<T> && sizeof(T) == 4) return std::is_signed_v<T> ? 'i' : 'u';
+  if (std::is_class_v<T> && sizeof(T) % 8 == 0) return 's';
   return '?';
 }
 
 template <typename... T> const char* signature(void (*)(T...)) {
   static const char text[] = {kind<T>()..., 0};
   return text;
+}
+
+template <typename... T> const unsigned* sizes(void (*)(T...)) {
+  static const unsigned bytes[] = {sizeof(T)..., 0};
+  return bytes;
 }
 
 template <typename... T, size_t... N>
@@ -32,6 +39,8 @@ template <typename... T> const char* start(void (*kernel)(T...), Launch* how, vo
 
 #define EXPORTED extern "C" __attribute__((visibility("default"))) const char*
 #define ENTRY(name)                                                        \
+  extern "C" __attribute__((visibility("default"))) const unsigned*        \
+  sizes_of_##name() { return emulator::sizes(name); }                      \
   EXPORTED signature_of_##name() { return emulator::signature(name); }     \
   EXPORTED run_##name(emulator::Launch* how, void** given) {               \
     return emulator::start(name, how, given);                              \

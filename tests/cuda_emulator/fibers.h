@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -29,14 +30,20 @@ namespace emulator {
 enum Schedule { FORWARD, REVERSE, SHUFFLED };
 enum State : unsigned char { READY, PAUSED, AT_BARRIER, AT_CLUSTER_BARRIER, IN_WARP, DONE };
 
+// The stacks of all fibers of the process: kernels, which are libraries of their own, run in turn, and
+// memory maps are too few for each to have its own.
+struct Stacks { unsigned char** of; uint64_t count; };
+
 struct Launch {  // as ctypes has it in emulate.py
   unsigned grid[3], block[3];
   uint64_t dynamic_bytes, schedule, seed, cooperative, cluster;
   uint64_t removed;  // the hash of the name that a mutant lacks; 0 for none
   uint64_t fault;    // out: the address that could not be accessed
+  Stacks* stacks;
 };
 
 constexpr size_t SLOT = 64, STACK = 128 * 1024, PAGE = 4096;
+constexpr size_t MOST = 256 * 1024;  // bytes of dynamic shared memory
 struct Slot { alignas(16) unsigned char bytes[SLOT]; };
 struct Copy { void* to; const void* from; int bytes; };
 
@@ -62,7 +69,7 @@ struct Block {
   std::vector<Fiber> fibers;
   std::vector<Slot> seen;  // what each lane gave to its warp's last operation
   std::vector<unsigned char> image;
-  unsigned char *dynamic = nullptr, *dynamic_end = nullptr;  // the end is that of open memory
+  unsigned char* dynamic = nullptr;
 };
 
 inline Launch launch_;
@@ -136,10 +143,22 @@ inline unsigned char* new_memory(size_t bytes) {
   return static_cast<unsigned char*>(memory);
 }
 
-inline unsigned char* new_stack() {  // its lowest page stays closed, and catches what overflows
-  unsigned char* memory = new_memory(STACK + PAGE);
-  mprotect(memory, PAGE, PROT_NONE);
-  return memory;
+inline unsigned char* stack(size_t number) {  // its lowest page is closed, and catches what overflows
+  Stacks& all = *launch_.stacks;
+  for (; all.count <= number; all.count++) {
+    if (!(all.count & (all.count + 1)))
+      all.of = static_cast<unsigned char**>(std::realloc(all.of, 2 * (all.count + 1) * sizeof *all.of));
+    unsigned char* memory = all.of[all.count] = new_memory(STACK + PAGE);
+    mprotect(memory, PAGE, PROT_NONE);
+  }
+  return all.of[number];
+}
+
+inline unsigned char* dynamic_memory(size_t slot) {  // its end, behind which a page is closed
+  static std::vector<unsigned char*> ends;
+  for (; ends.size() <= slot; mprotect(ends.back(), PAGE, PROT_NONE))
+    ends.push_back(new_memory(MOST + PAGE) + MOST);
+  return ends[slot];
 }
 
 // ------------------------------------------------------------------------------------- releasing
@@ -241,7 +260,8 @@ inline std::vector<size_t> order(size_t count) {
   return turn;
 }
 
-inline void prepare(Block& b, size_t number) {
+inline void prepare(size_t slot, size_t number) {
+  Block& b = resident[slot];
   const unsigned *g = launch_.grid, *size = launch_.block;
   b.index = {unsigned(number % g[0]), unsigned(number / g[0] % g[1]),
              unsigned(number / (size_t(g[0]) * g[1]))};
@@ -250,7 +270,7 @@ inline void prepare(Block& b, size_t number) {
   b.seen.resize(b.fibers.size() + 32);
   for (size_t i = 0; i < b.fibers.size(); i++) {
     Fiber& f = b.fibers[i];
-    if (!f.stack) f.stack = new_stack();
+    f.stack = stack(slot * b.fibers.size() + i);
     f.thread = {unsigned(i % size[0]), unsigned(i / size[0] % size[1]), unsigned(i / size[0] / size[1])};
     f.number = unsigned(i);
     f.block = &b;
@@ -261,23 +281,21 @@ inline void prepare(Block& b, size_t number) {
   const size_t bytes = __start_cuda_shared ? __stop_cuda_shared - __start_cuda_shared : 0;
   b.image.assign(bytes, 0xff);
   if (bytes) std::memset(__start_cuda_shared, 0xff, bytes);
-  constexpr size_t MOST = 256 * 1024;  // bytes of dynamic shared memory
   if (launch_.dynamic_bytes > MOST) fail("more dynamic shared memory than any GPU has");
-  if (!b.dynamic_end) {
-    b.dynamic_end = new_memory(MOST + PAGE) + MOST;
-    mprotect(b.dynamic_end, PAGE, PROT_NONE);
-  }
-  b.dynamic = b.dynamic_end - (launch_.dynamic_bytes + 127) / 128 * 128;
-  std::memset(b.dynamic, 0xff, b.dynamic_end - b.dynamic);
+  const size_t size_of_dynamic = (launch_.dynamic_bytes + 127) / 128 * 128;
+  b.dynamic = dynamic_memory(slot) - size_of_dynamic;
+  std::memset(b.dynamic, 0xff, size_of_dynamic);
 }
 
 // Give each thread of a block a turn; return whether any got further. Forward, all warps go step by
-// step; otherwise each goes as far as it can before the next: one may be far ahead of another.
+// step; otherwise each goes as far as it can before the next: one may be far ahead of another. Where
+// blocks wait for each other, some warps of the shuffled schedule have not moved when others' have.
 inline bool run_block(Block& b) {
   bool progress = false;
   const size_t count = b.fibers.size(), warps = (count + 31) / 32;
   for (size_t w : order(warps)) {
     const size_t first = 32 * w;
+    if (resident.size() > 1 && launch_.schedule == SHUFFLED && draw() % 2) continue;  // it falls behind
     const auto lanes = order(std::min<size_t>(32, count - first));
     do {
       for (size_t l : lanes) {
@@ -319,8 +337,10 @@ inline void run_grid() {
   const size_t together = launch_.cooperative ? count : launch_.cluster;
   if (count % launch_.cluster) fail("the grid is not a multiple of the cluster");
   resident.resize(together);
+  for (Block& b : resident)
+    for (Fiber& f : b.fibers) f.started = false;  // other kernels have used its stack
   for (size_t group : order(count / together)) {
-    for (size_t i = 0; i < together; i++) prepare(resident[i], group * together + i);
+    for (size_t i = 0; i < together; i++) prepare(i, group * together + i);
     run_resident();
   }
 }
@@ -348,9 +368,6 @@ inline const char* run(Launch* asked, std::function<void()> kernel) {
   sigaltstack(&stack, &stack_before);
   for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &action, &before[i]);
   if (!_setjmp(escape)) run_grid();
-  else
-    for (Block& b : resident)  // their fibers stopped in the middle of something
-      for (Fiber& f : b.fibers) f.started = false;
   for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &before[i], nullptr);
   sigaltstack(&stack_before, nullptr);
   asked->fault = launch_.fault;

@@ -44,6 +44,17 @@ __global__ void wide_load(const float* x, float* y, int by) {
   y[threadIdx.x] = four.x + four.w;
 }
 
+struct Two {
+  const float* from;
+  float* to[2];
+  long long size;
+};
+
+__global__ void to_both(const Two two, float factor) {
+  if (CHECK(two_inside, threadIdx.x < two.size))
+    for (int i = 0; i < 2; i++) two.to[i][threadIdx.x] = factor * two.from[threadIdx.x];
+}
+
 __global__ void warp_sums(const float* x, float* y, unsigned* votes) {
   float sum = x[threadIdx.x];
   for (int by = 16; by > 0; by /= 2) sum += __shfl_xor_sync(WHOLE_WARP, sum, by);

@@ -8,8 +8,14 @@ import pytest
 
 from tests.cuda_emulator import mutants
 from tests.cuda_emulator.build import library
-from tests.cuda_emulator.emulate import SCHEDULES, EmulationError, emulate, unavailable
-from tinymed.kernels.cuda import Variant
+from tests.cuda_emulator.emulate import (
+    SCHEDULES,
+    STACKS,
+    EmulationError,
+    emulate,
+    unavailable,
+)
+from tinymed.kernels.cuda import Struct, Variant
 
 if unavailable():
     pytest.skip(unavailable(), allow_module_level=True)
@@ -18,7 +24,7 @@ SOURCE = Path(__file__).parent / "samples.cu"
 ENTRIES = (
     *("turn_round", "never_written", "divergent", "some_come", "beyond", "beyond_shared"),
     *("wide_load", "warp_sums", "count_positive", "by_async_copy", "grid_sum", "neighbour"),
-    *("one_product", "matrices"),
+    *("one_product", "matrices", "to_both"),
 )
 # One build: shared memory, cooperation and clusters are settings of the launch.
 SAMPLES = Variant("samples", str(SOURCE), ENTRIES, threads=64)
@@ -174,6 +180,15 @@ def test_a_cooperative_grid_without_one_of_its_barriers(name: str) -> None:
     assert wrong >= (0 if name == "grid_arrival" else 1)
 
 
+def test_launches_of_any_size_use_the_same_stacks() -> None:
+    counts = set()
+    for blocks in (5, 2, 5, 3):
+        given = [draw(blocks * 64), nan(blocks), nan(blocks), np.zeros(1, np.uint32)]
+        emulate(TOGETHER, (blocks,), given, entry="grid_sum")
+        counts.add(STACKS.count)
+    assert len(counts) == 1
+
+
 def test_a_grid_barrier_in_an_ordinary_launch_is_a_deadlock() -> None:
     given = [draw(128), nan(2), nan(2), np.zeros(1, np.uint32)]
     with pytest.raises(EmulationError, match=r"deadlock: .* wait in a loop"):
@@ -263,7 +278,31 @@ def test_a_mutant_that_lives_is_reported(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_the_names_of_a_source_are_those_of_its_barriers_waits_and_checks() -> None:
     assert mutants.names(SAMPLES) == [
-        *("read_inside", "tile_loaded", "written_inside", "left", "right", "half", "copied"),
-        *("buffer_filled", "buffer_read", "zeroed", "added", "parts_written"),
+        *("read_inside", "tile_loaded", "written_inside", "left", "right", "half", "two_inside"),
+        *("copied", "buffer_filled", "buffer_read", "zeroed", "added", "parts_written"),
         *("all_have_written", "all_have_read", "grid_arrival", "grid_departure"),
     ]
+
+
+def test_arrays_in_a_struct_are_reached_and_guarded() -> None:
+    x, y, z = draw(40), nan(40), nan(40)
+    two = Struct((x, y, z, 40))
+    emulate(SAMPLES, (1,), [two, 2.0], entry="to_both")
+    assert np.array_equal(y, 2 * x)
+    assert np.array_equal(z, 2 * x)
+    with pytest.raises(EmulationError, match=r"of argument 0, word \d, which is float32\[40\]"):
+        emulate(SAMPLES, (1,), [two, 2.0], entry="to_both", removed="two_inside")
+
+
+def test_blocks_of_changing_sizes_run_on_the_same_stacks() -> None:
+    x, y, z = draw(40), nan(40), nan(40)
+    for _ in range(40):  # each time new ones would be more than Linux maps for a process
+        for threads in (64, 1024):
+            emulate(SAMPLES, (1,), [Struct((x, y, z, 40)), 2.0], entry="to_both", threads=threads)
+    assert np.array_equal(y, 2 * x)
+
+
+@pytest.mark.parametrize("given", [Struct((None, None, 40)), 3, None])
+def test_a_struct_of_another_size_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"argument 0 is .*, expected a Struct of 32 bytes"):
+        emulate(SAMPLES, (1,), [given, 2.0], entry="to_both")

@@ -74,6 +74,31 @@ def test_every_variant_has_figures_without_spills_for_each_of_its_architectures(
             assert not list(gate.objections(variant, architecture, found, entries))
 
 
+def test_the_record_has_a_line_for_each_variant_and_gpu() -> None:
+    text = gate.RECORD.read_text()
+    record = json.loads(text)
+    assert gate.written(record) == text
+    pairs = [(v, a) for v in variants() for a in v.architectures]
+    assert sum(line.startswith('  "sm_') for line in text.splitlines()) == len(pairs)
+
+
+def test_an_update_of_some_variants_leaves_the_others_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"other": {"sm_80": {"f": GOOD.as_json()}}}
+    known = {**other, "one/gone": {"sm_80": {}}}
+    monkeypatch.setattr(gate, "RECORD", tmp_path / "gate.json")
+    gate.RECORD.write_text(gate.written({"compiler": "1", "figures": known}))
+    monkeypatch.setattr(gate, "compiler", lambda: "1")
+    monkeypatch.setattr(gate, "variants", lambda: (replace(ONE, architectures=("sm_80",)),))
+    monkeypatch.setattr(gate, "measured", lambda variant, architecture: {"f": GOOD})
+    assert gate.main(["--only", "one"]) == 1  # one is not recorded, and one/gone is no more
+    assert gate.main(["--only", "one", "--update"]) == 0
+    assert gate.main(["--only", "one"]) == 0
+    expected = {**other, "one": {"sm_80": {"f": GOOD.as_json()}}}
+    assert json.loads(gate.RECORD.read_text())["figures"] == expected
+
+
 def test_products_have_the_instructions_that_their_tiles_say() -> None:
     record = json.loads(gate.RECORD.read_text())["figures"]
     for name, architectures in record.items():

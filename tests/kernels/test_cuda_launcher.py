@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinymed.kernels.cuda import LAUNCHER, Grid, Variant, blocks, launch
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant, blocks, launch
 from tinymed.kernels.cuda import cupy_launcher as cupy_module
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
+from tinymed.kernels.embedding import cuda as embedding
 from tinymed.kernels.matmul import cuda, cuda_tensor, ladder
+from tinymed.kernels.normalization import cuda as normalization
+from tinymed.kernels.optimizer import cuda as optimizer
+from tinymed.kernels.softmax import cuda as softmax
 
 PLAIN = Variant("plain", "matmul/tiles.cu", ("f", "g"))
 
@@ -25,12 +29,17 @@ class Fake:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.offset = 0
+        self.compute = 9, 0
+        self.has = Resources(132, 227 * 1024)
 
     def holds(self, array: Any) -> bool:
         return array.dtype != np.float16
 
     def capability(self, array: Any) -> tuple[int, int]:
-        return 9, 0
+        return self.compute
+
+    def resources(self, array: Any) -> Resources:
+        return self.has
 
     def address(self, array: Any) -> int:
         return self.offset
@@ -58,6 +67,17 @@ def test_arguments_become_what_c_reads(gpu: Fake) -> None:
     assert given[0] is x
     types = [np.uint64, np.int32, np.int32, np.float32, np.int64]
     assert [type(one) for one in given[1:]] == types
+
+
+def test_a_struct_is_memory_of_words_and_its_arrays_are_checked(gpu: Fake) -> None:
+    x = np.ones(3, np.float32)
+    struct = Struct((x, None, 7))
+    launch(PLAIN, Grid(1), struct)
+    assert gpu.asked[0][-1] == (struct,)
+    assert struct.arrays == (x,)
+    assert struct.written({0: 2**40}).view(np.int64).tolist() == [2**40, 0, 7]
+    with pytest.raises(ValueError, match=r"argument 0 is a numpy array \(2,\) that the GPU cannot"):
+        launch(PLAIN, Grid(1), Struct((np.ones(2, np.float16),)))
 
 
 def test_without_blocks_nothing_is_launched(gpu: Fake) -> None:
@@ -281,3 +301,100 @@ def test_out_of_memory_says_how_much_was_asked_for_and_how_much_is_free(
     words = r"float32 \(1024, 1048576\) is 4.00 GiB, and of the GPU's 16.0 GiB 2.00 are free; use"
     with pytest.raises(MemoryError, match=words):
         launcher.empty((1024, 2**20), np.dtype(np.float32), None)
+
+
+# -------------------------------------------------------------------------- what memory bounds
+
+
+@pytest.mark.parametrize(
+    ("shape", "entry", "grid", "threads"),
+    [
+        ((4096, 1000), "rows", 4096, 32),
+        ((4096, 1025), "rows", 4096, 64),
+        ((8, 50257), "rows", 8, 512),
+        ((65536, 4), "columns", 256, 256),
+    ],
+)
+def test_a_block_for_each_row_or_a_thread(
+    gpu: Fake, shape: Any, entry: str, grid: int, threads: int
+) -> None:
+    softmax.cross_entropy(ones(*shape), np.zeros(shape[0], np.int64))
+    _, name, asked, used, given = gpu.asked[0]
+    assert (name, tuple(asked), used) == (entry, (grid, 1, 1), threads)
+    assert bool(given[-1]) == (entry == "rows" and shape[1] % 4 == 0)
+
+
+def test_neighbouring_positions_are_read_together_where_they_begin_at_16_bytes(gpu: Fake) -> None:
+    softmax.softmax(ones(8, 4, 65536))
+    softmax.softmax(ones(8, 4, 65535))
+    gpu.offset = 4
+    softmax.softmax(ones(8, 4, 65536))
+    assert [(asked[2].x, bool(asked[4][-1])) for asked in gpu.asked] == [
+        (8 * 65536 // 1024, True), (8 * 65535 // 256 + 1, False), (8 * 65536 // 256, False)
+    ]  # fmt: skip
+
+
+def test_a_channel_of_a_batch_is_shared_by_blocks_and_merged(gpu: Fake) -> None:
+    normalization.batch_norm(ones(32, 64, 56, 56), None, None, 1e-5)
+    names = [(asked[1], tuple(asked[2])) for asked in gpu.asked]
+    assert names == [
+        ("channel_statistics", (64, 16, 1)),
+        ("merge_statistics", (1, 1, 1)),
+        ("every_affine", (32 * 64 * 56 * 56 // 1024, 1, 1)),
+    ]
+
+
+def test_a_group_of_a_sample_is_a_row(gpu: Fake) -> None:
+    normalization.group_norm(ones(8, 64, 3136), None, None, 8, 1e-5)
+    normalization.group_norm(ones(4096, 512, 1), None, None, 1, 1e-5)
+    assert [(asked[1], asked[2].x, asked[3]) for asked in gpu.asked] == [
+        ("rows", 64, 512), ("rows", 4096, 32)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "grid", "across"), [(128, 1024, 32), (33, 2048, 64), (1, 32, 1)])
+def test_threads_for_each_row_of_a_table(gpu: Fake, width: int, grid: int, across: int) -> None:
+    embedding.forward(ones(10, width), np.zeros(8192, np.int64))
+    _, _, asked, threads, given = gpu.asked[0]
+    assert (asked.x, threads, int(given[-2]), bool(given[-1])) == (
+        grid, 256, across, width % 4 == 0
+    )  # fmt: skip
+
+
+def test_64_arrays_in_a_launch_and_none_for_what_is_empty(gpu: Fake) -> None:
+    shapes = [(3, 5)] * 60 + [(0, 4)] * 10 + [(1025,)] * 9
+    param, grad = ([ones(*shape) for shape in shapes] for _ in range(2))
+    optimizer.sgd(param, grad, None, 0.1, 0.0, 0.0, False, True, 0.0)
+    assert [(asked[2].x, int(asked[4][1])) for asked in gpu.asked] == [(68, 64), (10, 5)]
+    words = gpu.asked[0][4][0].words
+    assert len(words) == 7 * optimizer.MOST
+    assert words[-optimizer.MOST :][58:] == (59, 60, 62, 64, 66, 68)
+
+
+def test_what_a_gpu_has_is_what_cupy_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = fake_cupy()
+    found = {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 232448}
+    cupy.cuda.Device = lambda index: types.SimpleNamespace(attributes=found)
+    monkeypatch.setattr(cupy_module, "place", lambda x: types.SimpleNamespace(index=0))
+    assert CuPyLauncher(cupy).resources(None) == Resources(132, 227 * 1024)
+
+
+def test_a_function_is_told_its_shared_memory_and_large_clusters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    told: list[Any] = []
+    cupy = fake_cupy()
+    cupy.RawModule = lambda **_: types.SimpleNamespace(
+        get_function=lambda entry: types.SimpleNamespace(kernel=types.SimpleNamespace(ptr=7))
+    )
+    cupy.cuda.driver = types.SimpleNamespace(funcSetAttribute=lambda *given: told.append(given))
+    monkeypatch.setattr(cupy_module, "_check_driver", lambda cupy: None)
+    monkeypatch.setattr(cupy_module, "cubin", lambda variant, target: tmp_path)
+    launcher = CuPyLauncher(cupy)
+    monkeypatch.setattr(launcher, "capability", lambda array: (9, 0))
+    x: Any = types.SimpleNamespace(device=types.SimpleNamespace(id=0))
+    for cluster, shared in ((1, 0), (8, 60_000), (16, 70_000), (16, 80_000)):
+        variant = Variant(f"v{cluster}", "matmul/tiles.cu", ("f",), shared=shared, cluster=cluster)
+        function = launcher._function(variant, "f", x)
+        assert getattr(function, "max_dynamic_shared_size_bytes", 0) == shared
+    assert told == [(7, 14, 1)] * 2

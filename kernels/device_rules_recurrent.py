@@ -1,0 +1,86 @@
+"""Which recurrent kernel runs on a GPU: by hidden size, batch, and what the GPU has.
+
+All weights in the shared memory of one cluster per 4 sequences, if they fit and all clusters run at
+once; in that of the whole GPU, if they fit and no block has more than two tiles of 32 sequences one
+after the other; else a product for each step, which many sequences keep busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinymed.kernels.rules import Rule, always
+
+__all__ = ["RECURRENT_RULES"]
+
+
+def one_float(*arguments: Any) -> bool:
+    """Return whether all arrays are float32, or all float64."""
+    dtypes = {argument.dtype.name for argument in arguments if hasattr(argument, "dtype")}
+    return len(dtypes) == 1 and dtypes.pop() in ("float32", "float64")
+
+
+def single(*arguments: Any) -> bool:
+    """Return whether all arrays are float32."""
+    return one_float(*arguments) and arguments[1].dtype.name == "float32"
+
+
+def plain_lstm_forward(*arguments: Any) -> bool:
+    """Return whether an LSTM has neither a projection nor peepholes, in float32."""
+    return arguments[7] is None is arguments[8] and single(*arguments)
+
+
+def plain_lstm_backward(*arguments: Any) -> bool:
+    """Return the same of the gradient's arguments."""
+    return arguments[6] is None is arguments[7] and single(*arguments)
+
+
+def reset_after_forward(*arguments: Any) -> bool:
+    """Return whether the reset gate of a GRU comes after U h, in float32."""
+    return bool(arguments[8]) and single(*arguments)
+
+
+def reset_after_backward(*arguments: Any) -> bool:
+    """Return the same of the gradient's arguments: there are candidates then."""
+    return arguments[3] is not None and single(*arguments)
+
+
+def pays(kind: str, weight_at: int, rows: int) -> Callable[..., bool]:
+    """Return whether a layer is to run by "grid" or "cluster": a function of its arguments.
+
+    ``weight_at`` is where weight_hh is among them, ``rows`` how many sums of a unit a product has.
+    """
+
+    def on_this_gpu(*arguments: Any) -> bool:
+        from tinymed.kernels.recurrent import resident
+
+        weight, batch = arguments[weight_at], len(arguments[1])
+        return resident.pays(kind, weight, batch, rows)
+
+    return on_this_gpu
+
+
+CLUSTER = "weights in a cluster's shared memory, the state sent from block to block"
+GRID = "weights in the whole GPU's shared memory, one launch for all steps"
+STEPS = Rule("cuda", one_float, always, "W x at once, then a product and a launch each step")
+
+
+def resident_rules(can: Callable[..., bool], weight_at: int, rows: int) -> tuple[Rule, ...]:
+    """Return the rules of a layer that can stay in shared memory."""
+    return (
+        Rule("cuda:cluster", can, pays("cluster", weight_at, rows), CLUSTER),
+        Rule("cuda:grid", can, pays("grid", weight_at, rows), GRID),
+        STEPS,
+    )
+
+
+RECURRENT_RULES: dict[str, tuple[Rule, ...]] = {
+    "recurrent.rnn_forward": (STEPS,),
+    "recurrent.rnn_backward": (STEPS,),
+    "recurrent.lstm_forward": resident_rules(plain_lstm_forward, 4, 4),
+    "recurrent.lstm_backward": resident_rules(plain_lstm_backward, 5, 1),
+    "recurrent.gru_forward": resident_rules(reset_after_forward, 3, 3),
+    "recurrent.gru_backward": resident_rules(reset_after_backward, 5, 1),
+    "recurrent.before": (Rule("cuda", one_float, always, "all steps at once"),),
+}

@@ -1,0 +1,88 @@
+"""The rules of what memory bounds on a GPU, a part of `device_rules`: one pass, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinymed.kernels.rules import Rule, alike, alike_floats, always, floats, rows
+
+__all__ = ["MEMORY_RULES"]
+
+
+def channels(x: Any, *others: Any) -> bool:
+    """Return whether (M, C, L) is float32 or float64, with channels and 2^31 positions at most."""
+    return floats(x) and x.shape[1] > 0 and x.size <= x.shape[1] << 31
+
+
+def channels_of_both(grad_output: Any, y: Any) -> bool:
+    """Return the same of the gradient's arguments, which are of one dtype and shape."""
+    return alike_floats(grad_output, y) and channels(y)
+
+
+def classes(logits: Any, target: Any) -> bool:
+    """Return whether the same is true of logits (M, C), and targets are int64."""
+    return channels(logits) and bool(target.dtype == "int64")
+
+
+def classes_grad(grad_output: Any, logits: Any, target: Any) -> bool:
+    """Return the same of the gradient's arguments."""
+    return classes(logits, target) and bool(grad_output.dtype == logits.dtype)
+
+
+def normalized(x: Any, *others: Any) -> bool:
+    """Return whether x is float32 or float64 with channels, and fewer than 2^31 elements."""
+    given = [one for one in others if hasattr(one, "dtype")]
+    return (
+        floats(x)
+        and x.shape[1] > 0
+        and x.size < 1 << 31
+        and all(one.dtype == x.dtype for one in given)
+    )
+
+
+def matrix_rows(weight: Any, ids: Any) -> bool:
+    """Return whether a table is a matrix in float32 or float64, and ids are int64."""
+    return weight.ndim == 2 and rows(weight, ids)
+
+
+IN_REGISTERS = "a row stays in registers: one read, one write; sums in one order"
+IN_PARTS = "a channel in parts that are merged in order"
+
+MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
+    **{
+        f"softmax.{name}": (Rule("cuda", can, always, IN_REGISTERS),)
+        for name, can in (
+            ("softmax", channels),
+            ("softmax_grad", channels_of_both),
+            ("log_softmax", channels),
+            ("log_softmax_grad", channels_of_both),
+            ("cross_entropy", classes),
+            ("cross_entropy_grad", classes_grad),
+            ("mean_cross_entropy", classes),
+            ("mean_cross_entropy_grad", classes_grad),
+        )
+    },
+    **{
+        f"arithmetic.{name}": (Rule("cuda", alike_floats, always, "16 bytes a thread"),)
+        for name in ("add", "multiply")
+    },
+    "embedding.forward": (Rule("cuda", matrix_rows, always, "16 bytes a thread"),),
+    **{
+        f"embedding.{name}": (Rule("cuda", rows, always, "sorted, then added in order"),)
+        for name in ("sum_rows", "grad_weight")
+    },
+    **{
+        f"normalization.{name}": (Rule("cuda", normalized, always, why),)
+        for name, why in (
+            ("batch_norm", IN_PARTS),
+            ("batch_norm_grad", IN_PARTS),
+            ("affine", "one pass"),
+            ("group_norm", IN_REGISTERS),
+            ("group_norm_grad", IN_REGISTERS),
+        )
+    },
+    **{
+        f"optimizer.{name}": (Rule("cuda", alike, always, "up to 64 arrays in one launch"),)
+        for name in ("sgd", "adam")
+    },
+}

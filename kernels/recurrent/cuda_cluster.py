@@ -1,0 +1,15 @@
+"""LSTM and GRU in one launch in clusters of blocks, each for some sequences, from sm_90.
+
+See resident.cu; `resident` chooses the blocks.
+"""
+
+from __future__ import annotations
+
+from tinymed.kernels.recurrent.resident import Resident, plan_of_clusters
+
+__all__ = ["gru_backward", "gru_forward", "lstm_backward", "lstm_forward"]
+
+LAYERS = Resident("cluster", plan_of_clusters)
+
+lstm_forward, lstm_backward = LAYERS.lstm_forward, LAYERS.lstm_backward
+gru_forward, gru_backward = LAYERS.gru_forward, LAYERS.gru_backward

@@ -1,0 +1,272 @@
+"""LSTM and GRU with all steps in one launch: how they are cut into blocks, and the launches.
+
+See resident.cu. `grid_plan` and `cluster_plan` are arithmetic on sizes and on what the GPU has;
+`cuda_grid` and `cuda_cluster` are the two as implementations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.cuda import (
+    ARCHITECTURES,
+    Grid,
+    Resources,
+    Variant,
+    blocks,
+    capability,
+    empty,
+    launch,
+    resources,
+)
+from tinymed.kernels.recurrent.cuda import first_rows, flat, input_product, own
+from tinymed.kernels.recurrent.reference import Ints
+
+__all__ = ["VARIANTS", "Plan", "Resident", "cluster_plan", "clusters_of", "grid_plan", "pays",
+           "shared_bytes"]  # fmt: skip
+
+WARPS, GROUP = 8, 4  # as resident.cu has them
+TILES = {False: (8, 32), True: (32, 4)}  # units and sequences of a tile: of a grid, of a cluster
+
+
+def _variant(cluster: int) -> Variant:
+    """Return the variant for clusters of so many blocks; 0 is the whole grid."""
+    least = {0: 75, 8: 90, 16: 90}[cluster]
+    numbers = {name: int(name.removeprefix("sm_")) for name in ARCHITECTURES}
+    return Variant(
+        name=f"recurrent/{f'cluster_{cluster}' if cluster else 'grid'}",
+        source="recurrent/resident.cu",
+        entries=("lstm_forward", "lstm_backward", "gru_forward", "gru_backward"),
+        defines=(("CLUSTER_BLOCKS", cluster),),
+        # clusters of more than 8 blocks are for the GPUs of data centres
+        architectures=tuple(
+            a for a, n in numbers.items() if n >= least and (cluster < 16 or n < 120)
+        ),
+        cooperative=not cluster,
+        cluster=cluster or 1,
+    )
+
+
+GRID, CLUSTERS = _variant(0), {blocks: _variant(blocks) for blocks in (8, 16)}
+VARIANTS = (GRID, *CLUSTERS.values())
+
+
+class Plan(NamedTuple):
+    """How a layer is launched."""
+
+    variant: Variant
+    grid: Grid
+    units: int  # of a block
+
+
+def shared_bytes(cluster: bool, depth: int, units: int, rows: int) -> int:
+    """Return the bytes of shared memory of a block: weights, parts of sums, a cluster's exchange.
+
+    A product has ``depth`` terms, and a unit has ``rows`` sums.
+    """
+    tile_units, tile_batch = TILES[cluster]
+    parts = WARPS * tile_batch * (tile_units * rows + 1)
+    return 4 * (depth * units * rows + parts + 2 * depth * GROUP * cluster)
+
+
+def grid_plan(size: int, batch: int, depth: int, rows: int, has: Resources) -> Plan | None:
+    """Return the plan for a cooperative grid, or None if the weights do not fit.
+
+    As few units a block as all multiprocessors can share, but a tile's at least; what
+    multiprocessors are left then share the batch.
+    """
+    tile_units, tile_batch = TILES[False]
+    units = max(tile_units, 2 * blocks(size, 2 * has.multiprocessors))
+    sharers = blocks(size, units)
+    slices = max(1, min(blocks(batch, tile_batch), has.multiprocessors // sharers))
+    needed = shared_bytes(False, depth, units, rows)
+    if needed > has.shared:
+        return None
+    return Plan(GRID.with_shared(needed), Grid(sharers * slices), units)
+
+
+def cluster_plan(
+    size: int, batch: int, depth: int, rows: int, has: Resources, largest: int
+) -> Plan | None:
+    """Return the plan for clusters of 8, or of 16 blocks, or None if the weights do not fit.
+
+    ``largest`` is how many the GPU allows. 16 are taken if 8 are too few for the weights; or if
+    they spare blocks a second tile of units, and all clusters run at once.
+    """
+    slices = blocks(batch, GROUP)
+    spared = size > 8 * TILES[True][0] and slices * 16 <= has.multiprocessors
+    for cluster in (16, 8) if spared else (8, 16):
+        units = blocks(size, cluster)
+        needed = shared_bytes(True, depth, units, rows)
+        if cluster <= largest and needed <= has.shared:
+            return Plan(CLUSTERS[cluster].with_shared(needed), Grid(slices * cluster), units)
+    return None
+
+
+def clusters_of(array: Array) -> int:
+    """Return how many blocks a cluster may have on the GPU of ``array``; 0 if there are none."""
+    major = capability(array)[0]
+    return 0 if major < 9 else 16 if major < 12 else 8
+
+
+Planner = Callable[[Array, int, int, int, int], Plan | None]
+
+
+def plan_of_grid(array: Array, size: int, batch: int, depth: int, rows: int) -> Plan | None:
+    """Return `grid_plan` on the GPU of ``array``."""
+    return grid_plan(size, batch, depth, rows, resources(array))
+
+
+def plan_of_clusters(array: Array, size: int, batch: int, depth: int, rows: int) -> Plan | None:
+    """Return `cluster_plan` on the GPU of ``array``."""
+    return cluster_plan(size, batch, depth, rows, resources(array), clusters_of(array))
+
+
+def pays(kind: str, weight: Array, batch: int, rows: int) -> bool:
+    """Return whether a layer is to run in one launch, in "grid" or "cluster", on its GPU.
+
+    If it fits, and either all clusters run at once, or no block of the grid has more than two tiles
+    of the batch one after the other. ``weight`` is U, ``rows`` how many sums of a unit a product
+    has.
+    """
+    (width, size), on_clusters = weight.shape, kind == "cluster"
+    plan = (plan_of_clusters if on_clusters else plan_of_grid)(
+        weight, size, batch, width if rows == 1 else size, rows
+    )
+    if plan is None:
+        return False
+    if on_clusters:
+        return plan.grid.x <= resources(weight).multiprocessors
+    slices = plan.grid.x // blocks(size, plan.units)
+    return batch <= 2 * TILES[False][1] * slices
+
+
+@dataclass(frozen=True)
+class Resident:
+    """The layers whose weights stay in shared memory, as a planner cuts them into blocks.
+
+    Parameters
+    ----------
+    name : str
+        As errors name it.
+    plan : function
+        Of an array on the GPU, hidden size, batch, terms and sums of a unit: a `Plan`, or None.
+    """
+
+    name: str
+    plan: Planner
+
+    def _run(
+        self, entry: str, weight: Array, sizes: Ints, reverse: bool, batch: int, rows: int,
+        *arguments: Array | None,
+    ) -> None:  # fmt: skip
+        """Launch all steps; ``rows`` is how many sums of a unit a product has."""
+        sizes = tuple(n for n in sizes if n)  # those at the end have no rows
+        (width, size), xp = weight.shape, array_module(weight)
+        depth = width if rows == 1 else size
+        plan = self.plan(weight, size, batch, depth, rows)
+        if plan is None:
+            has, (major, minor) = resources(weight), capability(weight)
+            raise ValueError(
+                f"recurrent.{entry}: weight_hh {weight.shape} for a batch of {batch} is not for "
+                f"cuda:{self.name} on this GPU, expected what fits into {has.shared} bytes of "
+                f"shared memory on each of {has.multiprocessors} multiprocessors of "
+                f"sm_{major}{minor}; use 'cuda', which takes any size"
+            )
+        exchanged = counter = None
+        if plan.variant.cooperative:
+            columns = blocks(batch, TILES[False][1]) * TILES[False][1]
+            exchanged = empty((2, depth, columns), weight.dtype, weight)
+            counter = xp.zeros(1, np.uint32)
+        if sizes:
+            launch(
+                plan.variant, plan.grid, first_rows(sizes, weight), len(sizes), batch, size,
+                plan.units, reverse, exchanged, counter, *flat(weight), *arguments, entry=entry,
+            )  # fmt: skip
+
+    def lstm_forward(
+        self,
+        x: Array,
+        h0: Array,
+        c0: Array,
+        weight_ih: Array,
+        weight_hh: Array,
+        bias_ih: Array | None,
+        bias_hh: Array | None,
+        weight_hr: None,
+        peepholes: None,
+        sizes: Ints,
+        reverse: bool,
+        training: bool,
+    ) -> tuple[Array, Array, Array, Array | None, Array | None]:
+        """c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), without projection and peepholes."""
+        gates, h, c = input_product(x, weight_ih, bias_ih, bias_hh), own(h0), own(c0)
+        output = empty((len(x), h.shape[1]), x.dtype, x)
+        cells = empty(output.shape, x.dtype, x) if training else None
+        self._run("lstm_forward", weight_hh, sizes, reverse, len(h), 4, *flat(h0), gates, h, c,
+                  output, cells)  # fmt: skip
+        return output, h, c, gates if training else None, cells
+
+    def lstm_backward(
+        self,
+        grad_output: Array | None,
+        grad_h: Array,
+        grad_c: Array,
+        gates: Array,
+        cells: Array,
+        weight_hh: Array,
+        weight_hr: None,
+        peepholes: None,
+        sizes: Ints,
+        reverse: bool,
+    ) -> tuple[Array, None, Array, Array]:
+        """Each line of `lstm_forward`, the last first."""
+        grad_sums, dh, dc = empty(gates.shape, gates.dtype, gates), own(grad_h), own(grad_c)
+        self._run("lstm_backward", weight_hh, sizes, reverse, len(dh), 1,
+                  *flat(gates, cells, grad_output), dh, dc, grad_sums)  # fmt: skip
+        return grad_sums, None, dh, dc
+
+    def gru_forward(
+        self,
+        x: Array,
+        h0: Array,
+        weight_ih: Array,
+        weight_hh: Array,
+        bias_ih: Array | None,
+        bias_hh: Array | None,
+        sizes: Ints,
+        reverse: bool,
+        reset_after: bool,
+        training: bool,
+    ) -> tuple[Array, Array, Array | None, Array | None]:
+        """h_t = (1 - z) n + z h_{t-1}, the reset gate of n after the product with U."""
+        gates, h = input_product(x, weight_ih, bias_ih), own(h0)
+        output = empty((len(x), h.shape[1]), x.dtype, x)
+        candidates = empty(output.shape, x.dtype, x) if training else None
+        self._run("gru_forward", weight_hh, sizes, reverse, len(h), 3, *flat(h0), gates,
+                  *flat(bias_hh), h, output, candidates)  # fmt: skip
+        return output, h, gates if training else None, candidates
+
+    def gru_backward(
+        self,
+        grad_output: Array | None,
+        grad_h: Array,
+        gates: Array,
+        candidates: Array,
+        before: Array,
+        weight_hh: Array,
+        sizes: Ints,
+        reverse: bool,
+    ) -> tuple[Array, Array, Array]:
+        """Each line of `gru_forward`, the last first."""
+        grad_sums, dh = empty(gates.shape, gates.dtype, gates), own(grad_h)
+        of_state = empty(gates.shape, gates.dtype, gates)
+        self._run("gru_backward", weight_hh, sizes, reverse, len(dh), 1,
+                  *flat(gates, candidates, before, grad_output), dh, grad_sums,
+                  of_state)  # fmt: skip
+        return grad_sums, of_state, dh

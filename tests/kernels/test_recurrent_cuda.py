@@ -1,0 +1,234 @@
+"""How recurrent layers are cut into blocks, and which way is chosen, on GPUs that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cuda_emulator.emulate import EmulatedLauncher
+from tinymed.kernels import KERNELS
+from tinymed.kernels.cuda import LAUNCHER, Resources
+from tinymed.kernels.recurrent import cuda, cuda_cluster, cuda_grid
+from tinymed.kernels.recurrent.resident import VARIANTS, cluster_plan, grid_plan, shared_bytes
+
+H100 = Resources(multiprocessors=132, shared=227 * 1024)
+A100 = Resources(multiprocessors=108, shared=163 * 1024)
+T4 = Resources(multiprocessors=40, shared=64 * 1024)
+RTX = Resources(multiprocessors=170, shared=99 * 1024)
+
+
+class Recorded(EmulatedLauncher):
+    """A GPU that writes down what it is asked, and does nothing."""
+
+    def __init__(self, compute: tuple[int, int], has: Resources) -> None:
+        super().__init__(capability=compute)
+        self.has = has
+        self.asked: list[Any] = []
+
+    def resources(self, array: Any) -> Resources:
+        return self.has
+
+    def run(self, *asked: Any) -> None:
+        self.asked.append(asked)
+
+
+@contextmanager
+def gpu(compute: tuple[int, int] = (9, 0), has: Resources = H100) -> Iterator[Recorded]:
+    launcher = Recorded(compute, has)
+    token = LAUNCHER.set(launcher)
+    try:
+        yield launcher
+    finally:
+        LAUNCHER.reset(token)
+
+
+def ones(*shape: int, dtype: Any = np.float32) -> Any:
+    return np.ones(shape, dtype)
+
+
+def lstm(size: int, batch: int, steps: int = 2, dtype: Any = np.float32) -> tuple[Any, ...]:
+    """Return the arguments of an LSTM's forward; its memory is not touched."""
+    weight = np.broadcast_to(dtype(1), (4 * size, size))
+    state = ones(batch, size, dtype=dtype)
+    x, weight_ih = ones(steps * batch, 3, dtype=dtype), ones(4 * size, 3, dtype=dtype)
+    absent = None, None, None, None  # biases, projection, peepholes
+    return x, state, state, weight_ih, weight, *absent, (batch,) * steps, False, True
+
+
+def lstm_back(size: int, batch: int) -> tuple[Any, ...]:
+    weight, state = np.broadcast_to(np.float32(1), (4 * size, size)), ones(batch, size)
+    return None, state, state, ones(batch, 4 * size), state, weight, None, None, (batch,), False
+
+
+def chosen(kernel: str, given: tuple[Any, ...]) -> str:
+    """Return the first implementation that can and pays, as on a GPU."""
+    rules = KERNELS[kernel].candidates(on_host=False)
+    return next(r.implementation for r in rules if r.can(*given) and r.pays(*given))
+
+
+# --------------------------------------------------------------------------------- which is chosen
+
+
+@pytest.mark.parametrize(
+    ("compute", "has", "size", "batch", "way"),
+    [
+        ((9, 0), H100, 64, 32, "cuda:cluster"),
+        ((9, 0), H100, 448, 32, "cuda:cluster"),
+        ((9, 0), H100, 449, 32, "cuda:grid"),
+        ((9, 0), H100, 448, 36, "cuda:grid"),  # 9 clusters of 16 do not run at once
+        ((9, 0), H100, 1241, 32, "cuda:grid"),
+        ((9, 0), H100, 1242, 32, "cuda"),
+        ((9, 0), H100, 1024, 64, "cuda:grid"),
+        ((9, 0), H100, 1024, 65, "cuda"),
+        ((9, 0), H100, 256, 64, "cuda:cluster"),
+        ((9, 0), H100, 256, 256, "cuda:grid"),
+        ((9, 0), H100, 256, 257, "cuda"),
+        ((8, 0), A100, 64, 32, "cuda:grid"),
+        ((8, 0), A100, 864, 32, "cuda:grid"),
+        ((8, 0), A100, 865, 32, "cuda"),
+        ((7, 5), T4, 248, 8, "cuda:grid"),
+        ((7, 5), T4, 249, 8, "cuda"),
+        ((12, 0), RTX, 196, 32, "cuda:cluster"),
+        ((12, 0), RTX, 197, 32, "cuda:grid"),
+    ],
+)
+def test_the_way_of_an_lstm_by_size_and_gpu(
+    compute: Any, has: Resources, size: int, batch: int, way: str
+) -> None:
+    with gpu(compute, has):
+        assert chosen("recurrent.lstm_forward", lstm(size, batch)) == way
+
+
+def test_the_way_back_has_limits_of_its_own() -> None:
+    with gpu():
+        found = [
+            chosen("recurrent.lstm_backward", lstm_back(h, 32)) for h in (416, 417, 1320, 1321)
+        ]
+    assert found == ["cuda:cluster", "cuda:grid", "cuda:grid", "cuda"]
+
+
+def test_what_is_not_plain_float32_goes_step_by_step() -> None:
+    with gpu():
+        assert chosen("recurrent.lstm_forward", lstm(64, 8, dtype=np.float64)) == "cuda"
+        given = list(lstm(64, 8))
+        given[8] = ones(3, 64)  # peepholes
+        assert chosen("recurrent.lstm_forward", tuple(given)) == "cuda"
+        weights = ones(12, 3), ones(12, 4), None, None
+        for after, way in ((True, "cuda:cluster"), (False, "cuda")):
+            gru = ones(2, 3), ones(2, 4), *weights, (2,), False, after, True
+            assert chosen("recurrent.gru_forward", gru) == way
+
+
+def test_mixed_dtypes_are_the_references() -> None:
+    given = list(lstm(4, 2))
+    given[1] = given[1].astype(np.float64)
+    assert chosen("recurrent.lstm_forward", tuple(given)) == "reference"
+
+
+# ------------------------------------------------------------------------------------------- plans
+
+
+def test_a_grid_shares_out_units_then_the_batch() -> None:
+    plan = grid_plan(1024, 32, 1024, 4, H100)
+    assert plan is not None
+    assert (plan.units, plan.grid.x) == (8, 128)
+    assert plan.variant.cooperative
+    plan = grid_plan(256, 128, 256, 4, H100)
+    assert plan is not None
+    assert (plan.units, plan.grid.x) == (8, 32 * 4)  # 4 slices of 32 sequences
+    plan = grid_plan(1100, 1, 1100, 4, H100)
+    assert plan is not None
+    assert (plan.units, plan.grid.x) == (10, 110)  # 9 would do, but lanes have 2 units each
+
+
+@pytest.mark.parametrize("has", [H100, A100, T4, RTX])
+@pytest.mark.parametrize("size", [1, 17, 200, 1000])
+def test_plans_fit_on_the_gpu_and_have_every_unit(has: Resources, size: int) -> None:
+    for rows, depth in ((4, size), (3, size), (1, 4 * size)):
+        grid = grid_plan(size, 300, depth, rows, has)
+        if grid is not None:
+            sharers = -(-size // grid.units)
+            assert grid.grid.x % sharers == 0
+            assert grid.grid.x <= has.multiprocessors
+            assert grid.variant.shared == shared_bytes(False, depth, grid.units, rows) <= has.shared
+        cluster = cluster_plan(size, 300, depth, rows, has, 16)
+        if cluster is not None:
+            assert cluster.units * cluster.variant.cluster >= size
+            assert cluster.grid.x == 75 * cluster.variant.cluster
+            assert cluster.variant.shared <= has.shared
+
+
+def test_clusters_of_16_where_8_are_too_few() -> None:
+    for size, batch, blocks in ((256, 4, 8), (300, 4, 16), (300, 40, 8), (400, 40, 16)):
+        plan = cluster_plan(size, batch, size, 4, H100, 16)
+        assert plan is not None
+        assert plan.variant.cluster == blocks
+    assert cluster_plan(400, 4, 400, 4, H100, 8) is None
+    assert cluster_plan(4, 4, 4, 4, A100, 0) is None
+
+
+def test_shared_memory_of_a_block() -> None:
+    assert shared_bytes(False, 1024, 8, 4) == 4 * (1024 * 8 * 4 + 8 * 32 * 33)
+    assert shared_bytes(True, 448, 28, 4) == 4 * (448 * 28 * 4 + 8 * 4 * 129 + 2 * 448 * 4)
+
+
+# ---------------------------------------------------------------------------------------- launches
+
+
+def test_all_steps_are_one_launch() -> None:
+    with gpu() as one:
+        cuda_grid.lstm_forward(*lstm(512, 8, steps=50))
+        cuda_cluster.lstm_forward(*lstm(64, 8, steps=50))
+    ran = [(asked[0].name, asked[1], asked[2].x) for asked in one.asked]
+    assert [r for r in ran if r[0].startswith("recurrent")] == [
+        ("recurrent/grid", "lstm_forward", 64),
+        ("recurrent/cluster_8", "lstm_forward", 16),
+    ]
+    given = one.asked[1][4]
+    assert given[0].tolist() == list(range(0, 401, 8))
+    assert [int(n) for n in given[1:6]] == [50, 8, 512, 8, 0]
+    assert given[6].shape == (2, 512, 32)
+    assert given[7].tolist() == [0]
+
+
+def test_without_steps_nothing_is_launched() -> None:
+    with gpu() as one:
+        output, h, *_ = cuda_grid.lstm_forward(*lstm(8, 3, steps=0))
+    assert (output.shape, h.tolist(), one.asked) == ((0, 8), ones(3, 8).tolist(), [])
+
+
+def test_step_by_step_each_is_a_product_and_a_launch() -> None:
+    with gpu() as one:
+        cuda.lstm_forward(*lstm(512, 8, steps=3))
+    names = [asked[0].name.partition("/")[0] for asked in one.asked]
+    assert names == ["matmul", *["matmul", "recurrent"] * 3]
+    variant, entry, grid, threads, _ = one.asked[-1]
+    assert (entry, grid.x, threads) == ("lstm_forward", 8 * 512 // 256, variant.threads)
+
+
+@pytest.mark.parametrize(
+    ("layers", "compute", "has", "words"),
+    [
+        (
+            cuda_grid,
+            (9, 0),
+            H100,
+            r"\(8192, 2048\) .* cuda:grid .* 232448 bytes .* 132 mul.*'cuda'",
+        ),
+        (cuda_cluster, (8, 0), A100, r"cuda:cluster on this GPU, .* of sm_80; use 'cuda'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_where_it_is_asked_for(
+    layers: Any, compute: Any, has: Resources, words: str
+) -> None:
+    with gpu(compute, has), pytest.raises(ValueError, match=words):
+        layers.lstm_forward(*lstm(2048, 2, steps=1))
+
+
+def test_the_same_machine_code_with_more_shared_memory_is_the_same_variant() -> None:
+    assert VARIANTS[0].with_shared(1000) == VARIANTS[0]
+    assert VARIANTS[0].with_shared(1000).shared == 1000
