@@ -18,8 +18,17 @@ import numpy as np
 from tinymed.kernels.arrays import Array, is_array
 from tinymed.kernels.cuda.variant import Grid, Variant
 
-__all__ = ["LAUNCHER", "Launcher", "Resources", "Struct", "address", "capability", "empty", "launch",
-           "resources"]  # fmt: skip
+__all__ = [
+    "LAUNCHER",
+    "Launcher",
+    "Resources",
+    "Struct",
+    "address",
+    "capability",
+    "empty",
+    "launch",
+    "resources",
+]
 
 LARGEST_GRID = Grid(2**31 - 1, 2**16 - 1, 2**16 - 1)
 INT = range(-(2**31), 2**31)
