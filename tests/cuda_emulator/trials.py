@@ -27,7 +27,7 @@ except ImportError:  # those trials are then left out, and their test says so
 # fewer than float32, of which a product loses half a bit of two; the factor of all bounds is 16.
 ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512}
 BFLOAT16_BOUND = 2.0**-8  # of a result that is rounded to 8 bits
-LARGEST = 1 << 16  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
+LARGEST = 5 << 15  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
 
 
 class Trial(NamedTuple):
