@@ -88,7 +88,7 @@ PROOFS = [
     for kind, harsh in (("", False), (", NaN", True))
 ]
 PROOFS += [
-    Case(f"optimizer.{rule}", "70 arrays", network([(5,)] * 70, *arguments), terms=4)
+    Case(f"optimizer.{rule}", "70 arrays", network([(9,)] * 70, *arguments), terms=4)
     for rule, name, arguments in RULES
     if (rule, name) in (("sgd", "nesterov"), ("adam", "amsgrad"))
 ]
