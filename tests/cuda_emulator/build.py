@@ -32,13 +32,20 @@ FLAGS = (
     *("-ftrivial-auto-var-init=pattern", "-Wno-unknown-pragmas", "-Wno-attributes"),
 )
 
+OLDEST = 12  # of g++, that knows all of these
+
 
 @cache
 def unavailable() -> str:
     """Return why kernels cannot be emulated here, or nothing."""
     if sys.platform != "linux":
         return "the emulator needs Linux"
-    return "" if shutil.which("g++") else "the emulator needs a C++ compiler: g++"
+    if not shutil.which("g++"):
+        return "the emulator needs a C++ compiler: g++"
+    version = subprocess.run(["g++", "-dumpversion"], capture_output=True, text=True, check=True)
+    found = version.stdout.strip()
+    old = int(found.split(".")[0]) < OLDEST
+    return f"the emulator needs g++ {OLDEST} or later, found {found}" if old else ""
 
 
 @cache

@@ -1,12 +1,13 @@
 """The emulator finds what it is there for: each kind of mistake, planted in a small kernel."""
 
+import types
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cuda_emulator import mutants
+from tests.cuda_emulator import build, mutants
 from tests.cuda_emulator.build import library
 from tests.cuda_emulator.emulate import (
     SCHEDULES,
@@ -306,3 +307,12 @@ def test_blocks_of_changing_sizes_run_on_the_same_stacks() -> None:
 def test_a_struct_of_another_size_is_refused(given: Any) -> None:
     with pytest.raises(TypeError, match=r"argument 0 is .*, expected a Struct of 32 bytes"):
         emulate(SAMPLES, (1,), [given, 2.0], entry="to_both")
+
+
+@pytest.mark.parametrize(("version", "says"), [("11.4.0", "12 or later, found 11.4.0"), ("12", "")])
+def test_an_old_compiler_is_told(monkeypatch, version: str, says: str) -> None:
+    told = types.SimpleNamespace(stdout=f"{version}\n")
+    monkeypatch.setattr(build.subprocess, "run", lambda *given, **how: told)
+    found = build.unavailable.__wrapped__()
+    assert found.endswith(says)
+    assert bool(found) == bool(says)
