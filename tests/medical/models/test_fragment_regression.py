@@ -1,6 +1,7 @@
 """Fragments of molecules: counted by hand, weights beside those of scikit-learn."""
 
 import math
+import sys
 from collections import Counter
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tinymed as tm
 from tinymed.medical.models import MoleculeNetwork
 from tinymed.medical.models.fragment_regression import FragmentRegression
+from tinymed.medical.models.sparse_linear import SparseLinear
 from tinymed.medical.molecules import parse_smiles
 from tinymed.medical.molecules.encoding import SURROUNDINGS, SYMBOLS, EncodedMolecule
 from tinymed.medical.tasks.drug import TOXICITY, measure_rarity, synthetic
@@ -103,3 +105,14 @@ def test_both_views_are_there_and_only_the_deep_one_learns_by_gradient():
     assert {name for name in network.state_dict() if name.startswith("wide")} == {
         "wide.rarity", "wide.weight", "wide.bias",
     }  # fmt: skip
+
+
+def test_without_scipy_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
+    with pytest.raises(ImportError, match=r"pip install tinymed\[medical\]"):
+        fit_view(FragmentRegression(4, 8, 1), [], np.zeros((0, 1)), "squared", 1.0)
+
+
+def test_a_view_without_features_is_refused():
+    with pytest.raises(NotImplementedError):
+        SparseLinear(3, 1)(tm.ones(1, 2))

@@ -17,6 +17,7 @@ from tinymed.medical.sequences import (
 )
 from tinymed.medical.tasks.dna import PEPTIDES, SPLICE, composition, hide_letters
 
+pytest.importorskip("scipy", reason="splice junctions need the extra `medical`")
 REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "splice_dna.csv"
 MAKE = {
     "splice": synthesise_junctions,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 from typing import Any
 
 import tinymed as tm
@@ -39,9 +38,9 @@ class SparseLinear(nn.Module):
         self.register_buffer("weight", tm.zeros(rows, outputs))
         self.register_buffer("bias", tm.zeros(outputs))
 
-    @abc.abstractmethod
     def features(self, x: Any) -> tuple[Any, Any]:
         """Return the rows of features and the share of each, (N, M) both; share 0 for none."""
+        raise NotImplementedError
 
     def forward(self, x: Any) -> Any:
         """Return (N, outputs)."""

@@ -128,7 +128,8 @@ class MoleculeTask(CrossValidatedTask):
         train = splits["train"]
         targets = self.learned(_targets(train).astype(np.float64))
         batches = self.spelled(train, 256)
-        measure_rarity(network.wide, batches, len(train))
+        if not network.wide.counted:
+            measure_rarity(network.wide, batches, len(train))
         fit_view(network.wide, batches, targets, self.wide_loss, self.penalty)
         return super().learn(network, splits, about, options, out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -37,10 +38,7 @@ def sparse_regression(x: Any, targets: Array, loss: Loss, penalty: float) -> Arr
     ImportError
         SciPy is not installed.
     """
-    try:
-        from scipy.optimize import minimize
-    except ImportError as error:
-        raise ImportError("regression needs SciPy: pip install tinymed[medical]") from error
+    minimize = _scipy("optimize").minimize
     known = np.isfinite(targets)
     y = np.where(known, targets, 0.0)
     shape = (x.shape[1] + 1, targets.shape[1])
@@ -74,17 +72,29 @@ def mean_of(scores: Array, loss: Loss) -> Array:
 def fit_view(
     view: SparseLinear, batches: Iterable[Any], targets: Array, loss: Loss, penalty: float
 ) -> None:
-    """Set the weights of a view to those that fit inputs, in batches ``(x, ...)``, to targets."""
-    from scipy.sparse import csr_array, vstack
+    """Set the weights of a view to those that fit inputs, in batches ``(x, ...)``, to targets.
 
+    The other arguments, and what is raised, are those of `sparse_regression`.
+    """
+    sparse = _scipy("sparse")
     blocks = []
     for x, *_ in batches:
         rows, shares = (found.numpy() for found in view.features(x))
         there = shares != 0
         places = (np.nonzero(there)[0], rows[there])
-        blocks.append(csr_array((shares[there], places), shape=(len(rows), len(view.weight))))
-    weights = sparse_regression(vstack(blocks).tocsr(), targets, loss, penalty)
+        blocks.append(
+            sparse.csr_array((shares[there], places), shape=(len(rows), len(view.weight)))
+        )
+    weights = sparse_regression(sparse.vstack(blocks).tocsr(), targets, loss, penalty)
     view.weight.data[...], view.bias.data[...] = weights[:-1], weights[-1]
+
+
+def _scipy(name: str) -> Any:
+    """Return a part of SciPy, which is loaded where it is needed."""
+    try:
+        return importlib.import_module(f"scipy.{name}")
+    except ImportError as error:
+        raise ImportError("regression needs SciPy: pip install tinymed[medical]") from error
 
 
 def _losses(scores: Array, y: Array, known: Array, loss: Loss) -> Any:
