@@ -1,52 +1,13 @@
-"""Which implementation runs on a GPU: the table of `rules.py` for arrays that live there.
-
-The rules of a kernel are tried in order; the reference, on CuPy, is the last without being listed.
-What changes the numbers (tensor cores) or is there to be read (the ladder) never pays: it runs
-where it is asked for by name.
-"""
+"""The rules of what looks through windows on a GPU: convolution and pooling."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from tinymed.kernels.device_rules_recurrent import RECURRENT_RULES
-from tinymed.kernels.memory_rules import MEMORY_RULES
 from tinymed.kernels.rules import Rule, always, floats, never
 
-__all__ = ["DEVICE_RULES"]
-
-
-def float_operands(a: Any, b: Any, *others: Any) -> bool:
-    """Return whether both are matrices, or batches of them, in float32, or float64."""
-    return a.dtype == b.dtype and floats(a) and min(a.ndim, b.ndim) >= 2
-
-
-def float_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
-    """Return the same of a layer's arguments, its bias included."""
-    return float_operands(x, weight) and (bias is None or bias.dtype == x.dtype)
-
-
-def tensor_operands(a: Any, b: Any, *others: Any) -> bool:
-    """Return whether both are float32, rounded to TF32 on the way, or bfloat16."""
-    return (
-        a.dtype == b.dtype and a.dtype.name in ("float32", "bfloat16") and min(a.ndim, b.ndim) >= 2
-    )
-
-
-def tensor_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
-    """Return the same of a layer's arguments; the bias is float32."""
-    return tensor_operands(x, weight) and (bias is None or bias.dtype == "float32")
-
-
-def two_matrices(a: Any, b: Any) -> bool:
-    """Return whether both are matrices in float32."""
-    return a.ndim == b.ndim == 2 and a.dtype.char == b.dtype.char == "f"
-
-
-def in_fours(a: Any, b: Any) -> bool:
-    """Return whether both are matrices in float32 with rows of whole packs of 4."""
-    return two_matrices(a, b) and a.shape[1] % 4 == b.shape[1] % 4 == 0
+__all__ = ["WINDOW_RULES"]
 
 
 def float_windows(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
@@ -113,24 +74,19 @@ def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:
     return float_pools(x, *settings) and winner.dtype in ("uint8", "int32")
 
 
-ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
-STEP = "a step of the course in kernels/matmul/ladder/"
-
-STEP_OF_CONV = "a step of the course in kernels/conv/ladder/"
+STEP = "a step of the course in kernels/conv/ladder/"
 IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
 FEW = "4 channels of results in a group at most: no tile of which most would be empty"
 ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
 POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)
 POOLS_OF_WINNERS = (Rule("cuda", float_pools_of_winners, always, ONE_THREAD),)
 
-DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
-    **MEMORY_RULES,
-    **RECURRENT_RULES,
+WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (
         Rule("cuda:depthwise", few_results, always, FEW),
         Rule("cuda", float_windows, always, IMPLICIT),
         *(
-            Rule(f"cuda:{step}", plain_windows, never, STEP_OF_CONV)
+            Rule(f"cuda:{step}", plain_windows, never, STEP)
             for step in ("naive", "shared", "register_tiles")
         ),
     ),
@@ -142,22 +98,9 @@ DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
         Rule("cuda:depthwise", few_products, many_weights, FEW),
         Rule("cuda", float_windows_of_weight, always, IMPLICIT),
     ),
-    "matmul.product": (
-        Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
-        Rule("cuda:tensor", tensor_operands, never, ROUNDED),
-        *(
-            Rule(f"cuda:{step}", two_matrices, never, STEP)
-            for step in ("naive", "coalesced", "shared", "register_tiles", "tensor_cores")
-        ),
-        Rule("cuda:vectorised", in_fours, never, STEP),
-    ),
     "pooling.max_forward": POOLS,
     "pooling.max_grad_input": POOLS_OF_WINNERS,
     "pooling.max_gather": POOLS_OF_WINNERS,
     "pooling.avg_forward": POOLS,
     "pooling.avg_grad_input": POOLS,
-    "matmul.linear": (
-        Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
-        Rule("cuda:tensor", tensor_layer, never, ROUNDED),
-    ),
 }

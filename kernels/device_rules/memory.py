@@ -1,4 +1,4 @@
-"""The rules of what memory bounds on a GPU, a part of `device_rules`: one pass, in order."""
+"""The rules of what memory bounds on a GPU: one pass, in order."""
 
 from __future__ import annotations
 

@@ -1,0 +1,23 @@
+"""Which implementation runs on a GPU: the table of `rules.py` for arrays that live there.
+
+The rules of a kernel are tried in order; the reference, on CuPy, is the last without being listed.
+What changes the numbers (tensor cores) or is there to be read (the ladder) never pays: it runs
+where it is asked for by name. Each family of kernels has its file here.
+"""
+
+from __future__ import annotations
+
+from tinymed.kernels.device_rules.matmul import MATMUL_RULES
+from tinymed.kernels.device_rules.memory import MEMORY_RULES
+from tinymed.kernels.device_rules.recurrent import RECURRENT_RULES
+from tinymed.kernels.device_rules.windows import WINDOW_RULES
+from tinymed.kernels.rules import Rule
+
+__all__ = ["DEVICE_RULES"]
+
+DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
+    **MATMUL_RULES,
+    **MEMORY_RULES,
+    **RECURRENT_RULES,
+    **WINDOW_RULES,
+}

@@ -1,0 +1,61 @@
+"""The rules of matrix products on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinymed.kernels.rules import Rule, always, floats, never
+
+__all__ = ["MATMUL_RULES"]
+
+
+def float_operands(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether both are matrices, or batches of them, in float32, or float64."""
+    return a.dtype == b.dtype and floats(a) and min(a.ndim, b.ndim) >= 2
+
+
+def float_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
+    """Return the same of a layer's arguments, its bias included."""
+    return float_operands(x, weight) and (bias is None or bias.dtype == x.dtype)
+
+
+def tensor_operands(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether both are float32, rounded to TF32 on the way, or bfloat16."""
+    return (
+        a.dtype == b.dtype and a.dtype.name in ("float32", "bfloat16") and min(a.ndim, b.ndim) >= 2
+    )
+
+
+def tensor_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
+    """Return the same of a layer's arguments; the bias is float32."""
+    return tensor_operands(x, weight) and (bias is None or bias.dtype == "float32")
+
+
+def two_matrices(a: Any, b: Any) -> bool:
+    """Return whether both are matrices in float32."""
+    return a.ndim == b.ndim == 2 and a.dtype.char == b.dtype.char == "f"
+
+
+def in_fours(a: Any, b: Any) -> bool:
+    """Return whether both are matrices in float32 with rows of whole packs of 4."""
+    return two_matrices(a, b) and a.shape[1] % 4 == b.shape[1] % 4 == 0
+
+
+ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
+STEP = "a step of the course in kernels/matmul/ladder/"
+
+MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
+    "matmul.product": (
+        Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
+        Rule("cuda:tensor", tensor_operands, never, ROUNDED),
+        *(
+            Rule(f"cuda:{step}", two_matrices, never, STEP)
+            for step in ("naive", "coalesced", "shared", "register_tiles", "tensor_cores")
+        ),
+        Rule("cuda:vectorised", in_fours, never, STEP),
+    ),
+    "matmul.linear": (
+        Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
+        Rule("cuda:tensor", tensor_layer, never, ROUNDED),
+    ),
+}
