@@ -47,7 +47,8 @@ def adam(
         1 - lr * weight_decay if decoupled else 1.0,
     )
     amsgrad = max_exp_avg_sq is not None
-    _step("adam", param, grad, [exp_avg, exp_avg_sq, max_exp_avg_sq], (*numbers, amsgrad))
+    floats = map(float, numbers)  # an int, of lr=1 say, would be handed over as one
+    _step("adam", param, grad, [exp_avg, exp_avg_sq, max_exp_avg_sq], (*floats, amsgrad))
 
 
 def sgd(

@@ -371,6 +371,12 @@ def test_64_arrays_in_a_launch_and_none_for_what_is_empty(gpu: Fake) -> None:
     assert words[-optimizer.MOST :][58:] == (59, 60, 62, 64, 66, 68)
 
 
+def test_whole_numbers_among_an_optimizers_settings_are_handed_over_as_floats(gpu: Fake) -> None:
+    lists: Any = [[ones(5)] for _ in range(4)]
+    optimizer.adam(*lists, 1, 1, 0, 0, 1, None, 1, True)
+    assert [type(x) for x in gpu.asked[0][4][2:-1]] == [np.float32] * 9
+
+
 def test_what_a_gpu_has_is_what_cupy_says(monkeypatch: pytest.MonkeyPatch) -> None:
     cupy = fake_cupy()
     found = {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 232448}
