@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tinymed import Tensor, no_grad
 from tinymed.cli import main
 from tinymed.medical.models import NoteClassifier
+from tinymed.medical.tasks.examples import Examples, with_variants
 from tinymed.medical.tasks.notes import NOTES, attention, natural, padded
 from tinymed.medical.tasks.task import load_model
 from tinymed.medical.text import word_parts
@@ -204,7 +206,7 @@ def test_the_network_reads_no_padding_and_has_right_gradients():
             with no_grad():
                 values.append(float((network(Tensor(ids)) * wanted).sum().item()))
         parameter.data[...] = before
-        if name in ("vectors.weight", "wide.weight"):
+        if name == "vectors.weight":
             direction[0] = 0  # padding is never read
         exact = float((parameter.grad.numpy() * direction).sum())
         assert exact == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-7), name
@@ -214,9 +216,9 @@ def test_the_wide_view_is_a_linear_function_of_unit_vectors():
     network = NoteClassifier(6, 2, dim=2, channels=2).double().eval()
     weight = np.random.default_rng(1).normal(size=(6, 2))
     network.wide.weight.data[...] = weight
-    network.frequency.data[...] = [0, 0, 1.0, 2.0, 3.0, 4.0]
+    network.wide.rarity.data[...] = [0, 0, 1.0, 2.0, 3.0, 4.0]
     x = np.array([0, 0, 2.0, 0, 0, 4.0])  # part 2 is there twice
-    expected = 10 * x / np.linalg.norm([1, 1, 4]) @ weight
+    expected = x / np.linalg.norm([1, 1, 4]) @ weight
     found = network(Tensor(np.array([[[2, 5], [2, 0]]]))).detach().numpy()[0, 0]
     assert np.allclose(found, expected)
 
@@ -267,7 +269,36 @@ def test_icd10_has_families_and_chapters():
     assert set(notes.labels.tolist()) == set(map(str, range(1, 22)))
     place = notes.texts.tolist().index("Typhoid fever")
     assert (notes.labels[place], notes.groups[place]) == ("1", "A01")
+    assert notes.wordings[place][0] == "Infection due to Salmonella typhi"
+    above = notes.wordings[notes.texts.tolist().index("Typhoid and paratyphoid fevers")]
+    assert "Intestinal infectious diseases (A00-A09)" in above
     assert NOTES.read(Path("icd10")).targets is not None
+
+
+def test_wordings_of_training_notes_are_learned_from_and_others_are_not(tmp_path):
+    rows = [
+        [f"{name} {place}", label, f"{name}{n}", split, wordings]
+        for n, (split, place) in enumerate([("train", "left"), ("val", "right"), ("test", "up")])
+        for name, label, wordings in (("calf", "leg", "shin|knee, old | "), ("palm", "arm", ""))
+    ]
+    file = write(tmp_path / "x.csv", rows, "text,label,group,split,wordings")
+    notes = read_notes(file)
+    assert notes.wordings.tolist() == [("shin", "knee, old"), ()] * 3
+    splits = NOTES.divided(argparse.Namespace(data=file, seed=0))
+    assert splits["train"].inputs.tolist() == ["calf left", "palm left", "shin", "knee, old"]
+    assert splits["train"].targets.tolist() == ["leg", "arm", "leg", "leg"]
+    assert splits["train"].groups.tolist() == ["calf0", "palm0", "calf0", "calf0"]
+    assert splits["test"].inputs.tolist() == ["calf up", "palm up"]
+
+
+def test_variants_are_there_once_for_a_target():
+    variants = np.empty(3, object)
+    variants[:] = [("b", "c", "c"), (), ("a", "d")]
+    examples = Examples(np.array(["a", "b", "e"]), np.array([0, 1, 0]), variants=variants)
+    found = with_variants(examples)
+    assert found.inputs.tolist() == ["a", "b", "e", "b", "c", "d"]
+    assert found.targets.tolist() == [0, 1, 0, 0, 0, 0]
+    assert with_variants(found) is found
 
 
 def test_a_text_file_has_a_note_in_each_line(tmp_path):

@@ -5,10 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from tinymed import creation, nn, ops
+from tinymed.medical.models.sparse_linear import SparseLinear
 
-__all__ = ["NoteClassifier"]
+__all__ = ["NoteClassifier", "WordWeights"]
 
-WIDE_SCALE = 10.0  # of a unit vector: with it steps of 0.001 reach the weights that are needed
+
+class WordWeights(SparseLinear):
+    """Linear in the parts of a text's words: each counts its rarity, the text is a unit vector.
+
+    Ids (N, T, P), 0 where there is no part -> (N, classes).
+
+    Parameters
+    ----------
+    parts, classes : int
+
+    Attributes
+    ----------
+    rarity : Tensor (parts,)
+        Inverse document frequencies; 0 for what is not counted.
+    """
+
+    rarity: Any
+
+    def __init__(self, parts: int, classes: int) -> None:
+        super().__init__(parts, classes)
+        self.register_buffer("rarity", creation.ones(parts))
+
+    def features(self, ids: Any) -> tuple[Any, Any]:
+        """Return the parts of texts and what they count, (N, T, P) -> (N, T P) each."""
+        flat = ids.reshape(ids.shape[0], -1)
+        shares = self.rarity[flat] * (flat != 0).to(self.rarity.dtype)
+        length = (shares * shares).sum(1, keepdim=True).sqrt().clip(1e-6, None)
+        return flat, shares / length
 
 
 class NoteClassifier(nn.Module):
@@ -17,8 +45,7 @@ class NoteClassifier(nn.Module):
     A text is ids (N, T, P): the parts of each word, which are the word itself and the n-grams of
     its characters, so that a word never seen in training still has parts that were.
 
-    The wide view is linear in the parts: the sum of their class weights, each times its inverse
-    document frequency, the text made a unit vector. The deep view has vectors: sum over the parts
+    The wide view is `WordWeights`, which is fitted. The deep view has vectors: sum over the parts
     of each word (N, T, D) -> [itself, convolution of three words, relu] (N, T, D + H) ->
     attention, a mean weighted by softmax(v tanh(U h)) over the words that are there, beside the
     plain mean -> dropout -> logits.
@@ -35,7 +62,8 @@ class NoteClassifier(nn.Module):
     dropout : float in [0, 1)
         Of the text's vector in the deep view.
     word_dropout : float in [0, 1)
-        The share of whole words that are not seen in training: a text is known by any of them.
+        The share of whole words that the deep view does not see in training: a text is known by
+        any of them.
 
     References
     ----------
@@ -53,8 +81,6 @@ class NoteClassifier(nn.Module):
     ((1, 2, 5), 0.0)
     """
 
-    frequency: Any
-
     def __init__(
         self,
         parts: int,
@@ -66,11 +92,8 @@ class NoteClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.vectors = nn.EmbeddingBag(parts, dim, mode="sum", padding_idx=0)
-        self.wide = nn.EmbeddingBag(parts, classes, mode="sum", padding_idx=0)
-        for table in (self.vectors, self.wide):
-            nn.init.zeros_(table.weight)  # a part that is never seen in training adds nothing
-        self.register_buffer("frequency", creation.ones(parts))  # inverse, in documents
-        self.bias = nn.Parameter(creation.zeros(classes))
+        nn.init.zeros_(self.vectors.weight)  # a part that training never sees adds nothing
+        self.wide = WordWeights(parts, classes)
         self.conv = nn.Conv1d(dim, channels, 3, padding=1)
         self.relevance = nn.Linear(dim + channels, channels)
         self.context = nn.Linear(channels, 1, bias=False)
@@ -80,21 +103,13 @@ class NoteClassifier(nn.Module):
 
     def forward(self, ids: Any) -> Any:
         """Return the logits of both views, (N, T, P) -> (N, 2, classes)."""
-        words = (ids[:, :, 0] != 0).to(self.bias.dtype)
+        words = (ids[:, :, 0] != 0).to(self.wide.rarity.dtype)
         seen = (self.word_dropout(words) > 0).to(ids.dtype)
-        ids = ids * seen.unsqueeze(2)
-        return ops.stack([self._wide_view(ids), self._deep_view(ids)], 1)
+        return ops.stack([self.wide(ids), self._deep_view(ids * seen.unsqueeze(2))], 1)
 
     def attention(self, ids: Any) -> Any:
         """Return the weight of each word, (N, T, P) -> (N, T): they sum to 1, 0 for padding."""
         return self._weights(*self._states(ids))
-
-    def _wide_view(self, ids: Any) -> Any:
-        """Return logits (N, classes), linear in the parts."""
-        flat = ids.reshape(ids.shape[0], -1)  # (N, T, P) -> (N, T P)
-        weights = self.frequency[flat] * (flat != 0).to(self.bias.dtype)
-        length = (weights * weights).sum(1, keepdim=True).sqrt().clip(1e-6, None)
-        return self.wide(flat, None, weights / length * WIDE_SCALE) + self.bias
 
     def _deep_view(self, ids: Any) -> Any:
         """Return logits (N, classes) from vectors, neighbours and attention."""
@@ -107,7 +122,7 @@ class NoteClassifier(nn.Module):
     def _states(self, ids: Any) -> tuple[Any, Any]:
         """Return what is known of each word (N, T, D + H), and 1 where there is one (N, T)."""
         batch, steps, parts = ids.shape
-        present = (ids[:, :, 0] != 0).to(self.bias.dtype)
+        present = (ids[:, :, 0] != 0).to(self.wide.rarity.dtype)
         words = self.vectors(ids.reshape(batch * steps, parts)).reshape(batch, steps, -1)
         around = self.conv(words.transpose(1, 2)).relu().transpose(1, 2)  # over T
         return ops.cat([words, around], 2), present

@@ -12,7 +12,7 @@ import numpy as np
 from tinymed.data import grouped_stratified_kfold
 from tinymed.errors import DataError
 
-__all__ = ["SPLITS", "Examples", "by_split", "dealt", "leaks"]
+__all__ = ["SPLITS", "Examples", "by_split", "dealt", "leaks", "with_variants"]
 
 Array = np.ndarray[Any, Any]
 SPLITS = ("train", "val", "test")
@@ -37,6 +37,8 @@ class Examples:
         What splits that are dealt should hold alike, where that is not the targets themselves.
     rows : array (n,) of int or None
         Where each stands in what was read, from 0: for an error about one of a split.
+    variants : array (n,) of tuples, or None
+        Other inputs that have the same target: more to learn from, nothing to be judged by.
     """
 
     inputs: Array
@@ -45,9 +47,10 @@ class Examples:
     splits: Array | None = None
     strata: Array | None = None
     rows: Array | None = None
+    variants: Array | None = None
 
     def __post_init__(self) -> None:
-        for name in ("targets", "groups", "splits", "strata", "rows"):
+        for name in ("targets", "groups", "splits", "strata", "rows", "variants"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.inputs):
                 raise DataError(f"{len(column)} {name} for {len(self.inputs)} inputs")
@@ -107,6 +110,26 @@ def dealt(examples: Examples, seed: int) -> dict[str, Examples]:
         folds = [held for _, held in pairs]
     parts = {"train": np.concatenate(folds[2:]), "val": folds[0], "test": folds[1]}
     return {name: examples[np.sort(chosen)] for name, chosen in parts.items()}
+
+
+def with_variants(examples: Examples) -> Examples:
+    """Return texts and behind them their variants, each text once for a target.
+
+    Examples
+    --------
+    >>> variants = np.array([("calf", "ox"), ("cow", "calf")], object)
+    >>> cattle = Examples(np.array(["cow", "bull"]), np.array([1, 1]), variants=variants)
+    >>> with_variants(cattle).inputs.tolist()
+    ['cow', 'bull', 'calf', 'ox']
+    """
+    if examples.variants is None:
+        return examples
+    of = np.repeat(np.arange(len(examples)), [len(texts) for texts in examples.variants])
+    every = examples[np.concatenate([np.arange(len(examples)), of])]
+    inputs = np.array([*examples.inputs, *itertools.chain(*examples.variants)])
+    targets = inputs if every.targets is None else every.targets
+    seen = {key: i for i, key in reversed(list(enumerate(zip(inputs, targets, strict=True))))}
+    return replace(every, inputs=inputs, variants=None)[sorted(seen.values())]
 
 
 def leaks(splits: Mapping[str, Examples]) -> list[str]:

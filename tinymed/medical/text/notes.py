@@ -31,16 +31,22 @@ class Notes:
     texts : array (n,) of str
         None is empty.
     labels, groups, splits : array (n,) of str, or None
+    wordings : array (n,) of tuples of str, or None
+        Other texts that say as much or more generally the same: terms that a code includes, the
+        heading above it.
     """
 
     texts: Array
     labels: Array | None = None
     groups: Array | None = None
     splits: Array | None = None
+    wordings: Array | None = None
 
 
 def read_notes(path: Path) -> Notes:
-    """Read a CSV with the columns text, and label, group and split where it has them.
+    """Read a CSV with the columns text, and label, group, split and wordings where it has them.
+
+    Wordings of one note stand between "|", and there may be none.
 
     A file named .txt has a note in each line and nothing else; `ICD10` stands for `read_icd10`.
 
@@ -77,7 +83,21 @@ def read_notes(path: Path) -> Notes:
         )
         if name in names
     }  # fmt: skip
+    if "wordings" in names:
+        columns["wordings"] = column_of([said(row["wordings"]) for row, _ in rows])
     return Notes(**columns)
+
+
+def said(wordings: str) -> tuple[str, ...]:
+    """Return the texts between "|" that have words."""
+    return tuple(text.strip() for text in wordings.split("|") if words(text))
+
+
+def column_of(tuples: Sequence[tuple[str, ...]]) -> Array:
+    """Return an array (n,) of tuples, of whatever lengths."""
+    found = np.empty(len(tuples), object)
+    found[:] = tuples
+    return found
 
 
 def check_row(row: dict[str, str], where: str) -> None:
@@ -98,6 +118,9 @@ def check_row(row: dict[str, str], where: str) -> None:
 
 def read_icd10() -> Notes:
     """Return the descriptions of ICD-10-CM: label the chapter, group the category (E11 of E11.65).
+
+    Wordings are the terms that a code includes; of a category also the headings of its blocks and
+    of its chapter, and what these include.
 
     Codes that add only an encounter (a seventh character) to another one are left out: their
     descriptions repeat it. So is chapter 22, codes for special purposes, which has two categories.
@@ -121,12 +144,19 @@ def read_icd10() -> Notes:
         raise ImportError(
             "read_icd10: needs simple-icd-10-cm; pip install tinymed[datasets]"
         ) from error
-    texts, labels, groups = [], [], []
+    texts, labels, groups, wordings = [], [], [], []
     for code in icd.get_all_codes():
         if icd.is_chapter_or_block(code) or icd.is_extended_subcategory(code):
             continue
-        if (chapter := icd.get_ancestors(code)[-1]) != SPECIAL:
-            texts.append(icd.get_description(code))
-            labels.append(chapter)
-            groups.append(code[:FAMILY])
-    return Notes(*(np.array(column) for column in (texts, labels, groups)))
+        *_, chapter = above = icd.get_ancestors(code)
+        if chapter == SPECIAL:
+            continue
+        texts.append(icd.get_description(code))
+        labels.append(chapter)
+        groups.append(code[:FAMILY])
+        found = [*icd.get_inclusion_term(code), *icd.get_includes(code)]
+        if len(code) == FAMILY:
+            for heading in above:
+                found += [icd.get_description(heading), *icd.get_includes(heading)]
+        wordings.append(tuple(text for text in found if words(text)))
+    return Notes(np.array(texts), np.array(labels), np.array(groups), wordings=column_of(wordings))
