@@ -1,4 +1,4 @@
-"""Metrics of a whole epoch: decisions, ranking, calibration, regression, intervals, thresholds.
+"""Metrics of a whole epoch: decisions, ranking, detection, calibration, regression, thresholds.
 
 Functions take ``(y_true, y_pred)`` or ``(y_true, y_score)`` in scikit-learn's order and give its
 values; anything `numpy.asarray` understands is accepted. `BinaryMetrics` and `MulticlassMetrics`
@@ -26,6 +26,13 @@ from tinymed.metrics.decisions import (
     recall,
     specificity,
 )
+from tinymed.metrics.detection import (
+    FALSE_ALARMS,
+    FrocCurve,
+    froc_curve,
+    froc_score,
+    froc_sensitivity,
+)
 from tinymed.metrics.inputs import UndefinedMetricError
 from tinymed.metrics.ranking import (
     PrecisionRecallCurve,
@@ -40,8 +47,10 @@ from tinymed.metrics.regression import mae, r2, rmse
 from tinymed.metrics.thresholds import choose_threshold
 
 __all__ = [
+    "FALSE_ALARMS",
     "BinaryMetrics",
     "BootstrapInterval",
+    "FrocCurve",
     "MulticlassMetrics",
     "PerClass",
     "PrecisionRecallCurve",
@@ -57,6 +66,9 @@ __all__ = [
     "confusion_matrix",
     "expected_calibration_error",
     "f1",
+    "froc_curve",
+    "froc_score",
+    "froc_sensitivity",
     "mae",
     "per_class",
     "precision",
