@@ -133,9 +133,8 @@ def of_device(kernels: Sequence[str], minutes: float, device: str | None = None)
         run = Run(path, minutes, kinds, kernels, device=name)
         rows = supervise(run).rows()
     found = {row["step"]: row for row in rows if row["step"].startswith("check ")}
-    return Certificate(
-        about, [_of_step(name, found) for name in run.names() if name.startswith("check ")]
-    )
+    checks = [name for name in run.names() if name.startswith("check ")]
+    return Certificate(about, [_of_step(name, found) for name in checks])
 
 
 def _of_step(name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:

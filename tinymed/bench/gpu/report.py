@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 from tinymed.bench.gpu.journal import RIGHT, WRONG, Journal, Row
 from tinymed.bench.record import TIMED
@@ -18,6 +17,7 @@ NOT_MEASURED = (
     "Not yet measured: no GPU has run `python -m benchmarks.gpu_verify --readme README.md`, which "
     "writes this table."
 )
+TIMED_KINDS = ("network", "time", "layer", "sizes")
 UNITS = {"bytes": (1e12, "TB/s copied"), "float32": (1e12, "TFLOP/s float32")}
 HEAD = ("work", "sizes", "tinymed", "of the limit", "fastest PyTorch", "PyTorch / tinymed")
 
@@ -34,7 +34,7 @@ def table(journal: Journal, names: Sequence[str]) -> Iterator[str]:
     for kind, group in groupby(rows, lambda row: row["step"].split()[0]):
         own = list(group)
         yield f"{kind}: {_counted(own)}"
-        if kind in ("workload", "time"):
+        if kind in TIMED_KINDS:
             yield from map(_aligned, times(own))
         else:
             yield from (f"  {_line(row)}" for row in own if kind != "compile")
@@ -148,7 +148,7 @@ def readme(journal: Journal | None) -> Iterator[str]:
     cases = sum(row["proved"] for row in proved)
     yield f"| {' | '.join(HEAD)} |"
     yield "| --- | --- | --: | --: | --: | --: |"
-    yield from (f"| {' | '.join(columns)} |" for columns in times(_first(rows)))
+    yield from (f"| {' | '.join(columns)} |" for columns in times(_essence(rows)))
     yield ""
     yield f"{device(journal.about())}. {ceilings(rows).capitalize()}."
     yield (
@@ -159,15 +159,6 @@ def readme(journal: Journal | None) -> Iterator[str]:
     )
 
 
-def _first(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of workloads, and of the largest case of each kernel and arithmetic."""
-    found: dict[tuple[str, str], str] = {}
-    kept: list[Any] = []
-    for row in rows:
-        if row["step"].startswith("workload "):
-            kept.append(row)
-        elif row["step"].startswith("time "):
-            key = row["step"].split()[1], row["step"].rpartition(", ")[2]
-            if found.setdefault(key, row["step"]) == row["step"]:
-                kept.append(row)
-    return kept
+def _essence(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of networks and layers, and of the largest case of each kernel."""
+    return [row for row in rows if row["step"].split()[0] in TIMED_KINDS[:-1]]

@@ -9,6 +9,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +24,50 @@ __all__ = ["TOOLS", "sanitized"]
 
 TOOLS = ("memcheck", "synccheck", "racecheck")
 FOUND = 9  # the exit status that says that a kernel is wrong
-SECONDS = 240.0
+LOOK = 10.0  # seconds between two looks at it
 SAID = 2000  # characters of what it says that are kept
 
 
-def sanitized(tool: str) -> Row:
-    """Return the row of one of `TOOLS`."""
-    program = _program()
-    row: Row = {"tool": tool}
+def sanitized(tool: str, until: float, at: Callable[[str], None]) -> Row:
+    """Return the row of one of `TOOLS`; it is stopped at ``until``, by `time.time`.
+
+    ``at`` is told again and again that it is still at work.
+    """
+    program, row = _program(), {"tool": tool, "state": "not run"}
     if program is None:
-        return row | {"state": "not run", "note": "compute-sanitizer is not installed"}
+        return row | {"note": "compute-sanitizer is not installed"}
     command = [program, "--tool", tool, "--error-exitcode", str(FOUND), sys.executable, "-m"]
-    try:
-        done = subprocess.run(
-            [*command, "tinymed.bench.gpu.sanitizer"],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
+    with tempfile.TemporaryFile("w+") as file:
+        watched = subprocess.Popen(
+            [*command, "tinymed.bench.gpu.sanitizer"], stdout=file, stderr=subprocess.STDOUT
         )
-    except subprocess.TimeoutExpired:
-        return row | {"state": "not run", "note": f"it takes more than {SECONDS:.0f} s"}
-    said = (done.stdout + done.stderr)[-SAID:]
-    if done.returncode == FOUND:
+        status = _status(watched, until, lambda: at(f"compute-sanitizer --tool {tool}"))
+        file.seek(0)
+        said = file.read().strip()[-SAID:]
+    if status is None:
+        return row | {"note": "stopped: the time was over"}
+    if status == FOUND:
         return row | {"state": "wrong", "note": said}
-    if done.returncode:
-        return row | {"state": "failed", "note": f"status {done.returncode}: {said}"}
-    return row | {"state": "proved", "note": said.strip().splitlines()[-1] if said.strip() else ""}
+    if status:
+        return row | {"state": "failed", "note": f"status {status}: {said}"}
+    return row | {"state": "proved", "note": said.rpartition("\n")[2]}
+
+
+def _status(
+    watched: subprocess.Popen[bytes], until: float, alive: Callable[[], None]
+) -> int | None:
+    """Wait for a process; return its exit status, None if it had to be stopped."""
+    try:
+        while time.time() < until:
+            try:
+                return watched.wait(LOOK)
+            except subprocess.TimeoutExpired:
+                alive()
+        return None
+    finally:
+        if watched.poll() is None:
+            watched.kill()
+            watched.wait()
 
 
 def _program() -> str | None:

@@ -26,7 +26,7 @@ from tinymed.bench.gpu.journal import Journal, Row
 from tinymed.bench.gpu.sanitizer import TOOLS, sanitized
 from tinymed.bench.gpu.timings import ARITHMETICS, kernel_rows
 from tinymed.bench.gpu.trials import ROUNDED, Trial, bfloat16, implementations
-from tinymed.bench.gpu.works import gpu_workloads, workload_rows
+from tinymed.bench.gpu.works import gpu_workloads, is_network, workload_rows
 from tinymed.bench.roofline import Roofline
 from tinymed.bench.workloads import Workload
 from tinymed.kernels import KERNELS
@@ -36,7 +36,18 @@ from tinymed.kernels.cuda.cubins import cubin
 
 __all__ = ["KINDS", "Context", "Step", "roofline", "steps"]
 
-KINDS = ("compile", "check", "ceiling", "golden", "workload", "time", "reference", "sanitize")
+KINDS = (
+    "compile",  # every variant, for this GPU
+    "check",  # every implementation in CUDA against the reference
+    "ceiling",  # what the card reaches at most
+    "golden",  # against the emulator
+    "network",  # steps of whole networks
+    "time",  # each kernel on its largest case
+    "layer",  # forward and backward
+    "sanitize",  # by compute-sanitizer
+    "reference",  # the reference itself, on CuPy's arrays
+    "sizes",  # each kernel on its other cases
+)
 REPEATS = 20
 CEILING_RUNS = 8
 CEILINGS = {  # of what -> the kernel that reaches it, and its dtype
@@ -54,6 +65,7 @@ class Context(NamedTuple):
     journal: Journal
     at: At
     golden: Path | None
+    until: float  # by `time.time`: when nothing more is begun
 
 
 @dataclass(frozen=True)
@@ -76,8 +88,10 @@ def steps(kinds: Sequence[str] = KINDS, kernels: Sequence[str] = ()) -> list[Ste
         "check": lambda: [_check("check", *each) for each in implementations("cuda", "numba_cuda")],
         "ceiling": lambda: [Step(f"ceiling {of}", partial(_ceiling, of)) for of in CEILINGS],
         "golden": lambda: [_golden(*each) for each in implementations()],
-        "workload": lambda: list(map(_workload, gpu_workloads())),
-        "time": lambda: [_time(case, arithmetic) for case, arithmetic in _timed()],
+        "network": lambda: [_workload("network", w) for w in gpu_workloads() if is_network(w)],
+        "time": lambda: [_time("time", case, a) for rank, case, a in _timed() if rank == 0],
+        "layer": lambda: [_workload("layer", w) for w in gpu_workloads() if not is_network(w)],
+        "sizes": lambda: [_time("sizes", case, a) for rank, case, a in _timed() if rank > 0],
         "reference": lambda: [
             _check("reference", kernel, name)
             for kernel, name in implementations("reference")
@@ -164,18 +178,18 @@ def _golden(kernel: str, implementation: str) -> Step:
     return Step(f"golden {kernel} {implementation}", rows)
 
 
-def _workload(workload: Workload) -> Step:
+def _workload(kind: str, workload: Workload) -> Step:
     def rows(context: Context) -> Iterator[Row]:
         context.at(f"{workload.name}: {workload.spec}")
         limits = roofline(context.journal, "float32")
         for row in workload_rows(context.gpu, workload, limits, REPEATS):
             yield _of_contest(row)
 
-    return Step(f"workload {workload.name}: {workload.spec}", rows)
+    return Step(f"{kind} {workload.name}: {workload.spec}", rows)
 
 
-def _timed() -> list[tuple[Case, str]]:
-    """Return each kernel's cases with their arithmetics: the largest of each kernel first."""
+def _timed() -> list[tuple[int, Case, str]]:
+    """Return each kernel's cases with their rank by size, 0 for the largest, and arithmetics."""
     found: list[tuple[int, Case, str]] = []
     for kernel in dict.fromkeys(name for name, _ in implementations("cuda", "numba_cuda")):
         if kernel.startswith("ceilings."):
@@ -184,10 +198,10 @@ def _timed() -> list[tuple[Case, str]]:
         arithmetics = ARITHMETICS if rounds else ARITHMETICS[:1]
         largest = sorted(benches(kernel), key=lambda case: -(case.flops + case.bytes))
         found += [(rank, case, a) for rank, case in enumerate(largest) for a in arithmetics]
-    return [(case, arithmetic) for _, case, arithmetic in sorted(found, key=lambda one: one[0])]
+    return sorted(found, key=lambda one: one[0])
 
 
-def _time(case: Case, arithmetic: str) -> Step:
+def _time(kind: str, case: Case, arithmetic: str) -> Step:
     def rows(context: Context) -> Iterator[Row]:
         if arithmetic == "bfloat16" and bfloat16 is None:
             yield {"state": "not run", "note": "needs ml_dtypes: pip install ml-dtypes"}
@@ -197,7 +211,7 @@ def _time(case: Case, arithmetic: str) -> Step:
         for row in kernel_rows(context.gpu, case, arithmetic, limits, REPEATS):
             yield _of_contest(row)
 
-    return Step(f"time {case.kernel} {case.name}, {arithmetic}", rows)
+    return Step(f"{kind} {case.kernel} {case.name}, {arithmetic}", rows)
 
 
 def _of_contest(row: record.Row) -> Row:
@@ -206,9 +220,9 @@ def _of_contest(row: record.Row) -> Row:
     state = {"disagrees": "wrong"}.get(row.state, row.state)
     ours = "torch" not in row.candidate
     if not ours and row.state in ("failed", "disagrees"):
-        state = "peer " + row.state  # which is not ours to answer for
+        state = f"peer {row.state}"  # which is not ours to answer for
     return found | {"state": state}
 
 
 def _sanitize(tool: str, context: Context) -> Iterator[Row]:
-    yield sanitized(tool)
+    yield sanitized(tool, context.until, context.at)

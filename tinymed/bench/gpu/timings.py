@@ -32,6 +32,7 @@ __all__ = ["ARITHMETICS", "TORCH", "in_turns", "kernel_rows", "precision", "torc
 
 ARITHMETICS = ("float32", "tf32", "bfloat16")
 TORCH = {"torch": "torch", "torch channels-last": "torch-channels-last"}
+TORCH_DEVICE = "cuda"
 LONGEST = 0.4  # seconds that the measurements of one candidate may take
 FEWEST = 3
 
@@ -67,12 +68,13 @@ def kernel_rows(
     dtype = np.dtype(bfloat16 if arithmetic == "bfloat16" else np.float32)
     token = LAUNCHER.set(gpu.launcher)
     try:
-        able, chosen = _able(gpu, case, arithmetic, dtype)
+        given = arguments(case, dtype)
+        able, chosen = _able(case, arithmetic, given)
         if not able:
             return
         trial = Trial(case, able[0], dtype)
         entries = {
-            name: Entry(partial(_attempt, gpu, case, name, dtype), ours=name == chosen)
+            name: Entry(partial(_attempt, gpu, case.kernel, name, given), ours=name == chosen)
             for name in able
         }
         contest = Contest(
@@ -80,7 +82,7 @@ def kernel_rows(
             f"{case.name}, {arithmetic}",
             partial(by_reference, trial),
             allowed(case, able[0], dtype),
-            entries | torch_entries("kernels", "kernel", case.kernel, arguments(case, dtype)),
+            entries | torch_entries("kernels", "kernel", case.kernel, given),
             dtype,
             case.flops,
             case.bytes * dtype.itemsize / 4,
@@ -91,14 +93,11 @@ def kernel_rows(
         LAUNCHER.reset(token)
 
 
-def _able(
-    gpu: Gpu, case: Case, arithmetic: str, dtype: np.dtype[Any]
-) -> tuple[list[str], str | None]:
+def _able(case: Case, arithmetic: str, given: tuple[Any, ...]) -> tuple[list[str], str | None]:
     """Return the implementations that take part, and the one that runs by itself or is the first.
 
     In float32 these are the exact ones, in tf32 those that round, in bfloat16 all that take it.
     """
-    given = on_device(gpu, list(arguments(case, dtype)))
     rules = [r for r in KERNELS[case.kernel].candidates(on_host=False) if r.can(*given)]
     rules = [
         r
@@ -111,10 +110,10 @@ def _able(
     return names, next(paying, names[0] if names else None)
 
 
-def _attempt(gpu: Gpu, case: Case, implementation: str, dtype: np.dtype[Any]) -> Attempt:
-    """Return the attempt of an implementation on arguments of its own."""
-    given = on_device(gpu, list(arguments(case, dtype)))
-    function = KERNELS[case.kernel].load(implementation)
+def _attempt(gpu: Gpu, kernel: str, implementation: str, arguments: tuple[Any, ...]) -> Attempt:
+    """Return the attempt of an implementation, on copies of the arguments of its own."""
+    given = on_device(gpu, list(arguments))
+    function = KERNELS[kernel].load(implementation)
 
     def results(found: Any) -> list[Any]:
         every = list(found) if isinstance(found, tuple) else [found]
@@ -137,7 +136,7 @@ def torch_entries(files: str, function: str, subject: Any, given: Any) -> dict[s
             if not torch.cuda.is_available():
                 raise InstallError("this PyTorch is without CUDA, or its CUDA is not the driver's")
             file = getattr(PEERS[peer], files)
-            with torch.device("cuda"):  # while it is made; each call in this mode would be slower
+            with torch.device(TORCH_DEVICE):  # while it is made: calls in this mode are slower
                 made = PEERS[peer].made(file, function, subject, given)
             return made
 

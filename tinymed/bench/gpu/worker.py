@@ -46,7 +46,7 @@ def work(
     def at(what: str) -> None:
         beside(journal.path).write_text(what)
 
-    context = Context(gpu, journal, at, golden)
+    context = Context(gpu, journal, at, golden, until)
     left = set(journal.left(step.name for step in todo))
     for step in todo:
         if step.name not in left:
@@ -59,7 +59,7 @@ def work(
         try:
             for row in step.rows(context):
                 journal.add(step.name, row)
-                failed |= row["state"] == "failed"
+                failed |= row["state"].endswith("failed")  # ours, or a peer's
         except LostError as error:
             journal.add(step.name, error.row)
             gone = error

@@ -24,11 +24,11 @@ from tinymed.bench.workloads import Conv, Network, Recurrent, Words, Workload, s
 from tinymed.kernels import use_backend
 from tinymed.kernels.cuda import LAUNCHER
 
-__all__ = ["gpu_workloads", "workload_rows"]
+__all__ = ["gpu_workloads", "is_network", "workload_rows"]
 
 
 def gpu_workloads() -> list[Workload]:
-    """Return the workloads, whole networks first, then what the CPU's list lacks."""
+    """Return the workloads of the CPU, and what it lacks."""
     known = [w for w in workloads() if not w.compiled and not isinstance(w.spec, Words)]
     more = [Workload("LSTM classifier step", Network("lstm", 32, (100, 8)), {}, 1e-3)]
     for hidden in (256, 512, 1024):
@@ -37,7 +37,12 @@ def gpu_workloads() -> list[Workload]:
             more.append(Workload(f"{kind.upper()} forward + backward", spec, {}, 1e-3))
     for n, c, size in ((8, 16, 512), (8, 32, 256), (4, 64, 256)):  # as medical images are
         more.append(Workload("conv 3x3 forward + backward", Conv(n, c, size, c), {}, 1e-3))
-    return sorted([*more, *known], key=lambda w: not isinstance(w.spec, Network))
+    return [*more, *known]
+
+
+def is_network(workload: Workload) -> bool:
+    """Return whether it is a whole network, not a layer."""
+    return isinstance(workload.spec, Network)
 
 
 def workload_rows(

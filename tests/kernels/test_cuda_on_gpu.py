@@ -7,31 +7,25 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks import gpu_verify
-from tests.bench.emulated_gpu import PLANTED, EmulatedGpu
 from tests.cuda_emulator.emulate import unavailable
-from tests.cuda_emulator.golden import GOLDEN, chosen
+from tests.cuda_emulator.emulated_gpu import PLANTED, EmulatedGpu
 from tinymed.bench import certificate
 from tinymed.bench.gpu import report, supervisor
-from tinymed.bench.gpu.golden import GoldenFile, digest, golden
-from tinymed.bench.gpu.guard import MARGIN, Guard
 from tinymed.bench.gpu.journal import Journal
-from tinymed.bench.gpu.steps import KINDS, roofline, steps
+from tinymed.bench.gpu.steps import steps
 from tinymed.bench.gpu.supervisor import Run, supervise
-from tinymed.bench.gpu.timings import in_turns
-from tinymed.bench.gpu.trials import implementations, trials
+from tinymed.bench.gpu.trials import trials
 from tinymed.bench.gpu.worker import beside, work
-from tinymed.bench.proof import DisagreementError
 from tinymed.cli import main
-from tinymed.errors import DataError
 from tinymed.kernels import KERNELS
 from tinymed.kernels.cuda import variants
 
 ROOT = Path(__file__).parents[2]
-EMULATED = "tests.bench.emulated_gpu:EmulatedGpu"
+NOTHING = "tests.cuda_emulator.emulated_gpu:no_gpu"
+EMULATED = "tests.cuda_emulator.emulated_gpu:EmulatedGpu"
 # Small and quick to build.
 KERNELS_TRIED = ("arithmetic.add", "ceilings.copy")
 needs_compiler = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
@@ -174,149 +168,13 @@ def test_a_step_past_its_grace_is_stopped_and_not_called_wrong(journal, monkeypa
     assert not report.failures(journal)
 
 
-# ---------------------------------------------------------------------------- measuring
-
-
-@needs_compiler
-def test_ceilings_kernels_and_steps_are_timed(journal, monkeypatch):
-    pytest.importorskip("ml_dtypes")
-    gpu = EmulatedGpu()
-    monkeypatch.setattr("tinymed.bench.gpu.steps.REPEATS", 3)
-    monkeypatch.setattr("tinymed.bench.gpu.steps.benches", smallest)
-    every = steps(("ceiling", "time", "workload"))
-    wanted = ("ceiling", "time arithmetic.add (2, 3, 37)", "time matmul.product 7 x 1")
-    todo = [s for s in every if s.name.startswith(wanted)]
-    mlp = [s for s in every if s.name.startswith("workload MLP")]
-    work(gpu, [*todo, *mlp], journal, time.time() + 60)
-    rows = journal.rows()
-    assert not report.failures(journal), report.failures(journal)
-    measured = {row["of"]: row["value"] for row in rows if "of" in row}
-    (case,) = smallest("ceilings.copy")
-    assert measured["bytes"] == pytest.approx(case.bytes / 1e-3)
-    assert roofline(journal, "float32").bytes == measured["bytes"]
-    timed = [row for row in rows if row.get("candidate") == "cuda"]
-    assert {row["state"] for row in timed} == {"timed"}
-    assert timed[0]["wall"]["median"] == pytest.approx(1e-3)
-    (own,) = [row for row in rows if row.get("candidate") == "tinymed"]
-    assert own["state"] == "timed"
-    lines = "\n".join(report.readme(journal))
-    assert "| MLP 30-64-32-2 step | 32x30 | 1 ms |" in lines
-    assert "Ceilings: " in lines
-
-
-def smallest(kernel: str) -> list:
-    from tinymed.kernels.case import proofs
-
-    every = list(proofs(kernel))
-    names = {"matmul.product": "7 x", "arithmetic.add": "(2, 3, 37)"}
-    if kernel.startswith("ceilings."):
-        return [case for case in every if case.flops or case.bytes][1:2]
-    return [case for case in every if case.name.startswith(names.get(kernel, "none"))][:1]
-
-
-def test_candidates_take_turns_and_long_ones_fewer():
-    gpu, called = EmulatedGpu(), []
-    calls = {name: lambda name=name: called.append(name) for name in "ab"}
-    found = in_turns(gpu, calls, 5)
-    assert {len(samples.wall) for samples in found.values()} == {5}
-    assert sorted(called) == ["a"] * 7 + ["b"] * 7
-    gpu.timed = lambda call: type("T", (), {"device": 1.0, "host": 0.1})()
-    assert len(in_turns(gpu, calls, 50)["a"].wall) == 3
-
-
-# ---------------------------------------------------------------------------- its parts
-
-
-def test_margins_are_watched_and_memory_begins_as_nan():
-    gpu = EmulatedGpu()
-    guard = Guard(gpu)
-    given = guard.given(np.arange(4, dtype=np.float32))
-    y = guard.empty((3,), np.float32, given)
-    assert np.isnan(y).all()
-    assert given.tolist() == [0, 1, 2, 3]
-    assert guard.given([np.ones(2)])[0].tolist() == [1, 1]
-    apart = guard.given(np.arange(3.0), apart=True)
-    assert (apart.tolist(), apart.strides) == ([0, 1, 2], (16,))
-    guard.check()
-    whole = guard._framed[1][1]
-    whole[MARGIN - 1] = 0
-    with pytest.raises(DisagreementError, match=r"1 bytes written just before a result, float32"):
-        guard.check()
-
-
-def test_resources_are_never_more_than_there_are():
-    gpu = EmulatedGpu()
-    real = gpu.launcher.resources(None)
-    guard = Guard(gpu, type(real)(multiprocessors=10**6, shared=1024))
-    assert guard.resources(None) == (real.multiprocessors, 1024)
-    assert guard.asked
-
-
-def test_every_kind_of_step_is_there_and_names_are_unique():
-    names = [step.name for step in steps()]
-    assert len(set(names)) == len(names)
-    assert list(dict.fromkeys(step.kind for step in steps())) == list(KINDS)
-    checked = {tuple(name.split()[1:]) for name in names if name.startswith("check ")}
-    assert checked >= set(implementations())
-    assert len([name for name in names if name.startswith("workload ")]) >= 40
-
-
-def test_a_journal_is_told_from_other_files(tmp_path):
-    for content in ("", "[]\n", '{"format": 0}\n', "nonsense\n"):
-        (tmp_path / "gpu.jsonl").write_text(content)
-        with pytest.raises(DataError, match="is not a journal of format 1"):
-            Journal(tmp_path / "gpu.jsonl").rows()
-
-
-def test_variants_that_no_check_has_run_are_named():
-    rows = [{"variant": "a"}, {"variant": "b"}, {"variants": ["b"]}]
-    assert list(report.unproved(rows)) == ["compiled, but run by no check: a"]
-
-
-# ---------------------------------------------------------------------------- golden files
-
-
-def test_golden_files_are_small_and_of_every_implementation():
-    assert GOLDEN.stat().st_size < 200_000
-    file = GoldenFile(GOLDEN)
-    for kernel, implementation in implementations():
-        trial = file.trial(kernel, implementation)
-        again = "python -m tests.cuda_emulator.golden"
-        assert trial is not None, f"{kernel} on {implementation} has none: {again}"
-        assert digest(trial) == file.inputs(kernel, implementation), again
-        assert trial == chosen(kernel, implementation), again
-
-
-@needs_compiler
-@pytest.mark.parametrize("kernel", KERNELS_TRIED)
-def test_golden_files_are_what_the_emulator_computes(kernel):
-    row = golden(EmulatedGpu(), GoldenFile(GOLDEN), kernel, "cuda", lambda what: None)
-    assert row["state"] == "proved"
-
-
-@needs_compiler
-def test_results_that_are_not_the_emulators_are_wrong(tmp_path):
-    altered = json.loads(GOLDEN.read_text())
-    own = altered["results"]
-    own["arithmetic.add cuda"]["results"] = own["arithmetic.multiply cuda"]["results"]
-    own.pop("ceilings.copy cuda")
-    (tmp_path / "golden.json").write_text(json.dumps(altered))
-    file, gpu = GoldenFile(tmp_path / "golden.json"), EmulatedGpu()
-    assert golden(gpu, file, "arithmetic.add", "cuda", lambda what: None)["state"] == "wrong"
-    assert golden(gpu, file, "ceilings.copy", "cuda", lambda what: None)["state"] == "not run"
-
-
 # ---------------------------------------------------------------------------- what users see
 
 
 def test_without_a_gpu_one_line_says_what_to_do(tmp_path, capsys):
-    assert gpu_verify.main(["--out", str(tmp_path)], of="tests.bench.test_gpu:no_gpu") == 2
+    assert gpu_verify.main(["--out", str(tmp_path)], of=NOTHING) == 2
     assert capsys.readouterr().err == "gpu_verify: not run: no driver; install one\n"
     assert not list(tmp_path.iterdir())  # a run that never happened is not reported
-
-
-def no_gpu():
-    raise RuntimeError("no driver; install one")
 
 
 @pytest.mark.parametrize("options", [["--only", "chekc"], ["--minutes", "0"]])
@@ -367,7 +225,7 @@ def test_verify_on_a_device_gives_a_certificate(tmp_path, monkeypatch, capsys):
 
 
 def test_verify_demands_a_gpu_or_says_what_it_lacks(monkeypatch, capsys):
-    monkeypatch.setattr("tinymed.bench.gpu.device.DEVICE", "tests.bench.test_gpu:no_gpu")
+    monkeypatch.setattr("tinymed.bench.gpu.device.DEVICE", NOTHING)
     assert main(["verify", "arithmetic", "--device", "cuda"]) == 1
     assert "no driver; install one" in capsys.readouterr().err
 

@@ -82,3 +82,8 @@ class EmulatedGpu:
         call()
         self.calls += 1
         return Timing(TICK, TICK / 10)
+
+
+def no_gpu() -> EmulatedGpu:
+    """Connect to nothing."""
+    raise RuntimeError("no driver; install one")
