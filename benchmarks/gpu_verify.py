@@ -6,7 +6,8 @@ Run it from the root of the repository, where CuPy and a driver are; PyTorch tak
 installed. Rows are in DIR/gpu.jsonl as soon as they are known, what is most important first: all is
 compiled, every implementation is proved, the card's ceilings are measured, results are held against
 the emulator's, whole steps, layers and kernels are timed, compute-sanitizer looks on. The table
-comes last. The exit status is 1 if anything is wrong, 2 if there is no GPU to be used.
+comes last. The exit status is 1 if anything is wrong or nothing was run, 2 if there is no GPU to be
+used.
 ``--from DIR`` shows the record of an earlier run and runs nothing.
 """
 
@@ -62,12 +63,15 @@ def main(argv: Sequence[str] | None = None, of: str = DEVICE) -> int:
             print(f"gpu_verify: not run: {error}", file=sys.stderr)
             return 2
         journal.create(about)
-        supervise(run)
+        try:
+            supervise(run)
+        except RuntimeError as error:  # what is known is shown all the same
+            print(f"gpu_verify: stopped: {error}", file=sys.stderr)
     for line in table(journal, run.names()):
         print(line)
     if options.readme:
         write_between(options.readme, MARKERS, readme(journal))
-    return 1 if failures(journal) else 0
+    return 1 if failures(journal) or not journal.rows() else 0
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class EmulatedGpu:
 
     def __init__(self) -> None:
         self.launcher = Planted()
+        self.capability = (9, 0)
         self.calls = 0
 
     def about(self) -> dict[str, Any]:

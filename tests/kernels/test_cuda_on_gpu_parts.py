@@ -14,6 +14,7 @@ from tests.cuda_emulator.emulate import unavailable
 from tests.cuda_emulator.emulated_gpu import TICK, EmulatedGpu
 from tests.cuda_emulator.golden import GOLDEN, chosen
 from tinymed.bench.gpu import device, report, sanitizer
+from tinymed.bench.gpu.checks import check
 from tinymed.bench.gpu.golden import GoldenFile, digest, golden
 from tinymed.bench.gpu.guard import MARGIN, Guard
 from tinymed.bench.gpu.journal import Journal
@@ -126,11 +127,28 @@ def test_margins_are_watched_and_memory_begins_as_nan():
     assert guard.given([np.ones(2)])[0].tolist() == [1, 1]
     apart = guard.given(np.arange(3.0), apart=True)
     assert (apart.tolist(), apart.strides) == ([0, 1, 2], (16,))
+    turned = np.arange(6.0).reshape(2, 3).T  # kernels have variants for these
+    assert guard.given(turned).strides == turned.strides
+    assert guard.given(turned).tolist() == device.on_device(gpu, turned).tolist() == turned.tolist()
     guard.check()
     whole = guard._framed[1][1]
     whole[MARGIN - 1] = 0
     with pytest.raises(DisagreementError, match=r"1 bytes written just before a result, float32"):
         guard.check()
+
+
+@needs_compiler
+def test_what_is_for_other_gpus_is_not_run_and_not_wrong(small, journal):
+    gpu = EmulatedGpu()
+    gpu.capability = gpu.launcher.compute = (7, 5)
+    row = check(gpu, "ceilings.tile_product", "cuda:tensor", lambda what: None)
+    assert row["state"] == "not run"
+    assert "not for this GPU's sm_75" in row["note"]
+    begins = "time matmul.product "
+    (tf32,) = [s for s in steps(("time",)) if s.name.startswith(begins) and "tf32" in s.name]
+    work(gpu, [tf32], journal, time.time() + 60)
+    states = {r["candidate"]: r["state"] for r in journal.rows() if "cuda" in r["candidate"]}
+    assert states == {"cuda:tensor": "cannot", "cuda:tensor_cores": "cannot"}
 
 
 def test_resources_are_never_more_than_there_are():

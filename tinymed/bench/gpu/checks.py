@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.bench.gpu.device import Gpu
-from tinymed.bench.gpu.guard import SMALL, Guard
+from tinymed.bench.gpu.guard import SMALL, Guard, OtherGpuError
 from tinymed.bench.gpu.journal import Row
 from tinymed.bench.gpu.trials import Trial, judge, same_bits, trials
 from tinymed.bench.proof import DisagreementError
@@ -84,6 +84,9 @@ def check(gpu: Gpu, kernel: str, implementation: str, at: At) -> Row:
                 worst = max(worst, how)
             row["proved"] += 1
             continue
+        except OtherGpuError as error:
+            row["note"] = str(error)
+            continue
         except DisagreementError as error:
             row["state"] = "wrong"
             failures.append(f"{trial}: {error}")
@@ -94,10 +97,13 @@ def check(gpu: Gpu, kernel: str, implementation: str, at: At) -> Row:
             failures.append(f"{trial}: the GPU is lost after it ({said})")
             row["state"] = "crashed"
             break
-    row |= {"worst": worst, "variants": sorted(ran), "failures": failures[:SHOWN]}
+    shown = [*failures[: SHOWN - 1], *failures[SHOWN - 1 :][-1:]]  # the last says how it ended
+    row |= {"worst": worst, "variants": sorted(ran), "failures": shown}
     row["failed"] = len(failures)
     if row["state"] == "crashed":
         raise LostError(row)
+    if "note" in row and not failures:
+        row["state"] = "not run"
     if not row["trials"]:
         row |= {"state": "failed", "failures": ["no case for it: see cases.py and device_rules"]}
     return row

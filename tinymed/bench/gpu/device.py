@@ -19,7 +19,7 @@ from tinymed.kernels import KERNELS
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.cuda import Launcher
 
-__all__ = ["DEVICE", "CuPyGpu", "Gpu", "Timing", "connect", "named", "on_device"]
+__all__ = ["DEVICE", "CuPyGpu", "Gpu", "Timing", "connect", "in_memory", "named", "on_device"]
 
 FLUSHED = 256 << 20  # bytes written between two measurements: more than any second-level cache has
 
@@ -39,6 +39,7 @@ class Gpu(Protocol):
     """What the proof needs of a device."""
 
     launcher: Launcher
+    capability: tuple[int, int]
 
     def about(self) -> dict[str, Any]:
         """Return the device, its driver and versions, as a record has them."""
@@ -68,6 +69,8 @@ class CuPyGpu:
         launcher = cupy_launcher()
         self.launcher: Launcher = launcher
         self.cupy = launcher.cupy
+        found = self.cupy.cuda.runtime.getDeviceProperties(self.cupy.cuda.Device().id)
+        self.capability: tuple[int, int] = (found["major"], found["minor"])
         self._flushed: Any = None
 
     def about(self) -> dict[str, Any]:
@@ -78,7 +81,7 @@ class CuPyGpu:
         found = runtime.getDeviceProperties(device.id)
         return machine() | {
             "device": found["name"].decode(),
-            "capability": [found["major"], found["minor"]],
+            "capability": list(self.capability),
             "multiprocessors": found["multiProcessorCount"],
             "memory": found["totalGlobalMem"],
             "driver": _driver(),
@@ -135,8 +138,25 @@ def on_device(gpu: Gpu, given: Any) -> Any:
         return [on_device(gpu, one) for one in given]
     if not isinstance(given, np.ndarray):
         return given
-    flat = np.ascontiguousarray(given).reshape(-1).view(np.uint8)
-    return gpu.bytes(flat).view(given.dtype).reshape(given.shape)
+    whole, axes = in_memory(given)
+    flat = whole.reshape(-1).view(np.uint8)
+    return gpu.bytes(flat).view(given.dtype).reshape(whole.shape).transpose(axes)
+
+
+def in_memory(array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[int]]:
+    """Return an array as it lies in memory, contiguous, and the axes that turn it back.
+
+    Kernels have variants for operands that are the transpose of something contiguous.
+
+    Examples
+    --------
+    >>> whole, axes = in_memory(np.zeros((2, 3)).T)
+    >>> whole.shape, axes
+    ((2, 3), [1, 0])
+    """
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    whole = np.ascontiguousarray(array.transpose(order)).reshape([array.shape[a] for a in order])
+    return whole, [order.index(axis) for axis in range(array.ndim)]
 
 
 DEVICE = "tinymed.bench.gpu.device:connect"

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinymed.bench.gpu.checks import At, run
 from tinymed.bench.gpu.device import Gpu
+from tinymed.bench.gpu.guard import OtherGpuError
 from tinymed.bench.gpu.journal import Row
 from tinymed.bench.gpu.trials import Trial, allowed, same_bits, trials
 from tinymed.bench.proof import DisagreementError, compare
@@ -105,6 +106,8 @@ def golden(gpu: Gpu, file: GoldenFile, kernel: str, implementation: str, at: At)
         wide = [b.astype(np.float64) if b.dtype == trial.dtype else b for _, b in both]
         row["worst"] = compare([a for a, _ in both], wide, limit, trial.dtype)
         row["same_bits"] = same_bits([a for a, _ in both], [b for _, b in both])
+    except OtherGpuError as error:
+        row |= {"state": "not run", "note": str(error)}
     except DisagreementError as error:
         row |= {"state": "wrong", "note": f"{trial}: {error}"}
     return row

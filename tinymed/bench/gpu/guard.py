@@ -12,17 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.bench.gpu.device import Gpu
+from tinymed.bench.gpu.device import Gpu, in_memory
 from tinymed.bench.proof import DisagreementError, strided
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.cuda import Grid, Launcher, Resources, Variant
 
-__all__ = ["SMALL", "Guard"]
+__all__ = ["SMALL", "Guard", "OtherGpuError"]
 
 MARGIN = 1024  # bytes before and after each array: what follows is as aligned as what CuPy gives
 BYTE = 0xFF
 # What makes small cases need all there is.
 SMALL = Resources(multiprocessors=16, shared=64 * 1024)
+
+
+class OtherGpuError(Exception):
+    """A kernel is written for other GPUs than this one, which is no fault of its own."""
 
 
 class Guard:
@@ -74,7 +78,11 @@ class Guard:
     def run(
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:
-        """Launch, and remember what."""
+        """Launch, and remember what; `OtherGpuError` if it is not for this GPU."""
+        try:
+            variant.target(self.gpu.capability)
+        except LookupError as error:
+            raise OtherGpuError(str(error)) from error
         self.ran.add(variant.name)
         self.inner.run(variant, entry, grid, threads, arguments)
 
@@ -87,7 +95,8 @@ class Guard:
         if apart and argument.ndim:
             spread = strided(argument).base
             return self._between(spread.shape, spread.dtype, spread)[..., ::2]
-        return self._between(argument.shape, argument.dtype, np.ascontiguousarray(argument))
+        whole, axes = in_memory(argument)
+        return self._between(whole.shape, whole.dtype, whole).transpose(axes)
 
     def check(self) -> None:
         """Wait for the device; `DisagreementError` if a margin is not what it was."""

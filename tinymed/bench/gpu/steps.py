@@ -82,7 +82,7 @@ class Step:
 
 
 def steps(kinds: Sequence[str] = KINDS, kernels: Sequence[str] = ()) -> list[Step]:
-    """Return the steps of these kinds, in order, of these kernels or of all."""
+    """Return the steps of these kinds, in order; if kernels are named, those of each alone."""
     found = {
         "compile": lambda: [Step("compile all", _compile)],
         "check": lambda: [_check("check", *each) for each in implementations("cuda", "numba_cuda")],
@@ -120,12 +120,10 @@ def roofline(journal: Journal, arithmetic: str) -> Roofline | None:
 
 def _compile(context: Context) -> Iterator[Row]:
     """Compile all variants for this GPU, as many at once as there are processors."""
-    gpu = context.gpu
-    capability = gpu.launcher.capability(on_device(gpu, np.zeros(1, np.float32)))
     chosen = {}
     for variant in variants():
         try:
-            chosen[variant] = variant.target(capability)
+            chosen[variant] = variant.target(context.gpu.capability)
         except LookupError:  # not for this GPU
             continue
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -194,7 +192,7 @@ def _timed() -> list[tuple[int, Case, str]]:
     for kernel in dict.fromkeys(name for name, _ in implementations("cuda", "numba_cuda")):
         if kernel.startswith("ceilings."):
             continue
-        rounds = any(f"{i}" in ROUNDED for i in KERNELS[kernel].implementations)
+        rounds = any(i in ROUNDED for i in KERNELS[kernel].implementations)
         arithmetics = ARITHMETICS if rounds else ARITHMETICS[:1]
         largest = sorted(benches(kernel), key=lambda case: -(case.flops + case.bytes))
         found += [(rank, case, a) for rank, case in enumerate(largest) for a in arithmetics]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.bench import record
-from tinymed.bench.contest import Attempt, Contest, Entry, InstallError
+from tinymed.bench.contest import Attempt, CannotError, Contest, Entry, InstallError
 from tinymed.bench.gpu.device import Gpu, on_device
 from tinymed.bench.gpu.trials import ROUNDED, Trial, allowed, bfloat16, by_reference
 from tinymed.bench.peers import PEERS, Attempts
@@ -112,8 +112,12 @@ def _able(case: Case, arithmetic: str, given: tuple[Any, ...]) -> tuple[list[str
 
 def _attempt(gpu: Gpu, kernel: str, implementation: str, arguments: tuple[Any, ...]) -> Attempt:
     """Return the attempt of an implementation, on copies of the arguments of its own."""
-    given = on_device(gpu, list(arguments))
     function = KERNELS[kernel].load(implementation)
+    try:  # it compiles, if nothing has before
+        function(*on_device(gpu, list(arguments)))
+    except LookupError as error:  # a variant for other GPUs
+        raise CannotError(str(error)) from error
+    given = on_device(gpu, list(arguments))
 
     def results(found: Any) -> list[Any]:
         every = list(found) if isinstance(found, tuple) else [found]

@@ -92,6 +92,6 @@ def _attempt(gpu: Gpu, spec: Any, arrays: Any) -> Attempt:
 def _captured(gpu: Gpu, spec: Network, arrays: Any) -> Attempt:
     """Return a step of training captured as a CUDA graph."""
     capture = getattr(cuda, "capture", None)
-    if capture is None:
-        raise CannotError("there is no tinymed.cuda.capture")
+    if capture is None or not cuda.is_available():
+        raise CannotError("there is no tinymed.cuda.capture, or no GPU for it")
     return _on_host(gpu, training_step(spec, on_device(gpu, arrays), capture))
