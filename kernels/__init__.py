@@ -6,6 +6,7 @@ Shipped as ``tinymed.kernels``. ``python -m tinymed.kernels`` prints what there 
 from tinymed.kernels import (
     activation,
     arithmetic,
+    ceilings,
     conv,
     conv_pool,
     embedding,
@@ -28,6 +29,7 @@ __all__ = [
     "activation",
     "arithmetic",
     "autotune",
+    "ceilings",
     "conv",
     "conv_pool",
     "embedding",
