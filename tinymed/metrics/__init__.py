@@ -15,6 +15,7 @@ from tinymed.metrics.calibration import (
     expected_calibration_error,
     reliability_curve,
 )
+from tinymed.metrics.comparison import AucDifference, delong_test, paired_difference
 from tinymed.metrics.decisions import (
     PerClass,
     accuracy,
@@ -44,10 +45,12 @@ from tinymed.metrics.ranking import (
     roc_curve,
 )
 from tinymed.metrics.regression import mae, r2, rmse
+from tinymed.metrics.temperature import fit_temperature
 from tinymed.metrics.thresholds import choose_threshold
 
 __all__ = [
     "FALSE_ALARMS",
+    "AucDifference",
     "BinaryMetrics",
     "BootstrapInterval",
     "FrocCurve",
@@ -64,12 +67,15 @@ __all__ = [
     "brier",
     "choose_threshold",
     "confusion_matrix",
+    "delong_test",
     "expected_calibration_error",
     "f1",
+    "fit_temperature",
     "froc_curve",
     "froc_score",
     "froc_sensitivity",
     "mae",
+    "paired_difference",
     "per_class",
     "precision",
     "precision_recall_curve",
