@@ -1,6 +1,6 @@
 """The only file that asks "NumPy or CuPy?".
 
-CuPy is never imported here: an array can only be a CuPy array if its owner has imported CuPy.
+CuPy is never imported to ask: an array can only be a CuPy array if its owner has imported CuPy.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Array", "Device", "array_module", "is_array", "place", "to_host", "to_place"]
+__all__ = ["Array", "Device", "array_module", "is_array", "is_at", "place", "to_host", "to_place"]
 
 Array = Any  # a NumPy or CuPy array
 
 
 class Device(str):
-    """Where arrays live, as a string with parts: "cpu", "cuda" (the first GPU) or "cuda:N".
+    """Where arrays live, as a string with parts: "cpu", "cuda" (the current GPU) or "cuda:N".
 
     Examples
     --------
@@ -73,27 +73,43 @@ def place(array: Any) -> Device:
     return CPU if array_module(array) is np else Device("cuda", array.device.id)
 
 
+def is_at(array: Any, device: str) -> bool:
+    """Tell whether ``array`` is on ``device`` already; "cuda" is the current GPU."""
+    here, there = place(array), Device(device)
+    if there == "cuda" and here != CPU:
+        there = Device("cuda", array_module(array).cuda.Device().id)
+    return here == there
+
+
 def to_place(array: Any, device: str | None) -> Array:
     """Return ``array`` on ``device``, None for "cpu"; itself where it is there already.
+
+    "cuda" is the current GPU: the first, unless ``with tinymed.cuda.device(...)`` says another.
 
     Raises
     ------
     ValueError
-        If ``device`` is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-    ImportError
-        If a GPU is asked for and CuPy is not installed.
+        If ``device`` is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or there are not so many GPUs.
+    ImportError, RuntimeError
+        If a GPU is asked for, and CuPy, a driver that fits it or the GPU is missing.
+    MemoryError
+        If the GPU has not that much memory left, with what is in use.
     """
     where = CPU if device is None else Device(device)
     if where == CPU:
         return to_host(array)
-    try:
-        import cupy
-    except ImportError as error:
-        raise ImportError(
-            f"device: {device!r} needs cupy; pip install tinymed[cuda12] or tinymed[cuda13]"
-        ) from error
-    with cupy.cuda.Device(where.index or 0):
-        return cupy.asarray(array)
+    from tinymed.kernels.devices import cupy_on_gpu, device_count, out_of_memory
+
+    cupy = cupy_on_gpu(f"device: {device!r}")
+    if where.index is not None and where.index >= (count := device_count(cupy)):
+        raise ValueError(f"device: {device!r}, expected 'cuda:0' to 'cuda:{count - 1}' at most")
+    with cupy.cuda.Device(where.index) as there:
+        try:
+            if isinstance(array, cupy.ndarray) and array.device.id != there.id:
+                return array.copy()  # which is made on the current GPU
+            return cupy.asarray(array)
+        except cupy.cuda.memory.OutOfMemoryError as error:
+            raise out_of_memory(cupy, "device", array.shape, array.dtype, error) from error
 
 
 def to_host(array: Any) -> np.ndarray[Any, Any]:
