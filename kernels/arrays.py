@@ -5,13 +5,28 @@ CuPy is never imported to ask: an array can only be a CuPy array if its owner ha
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Array", "Device", "array_module", "is_array", "is_at", "place", "to_host", "to_place"]
+from tinymed.kernels.recording import once
+
+__all__ = [
+    "Array",
+    "Device",
+    "array_module",
+    "is_array",
+    "is_at",
+    "making",
+    "place",
+    "sent",
+    "to_host",
+    "to_place",
+]
 
 Array = Any  # a NumPy or CuPy array
 
@@ -95,21 +110,42 @@ def to_place(array: Any, device: str | None) -> Array:
     MemoryError
         If the GPU has not that much memory left, with what is in use.
     """
+    if device is None or Device(device) == CPU:
+        return to_host(array)
+    with making(device, f"{array.dtype} {array.shape}") as cupy:
+        if isinstance(array, cupy.ndarray) and not is_at(array, "cuda"):
+            return array.copy()  # which is made on the current GPU
+        return cupy.asarray(array)
+
+
+@contextlib.contextmanager
+def making(device: str | None, what: str = "an array") -> Iterator[Any]:
+    """Make arrays on a device inside: yields the module that does, NumPy or CuPy.
+
+    Raises what `to_place` raises.
+    """
     where = CPU if device is None else Device(device)
     if where == CPU:
-        return to_host(array)
+        yield np
+        return
     from tinymed.kernels.devices import cupy_on_gpu, device_count, out_of_memory
 
     cupy = cupy_on_gpu(f"device: {device!r}")
     if where.index is not None and where.index >= (count := device_count(cupy)):
         raise ValueError(f"device: {device!r}, expected 'cuda:0' to 'cuda:{count - 1}' at most")
-    with cupy.cuda.Device(where.index) as there:
+    with cupy.cuda.Device(where.index):
         try:
-            if isinstance(array, cupy.ndarray) and array.device.id != there.id:
-                return array.copy()  # which is made on the current GPU
-            return cupy.asarray(array)
+            yield cupy
         except cupy.cuda.memory.OutOfMemoryError as error:
-            raise out_of_memory(cupy, "device", array.shape, array.dtype, error) from error
+            raise out_of_memory(cupy, f"device: {what}", error) from error
+
+
+def sent(array: np.ndarray[Any, Any], like: Array, dtype: Any = None) -> Array:
+    """Return a constant that was made on the host, such as weights that depend on shapes alone,
+    where ``like`` is. A graph that is captured just then holds the constant, not the copy.
+    """
+    xp = array_module(like)
+    return xp.asarray(array, dtype) if xp is np else once(lambda: xp.asarray(array, dtype))
 
 
 def to_host(array: Any) -> np.ndarray[Any, Any]:

@@ -5,7 +5,6 @@ CuPy is imported here, when a GPU is asked for, and nowhere else outside of `tin
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 __all__ = ["cupy_on_gpu", "device_count", "out_of_memory", "why_no_gpu"]
@@ -70,19 +69,16 @@ def why_no_gpu(cupy: Any) -> str | None:
     return "no GPU is visible; see CUDA_VISIBLE_DEVICES, or keep the arrays in NumPy"
 
 
-def out_of_memory(
-    cupy: Any, who: str, shape: tuple[int, ...], dtype: Any, error: Exception
-) -> MemoryError:
+def out_of_memory(cupy: Any, who: str, error: Exception) -> MemoryError:
     """Word the error for a GPU whose memory does not suffice, with the sizes in use."""
     pool = cupy.get_default_memory_pool()
     free, total = cupy.cuda.runtime.memGetInfo()
     used, held = pool.used_bytes(), pool.total_bytes()
     limit = f", its limit is {_gib(pool.get_limit())}" if pool.get_limit() else ""
     return MemoryError(
-        f"{who}: {dtype} {shape} is {_gib(math.prod(shape) * dtype.itemsize)}, more than the GPU "
-        f"has left ({error}); arrays have {_gib(used)}, {_gib(held - used)} lie "
-        f"ready in the pool{limit}, {_gib(free)} of the GPU's {_gib(total)} are free; use smaller "
-        "batches, or tinymed.cuda.empty_cache() if another process needs the GPU too"
+        f"{who} is more than the GPU has left ({error}); arrays have {_gib(used)}, "
+        f"{_gib(held - used)} lie ready in the pool{limit}, {_gib(free)} of the GPU's "
+        f"{_gib(total)} are free; use smaller batches, or tinymed.cuda.empty_cache() if another process needs the GPU too"
     )
 
 

@@ -1,4 +1,4 @@
-"""What ``torch.cuda`` is asked most: which GPUs there are, and their memory.
+"""What ``torch.cuda`` is asked most: GPUs, their memory, graphs of whole steps (`capture`).
 
 >>> device = "cuda" if is_available() else "cpu"
 """
@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinymed.kernels import devices
 from tinymed.kernels.arrays import Device
 
 __all__ = [
+    "capture",
     "device",
     "device_count",
     "empty_cache",
@@ -76,3 +78,14 @@ def empty_cache() -> None:
 
 def _pool(who: str) -> Any:
     return devices.cupy_on_gpu(f"cuda.{who}").get_default_memory_pool()
+
+
+if TYPE_CHECKING:
+    from tinymed.capturing import capture
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Load `capture` when it is first named: it needs nn."""
+        if name == "capture":
+            return importlib.import_module("tinymed.capturing").capture
+        raise AttributeError(f"module 'tinymed.cuda' has no attribute {name!r}")

@@ -17,7 +17,7 @@ from tinymed.autograd import Variable
 from tinymed.backpropagation import Handle
 from tinymed.errors import CompileError, check_dim
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
-from tinymed.kernels.recording import active
+from tinymed.kernels.recording import repeats
 from tinymed.ops.indexing import plain_index
 from tinymed.ops.promotion import to_device
 from tinymed.ops.shaping import shape_argument
@@ -177,10 +177,10 @@ class Tensor(Methods):
     # ------------------------------------------------------------------------- to other forms
 
     def _is_read(self, how: str) -> None:
-        """Refuse to give values to Python while `compile` records: the next ones will differ."""
-        if active() is not None:
+        """Refuse to give values to Python where the step is repeated: the next ones will differ."""
+        if (who := repeats()) is not None:
             raise CompileError(
-                f"compile: {how}() reads the values of a tensor {self.shape} inside the step; "
+                f"{who}: {how}() reads the values of a tensor {self.shape} inside the step; "
                 "return the tensor and read it outside"
             )
 

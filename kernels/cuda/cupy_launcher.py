@@ -55,7 +55,7 @@ class CuPyLauncher:
             with self.cupy.cuda.Device(place(like).index):
                 return self.cupy.empty(shape, dtype)
         except self.cupy.cuda.memory.OutOfMemoryError as error:
-            raise out_of_memory(self.cupy, "empty", shape, np.dtype(dtype), error) from error
+            raise out_of_memory(self.cupy, f"empty: {np.dtype(dtype)} {shape}", error) from error
 
     def run(
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]

@@ -86,7 +86,7 @@ def test_memory_that_is_not_there(cupy: FakeCuPy) -> None:
     stream = on_device(batches([]), GPU)
     next(stream)
     STATE.full = True
-    with pytest.raises(MemoryError, match=r"DataLoader: float32 \(2, 3\) is 0.00 GiB, more than"):
+    with pytest.raises(MemoryError, match=r"DataLoader: float32 \(2, 3\) is more than"):
         list(stream)
 
 

@@ -77,6 +77,8 @@ def compute(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
         if made:
             STATE.capture.append(lambda: again(run, several, made))
         for each in made:
+            if not each.host.flags.writeable:  # one element, seen many times
+                continue
             each.host.fill(np.nan if each.dtype.kind == "f" else 0)
     return result
 
@@ -201,16 +203,17 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801 - CuPy's name
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-        at, new = self._indices(index), value if isinstance(value, np.ndarray) else host_of(value)
+        at = self._indices(index, waits=isinstance(value, ndarray) and value.ndim > 0)
+        new = value if isinstance(value, np.ndarray) else host_of(value)
         write(lambda: operator.setitem(self.host, at, new))
 
-    def _indices(self, index: Any) -> Any:
+    def _indices(self, index: Any, waits: bool = True) -> Any:
         """Return what an index is on the host; CuPy sends lists and arrays from there itself."""
         several = isinstance(index, tuple)
         parts = []
         for part in index if several else (index,):
             if isinstance(part, ndarray):
-                if part.dtype == bool:  # the number of places has to be known
+                if part.dtype == bool and waits:  # the number of places has to be known
                     STATE.read_by_host()
                 parts.append(part.host)
                 continue

@@ -30,6 +30,7 @@ FROM_HOST = ("array", "asarray", "asanyarray", "ascontiguousarray", "full", "ful
 # The shapes of their results depend on values, which the host has to wait for.
 WAIT = ("nonzero", "flatnonzero", "argwhere", "unique", "array_equal", "allclose", "bincount")
 CONSTANTS = ("inf", "nan", "pi", "e", "newaxis", "dtype", "finfo", "iinfo")
+IN_PLACE = ("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
 EXTREMES = ("int32", "float32", "float64", "uint32", "uint64", "int64")
 
 
@@ -93,7 +94,9 @@ def _from_host(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         return compute(getattr(np, name), *given, **named)
     if isinstance(data, (list, tuple)) and any(isinstance(each, ndarray) for each in data):
         return compute(np.stack, [each.astype(named.get("dtype", each.dtype)) for each in data])
-    if isinstance(data, (np.ndarray, list)) and STATE.capture is not None:
+    sends = name.startswith("a") or isinstance(data, (np.ndarray, list))
+    if sends and STATE.capture is not None:
+        STATE.pinned(np.asarray(data).nbytes)  # memory that the graph would read later
         raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: a copy from host memory")
     if name.startswith("full"):
         return compute(lambda: np.array(getattr(np, name)(*host_of((first,)), *rest, **named)))
@@ -117,6 +120,9 @@ def function_of(name: str) -> Callable[..., Any]:
             return _from_host(name, given, dict(named))
         if name in WAIT:
             STATE.read_by_host()
+        if name in IN_PLACE:
+            host, more = host_of(given), host_of(named)
+            return write(lambda: getattr(np, name)(*host, **more))
         return compute(getattr(np, name), *given, **named)
 
     return function
@@ -180,7 +186,9 @@ class FakeCuPy(types.ModuleType):
             Graph=Graph,
             MemoryPool=MemoryPool,
             Stream=Stream,
-            alloc_pinned_memory=bytearray,
+            alloc_pinned_memory=lambda size: STATE.pinned(size),
+            get_allocator=lambda: None,
+            set_pinned_memory_allocator=self._set_pinned,
             get_current_stream=lambda: STATE.stream,
             memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=Runtime(),
@@ -195,6 +203,13 @@ class FakeCuPy(types.ModuleType):
     def get_default_memory_pool(self) -> MemoryPool:
         """Return the pool that arrays are taken from."""
         return self.pool
+
+    def _set_pinned(self, allocator: Callable[[int], Any]) -> None:
+        STATE.pinned = allocator
+
+    def get_default_pinned_memory_pool(self) -> Any:
+        """Return the pool of host memory that a GPU reads by itself."""
+        return types.SimpleNamespace(malloc=bytearray)
 
     def asnumpy(self, array: Any) -> np.ndarray:
         """Return host memory."""

@@ -32,6 +32,7 @@ class State:
         self.full = False  # no memory left
         self.stream: Any = Stream(null=True)
         self.capture: list[Callable[[], Any]] | None = None
+        self.pinned: Callable[[int], Any] = bytearray
         self.host_reads = 0
         self.events: list[tuple[str, ...]] = []
 

@@ -97,7 +97,9 @@ class CopyStream:
                 there.set(from_here, stream=self.stream)
                 pinned.append(from_here)
         except self.cupy.cuda.memory.OutOfMemoryError as error:
-            raise out_of_memory(self.cupy, "DataLoader", array.shape, array.dtype, error) from error
+            raise out_of_memory(
+                self.cupy, f"DataLoader: {array.dtype} {array.shape}", error
+            ) from error
         return there
 
 
