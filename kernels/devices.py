@@ -78,7 +78,8 @@ def out_of_memory(cupy: Any, who: str, error: Exception) -> MemoryError:
     return MemoryError(
         f"{who} is more than the GPU has left ({error}); arrays have {_gib(used)}, "
         f"{_gib(held - used)} lie ready in the pool{limit}, {_gib(free)} of the GPU's "
-        f"{_gib(total)} are free; use smaller batches, or tinymed.cuda.empty_cache() if another process needs the GPU too"
+        f"{_gib(total)} are free; use smaller batches, or tinymed.cuda.empty_cache() if another "
+        "process needs the GPU too"
     )
 
 

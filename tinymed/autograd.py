@@ -36,9 +36,22 @@ class Mode(threading.local):
     """What holds in this thread: is anything recorded, is anything watched."""
 
     enabled = True
+    casts: str | None = None  # the kind of device on which `amp.autocast` holds
 
 
 MODE = Mode()
+
+
+class Casting:
+    """Where `amp.autocast` has its inputs from: None until somebody uses it, in any thread."""
+
+    __slots__ = ("hook",)
+
+    def __init__(self) -> None:
+        self.hook: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = None
+
+
+CASTING = Casting()
 CLOCK = itertools.count(1)
 OUTPUT = -1  # the output's position among what a Function saves: behind its inputs
 
@@ -234,6 +247,8 @@ class Function:
 
     def __call__(self, *inputs: Any) -> Any:
         """Compute, and record when an input is a Variable that wants a gradient."""
+        if CASTING.hook is not None:
+            inputs = CASTING.hook(self, inputs)
         arrays: list[Any] = []
         edges: list[Edge | None] = []
         variables = recorded = False

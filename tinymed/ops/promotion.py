@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import Function, Variable
+from tinymed.autograd import MODE, Function, Variable
 from tinymed.kernels.arrays import Array, is_at, place, to_place
 from tinymed.ops.broadcasting import Shape
 
@@ -200,7 +200,7 @@ def same_dtype(name: str, **inputs: Any) -> None:
             raise TypeError(f"{name}: {argument} is {type(x).__name__}, expected a Tensor or array")
         if first is None:
             first = argument, x.dtype
-        if x.dtype != first[1]:
+        if x.dtype != first[1] and MODE.casts is None:  # `autocast` will make them one
             raise TypeError(
                 f"{name}: {argument} is {x.dtype} but {first[0]} is {first[1]}; "
                 f"use {argument}.to({str(first[1])!r})"
