@@ -15,6 +15,7 @@ import numpy as np
 
 from tinymed import __version__, serialization
 from tinymed.bench import command as bench
+from tinymed.kernels.devices import device_count, why_no_gpu
 from tinymed.kernels.registry import table
 from tinymed.medical.detection.command import add_scan
 from tinymed.medical.tasks.task import TASKS, load_model, task_of
@@ -182,9 +183,8 @@ def gpu() -> str:
         return "not used: CuPy is not installed; pip install tinymed[cuda12] or tinymed[cuda13]"
     import cupy
 
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        return f"not used: {error}"
+    if why := why_no_gpu(cupy):
+        return f"not used: {why}"
+    count = device_count(cupy)
     names = [cupy.cuda.runtime.getDeviceProperties(i)["name"].decode() for i in range(count)]
-    return ", ".join(names) or "not used: CuPy finds no device"
+    return ", ".join(names)

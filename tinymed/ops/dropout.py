@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinymed.autograd import Variable
+from tinymed.errors import CompileError
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.buffers import empty
-from tinymed.kernels.recording import act, active
+from tinymed.kernels.recording import act, repeats
 from tinymed.ops.arithmetic import add, multiply
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.reduction import check_floating
@@ -101,15 +102,18 @@ def feature_alpha_dropout(
 def scaled(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return x times a mask of this shape, 0 or 1 / (1 - p)."""
     scale = x.dtype.type(1 - p) if p < 1 else 1
-    if active() is None:
+    if repeats() is None:
         return multiply(x, kept(x, shape, p, generator) / scale)
-    mask = empty(shape, x.dtype)  # a compiled step draws it anew in each repetition
-    act(lambda: np.divide(kept(x, shape, p, generator), scale, out=mask))
+    xp = array_module(x.data if isinstance(x, Variable) else x)
+    mask = empty(shape, x.dtype) if xp is np else xp.empty(shape, x.dtype)
+    act(lambda: xp.divide(kept(mask, shape, p, generator), scale, out=mask))  # each time anew
     return multiply(x, mask)
 
 
 def shifted(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return a (x where the mask is 1, selu's limit where it is 0) + b; 0 for p = 1."""
+    if repeats() == "capture":
+        raise CompileError("capture: alpha_dropout draws on the host; keep it out of the step")
     mask = kept(x, shape, p, generator)
     if p == 1:
         return multiply(x, mask)
