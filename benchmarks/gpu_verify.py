@@ -18,12 +18,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinymed.bench.gpu.device import DEVICE, named
+from tinymed.bench.gpu.device import DEVICE
 from tinymed.bench.gpu.journal import Journal
 from tinymed.bench.gpu.report import MARKERS, failures, readme, table
 from tinymed.bench.gpu.steps import KINDS
-from tinymed.bench.gpu.supervisor import Run, supervise
+from tinymed.bench.gpu.supervisor import NoGpuError, Run, supervise
 from tinymed.bench.text import write_between
+from tinymed.kernels import KERNELS
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "benchmarks" / "record"
@@ -44,6 +45,9 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
     options.kinds = [kind for kind in options.only.split(",") if kind] or list(KINDS)
     if strange := set(options.kinds) - set(KINDS):
         parser.error(f"--only {', '.join(sorted(strange))}: there are {', '.join(KINDS)}")
+    options.kernels = [name for name in options.kernels.split(",") if name]
+    if strange := set(options.kernels) - set(KERNELS):
+        parser.error(f"--kernels {', '.join(sorted(strange))}: see tinymed kernels")
     if not options.minutes > 0:
         parser.error(f"--minutes {options.minutes} is not positive")
     return options
@@ -52,19 +56,15 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None, of: str = DEVICE) -> int:
     """Run or show; ``of`` is "module:function" of what workers connect to."""
     options = options_of(argv)
-    kernels = [name for name in options.kernels.split(",") if name]
     path = (options.record or options.out) / NAME
-    run = Run(path, options.minutes, options.kinds, kernels, GOLDEN, device=of)
+    run = Run(path, options.minutes, options.kinds, options.kernels, GOLDEN, device=of)
     journal = Journal(path)
     if options.record is None:
         try:
-            about = named(of).about()
-        except (ImportError, RuntimeError) as error:
+            supervise(run)
+        except NoGpuError as error:
             print(f"gpu_verify: not run: {error}", file=sys.stderr)
             return 2
-        journal.create(about)
-        try:
-            supervise(run)
         except RuntimeError as error:  # what is known is shown all the same
             print(f"gpu_verify: stopped: {error}", file=sys.stderr)
     for line in table(journal, run.names()):

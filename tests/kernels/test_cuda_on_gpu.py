@@ -130,6 +130,8 @@ def test_a_run_that_is_killed_leaves_its_rows_and_goes_on(journal):
     assert [row["state"] for row in journal.rows()] == ["proved"]
     assert journal.begun() == todo[1].name
     assert journal.left(step.name for step in todo) == [todo[1].name]
+    work(EmulatedGpu(), todo, journal, time.time() + 60)
+    assert [row["state"] for row in journal.rows()] == ["proved", "proved"]
 
 
 # ---------------------------------------------------------------------------- time
@@ -175,9 +177,14 @@ def test_without_a_gpu_one_line_says_what_to_do(tmp_path, capsys):
     assert gpu_verify.main(["--out", str(tmp_path)], of=NOTHING) == 2
     assert capsys.readouterr().err == "gpu_verify: not run: no driver; install one\n"
     assert not list(tmp_path.iterdir())  # a run that never happened is not reported
+    (tmp_path / "gpu.jsonl").write_text("an earlier run's")
+    assert gpu_verify.main(["--out", str(tmp_path)], of=NOTHING) == 2
+    assert (tmp_path / "gpu.jsonl").read_text() == "an earlier run's"
 
 
-@pytest.mark.parametrize("options", [["--only", "chekc"], ["--minutes", "0"]])
+@pytest.mark.parametrize(
+    "options", [["--only", "chekc"], ["--minutes", "0"], ["--kernels", "conf"]]
+)
 def test_bad_options_are_named(options, capsys):
     with pytest.raises(SystemExit):
         gpu_verify.main(options)

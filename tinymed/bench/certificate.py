@@ -116,22 +116,19 @@ def of_device(kernels: Sequence[str], minutes: float, device: str | None = None)
 
     Raises
     ------
-    ImportError, RuntimeError
+    NoGpuError
         If there is no GPU to be used: what to install or change.
     """
     import tempfile
 
-    from tinymed.bench.gpu.device import DEVICE, named
-    from tinymed.bench.gpu.journal import Journal
+    from tinymed.bench.gpu.device import DEVICE
     from tinymed.bench.gpu.supervisor import Run, supervise
 
-    name = device or DEVICE
-    about = named(name).about()
     with tempfile.TemporaryDirectory() as folder:
         path, kinds = Path(folder) / "gpu.jsonl", ("compile", "check")
-        Journal(path).create(about)
-        run = Run(path, minutes, kinds, kernels, device=name)
-        rows = supervise(run).rows()
+        run = Run(path, minutes, kinds, kernels, device=device or DEVICE)
+        journal = supervise(run)
+        about, rows = journal.about(), journal.rows()
     found = {row["step"]: row for row in rows if row["step"].startswith("check ")}
     checks = [name for name in run.names() if name.startswith("check ")]
     return Certificate(about, [_of_step(name, found) for name in checks])

@@ -8,6 +8,7 @@ that is started again on the same file goes on where it stopped.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,14 @@ class Journal:
         events = [line for line in self._lines()[1:] if "event" in line]
         return events[-1]["step"] if events and events[-1]["event"] == "begun" else None
 
-    def size(self) -> int:
-        """Return how much is written: what grows while there is progress."""
-        return self.path.stat().st_size
-
     def _append(self, line: dict[str, Any]) -> None:
-        with self.path.open("a") as file:  # closed after each: what is known is in the file
-            file.write(json.dumps(line) + "\n")
+        with self.path.open("r+b") as file:  # closed after each: what is known is in the file
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":  # whoever wrote the last line was killed
+                whole = self.path.read_bytes().rfind(b"\n") + 1
+                file.truncate(whole)
+                file.seek(whole)
+            file.write(json.dumps(line).encode() + b"\n")
 
     def _lines(self) -> list[dict[str, Any]]:
         """Return all whole lines: the last may have been cut when a run was killed."""

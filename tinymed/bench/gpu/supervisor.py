@@ -14,9 +14,9 @@ from typing import IO
 from tinymed.bench.gpu.device import DEVICE
 from tinymed.bench.gpu.journal import Journal
 from tinymed.bench.gpu.steps import KINDS, steps
-from tinymed.bench.gpu.worker import LOST, beside
+from tinymed.bench.gpu.worker import LOST, NO_GPU, beside
 
-__all__ = ["Run", "supervise"]
+__all__ = ["NoGpuError", "Run", "supervise"]
 
 WATCH = 0.25  # seconds between two looks at the journal
 START = 120.0  # seconds that a worker may take until it begins its first step
@@ -48,7 +48,7 @@ class Run:
     kinds: Sequence[str] = KINDS
     kernels: Sequence[str] = ()
     golden: Path | None = None
-    patience: float = 120.0
+    patience: float = 90.0
     device: str = DEVICE
 
     def names(self) -> list[str]:
@@ -65,49 +65,63 @@ class Run:
         ]
 
 
+class NoGpuError(RuntimeError):
+    """There is no GPU to be used; says what to install or change."""
+
+
 def supervise(run: Run, clock: Callable[[], float] = time.time) -> Journal:
-    """Do a run whose journal has been created; return the journal.
+    """Do a run; return its journal, which takes the place of an earlier one.
+
+    This process does not touch the GPU: it may be one that only one process may use.
 
     Raises
     ------
+    NoGpuError
+        If there is none. The earlier journal is then left as it is.
     RuntimeError
-        If a worker ends before it begins a step: nothing can be done at all.
+        If a worker ends before it begins a step: nothing more can be done.
     """
     journal, names = Journal(run.journal), run.names()
-    until = clock() + 60 * run.minutes
+    until, anew, left = clock() + 60 * run.minutes, True, run.names()
     try:
-        while journal.left(names) and clock() < until:
-            before = len(journal.left(names))
+        while clock() < until and (anew or left):
+            beside(run.journal).unlink(missing_ok=True)  # so that a worker's start is told apart
             with tempfile.TemporaryFile("w+") as said:
-                ended = _watched(run, until, said, clock)
+                ended = _watched(run, [*run.command(until), *["--anew"] * anew], until, said, clock)
                 said.seek(0)
                 tail = said.read()[-TAIL:].strip()
+            if ended == NO_GPU:
+                raise NoGpuError(tail)
+            before, left, anew = left, journal.left(names), False
             if step := journal.begun():
                 _close(journal, step, ended, tail)
+                left = journal.left(names)
             elif ended == 0:
                 break
-            elif ended != LOST and before == len(journal.left(names)):
+            elif ended != LOST and before == left:
                 raise RuntimeError(f"supervise: the worker ended with {ended}: {tail}")
     finally:
         beside(run.journal).unlink(missing_ok=True)
     return journal
 
 
-def _watched(run: Run, until: float, said: IO[str], clock: Callable[[], float]) -> int | str:
+def _watched(
+    run: Run, command: list[str], until: float, said: IO[str], clock: Callable[[], float]
+) -> int | str:
     """Run a worker; return its exit status, "hung" or "over" (the time)."""
-    worker = subprocess.Popen(run.command(until), stdout=said, stderr=said)
-    progress, seen = clock(), (-1, -1.0)
+    worker = subprocess.Popen(command, stdout=said, stderr=said)
+    files = (run.journal, beside(run.journal))
+    progress, seen = clock(), [0.0, 0.0]
     try:
         while True:
             try:
                 return worker.wait(WATCH)
             except subprocess.TimeoutExpired:
                 pass
-            at = beside(run.journal)
-            now = (run.journal.stat().st_size, at.stat().st_mtime if at.exists() else 0.0)
+            now = [file.stat().st_mtime if file.exists() else 0.0 for file in files]
             if now != seen:
                 progress, seen = clock(), now
-            elif clock() - progress > (run.patience if Journal(run.journal).begun() else START):
+            elif clock() - progress > (run.patience if files[1].exists() else START):
                 return "hung"
             if clock() > until + GRACE:
                 return "over"

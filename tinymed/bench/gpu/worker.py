@@ -1,7 +1,7 @@
 """The process that uses the GPU: ``python -m tinymed.bench.gpu.worker JOURNAL --until TIME ...``.
 
 It does the steps that the journal lacks, and ends with `LOST` where a kernel has made the GPU
-useless to this process: its supervisor then starts another.
+useless to this process: its supervisor then starts another. The first begins the journal.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from tinymed.bench.gpu.device import DEVICE, Gpu, named
 from tinymed.bench.gpu.journal import Journal
 from tinymed.bench.gpu.steps import KINDS, Context, Step, steps
 
-__all__ = ["LOST", "beside", "main", "work"]
+__all__ = ["LOST", "NO_GPU", "beside", "main", "work"]
 
-LOST = 3  # exit status: the context is gone, another process may go on
+# Exit statuses: there is none to be used; the context is gone, and another process may go on.
+NO_GPU, LOST = 2, 3
 
 
 def beside(journal: Path) -> Path:
@@ -75,20 +76,28 @@ def work(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run as a process; return 0, or `LOST`."""
+    """Run as a process; return 0, `NO_GPU` or `LOST`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("journal", type=Path)
     parser.add_argument("--until", type=float, required=True, help="when to begin nothing more")
+    parser.add_argument("--anew", action="store_true", help="begin the journal")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--kernels", default="")
     parser.add_argument("--golden", type=Path)
     parser.add_argument("--device", default=DEVICE, help="module:function that returns it")
     options = parser.parse_args(argv)
-    gpu = named(options.device)
+    journal = Journal(options.journal)
+    try:
+        gpu = named(options.device)
+        if options.anew:
+            journal.create(gpu.about())
+    except (ImportError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return NO_GPU
     kernels = [name for name in options.kernels.split(",") if name]
     todo = steps(options.kinds.split(","), kernels)
     try:
-        work(gpu, todo, Journal(options.journal), options.until, options.golden)
+        work(gpu, todo, journal, options.until, options.golden)
     except LostError as error:
         print(f"worker: the GPU is lost: {error}", file=sys.stderr)
         return LOST
