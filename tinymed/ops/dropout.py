@@ -139,14 +139,27 @@ def feature_alpha_dropout(
 def scaled(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return x times a mask of this shape, 0 or 1 / (1 - p)."""
     scale = x.dtype.type(1 - p) if p < 1 else 1
-    if repeats() is None:
-        if place(array_of(x)) != CPU:
-            return Dropout(*drawn(x, shape, p, generator), 1 / scale)(x)
-        return multiply(x, kept(x, shape, p, generator) / scale)
-    xp = array_module(array_of(x))  # a graph would keep its seed: the mask comes from outside
-    mask = empty(shape, x.dtype) if xp is np else xp.empty(shape, x.dtype)
-    act(lambda: xp.divide(kept(mask, shape, p, generator), scale, out=mask))  # each time anew
-    return multiply(x, mask)
+    if repeats() is not None:
+        return multiply(x, redrawn(array_of(x), shape, p, scale, generator))
+    if place(array_of(x)) != CPU:
+        return Dropout(*drawn(x, shape, p, generator), 1 / scale)(x)
+    return multiply(x, kept(x, shape, p, generator) / scale)
+
+
+def redrawn(like: Array, shape: Shape, p: float, scale: Any, generator: Generator) -> Array:
+    """Return a mask that each repetition of the step draws anew: the same as without `compile`."""
+    if place(like) == CPU:
+        mask = empty(shape, like.dtype)
+        act(lambda: np.divide(kept(mask, shape, p, generator), scale, out=mask))
+        return mask
+    xp = array_module(like)
+    mask, ones = xp.empty(shape, like.dtype), xp.ones(shape, like.dtype)
+
+    def draw() -> None:  # outside of the graph, which would keep the seed
+        mask[...] = kernels.forward(ones, *drawn(ones, shape, p, generator), 1 / scale, 0.0, 0.0)
+
+    act(draw)
+    return mask
 
 
 def shifted(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
