@@ -68,6 +68,15 @@ def test_what_is_left_alone() -> None:
         ops.linear(tm.ones(1, 3).half(), weight)
 
 
+def test_a_captured_step_knows_whether_it_is_inside(cupy: FakeCuPy) -> None:
+    weight, x = tm.ones(2, 2, device="cuda"), tm.ones(1, 2, device="cuda")
+    fast = tm.cuda.capture(lambda x: ops.linear(x, weight))
+    for _ in range(4):
+        assert fast(x).dtype == SINGLE
+        with autocast("cuda"):
+            assert fast(x).dtype == HALF
+
+
 def test_as_a_decorator_and_after_an_error() -> None:
     @autocast("cpu")
     def product(x: Any) -> Any:

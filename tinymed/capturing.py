@@ -70,6 +70,9 @@ def capture(step: Callable[..., Any]) -> Captured:
     `eval`, and an array that takes the place of a parameter's (``model.to``). Gradients are left in
     ``.grad``, in the same memory each time.
 
+    While a step is captured, copies to a GPU are refused, those of other threads too: CuPy has one
+    allocator of pinned memory for all. Afterwards it is CuPy's own.
+
     Examples
     --------
     >>> from tinymed import cuda, nn, optim

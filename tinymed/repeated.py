@@ -93,7 +93,7 @@ class Repeated:
         """Return what a plan is made for."""
         shapes = tuple([(a.shape, a.dtype) for a in arrays])
         modes = tuple([module.training for module in self.modules])
-        return shapes, modes, MODE.enabled, PREFERENCE.get(), get_num_threads()
+        return shapes, modes, MODE.enabled, MODE.casts, PREFERENCE.get(), get_num_threads()
 
     def _keep(self, plan: Plan, arrays: Sequence[Array]) -> None:
         """Keep the plan; it may have met modules whose mode is part of the key from now on."""

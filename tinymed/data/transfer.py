@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinymed.kernels.arrays import Device, to_place
-from tinymed.kernels.devices import cupy_on_gpu, out_of_memory
 from tinymed.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tinymed.kernels.cuda.copy_stream import Sent
 
 __all__ = ["check_device", "on_device"]
 
@@ -36,13 +38,15 @@ def on_device(batches: Iterator[Any], device: Device) -> Generator[Any, None, No
         for batch in batches:
             yield mapped(batch, lambda array: to_place(array, device))
         return
-    stream = CopyStream(device)
+    from tinymed.kernels.cuda.copy_stream import CopyStream  # for those who have a GPU
+
+    stream = CopyStream(device, "DataLoader")
     ahead: Sent | None = None
     failure: Exception | None = None
     try:
         while True:
             try:
-                sent = stream.send(next(batches))
+                sent = stream.send(next(batches), mapped)
             except StopIteration:
                 break
             except Exception as error:
@@ -60,65 +64,6 @@ def on_device(batches: Iterator[Any], device: Device) -> Generator[Any, None, No
         if ahead is not None:
             ahead.batch()  # no one may be given its memory before the copy is through
             ahead.release()
-
-
-class CopyStream:
-    """A stream of a GPU for copies alone.
-
-    Memory comes from the pool of the stream that computes, since it is there that it is freed: the
-    pool then hands it on in the order of that stream. So a copy waits for what had been begun when
-    its memory was taken, which was before the batch that is computed now.
-    """
-
-    def __init__(self, device: Device) -> None:
-        self.cupy = cupy_on_gpu(f"DataLoader: device={device!r}")
-        self.device = self.cupy.cuda.Device(device.index)
-        with self.device:
-            self.stream = self.cupy.cuda.Stream(non_blocking=True)
-
-    def send(self, batch: Any) -> Sent:
-        """Begin to copy a batch."""
-        pinned: list[Array] = []
-        with self.device:
-            self.stream.wait_event(self.cupy.cuda.get_current_stream().record())
-            there = mapped(batch, lambda array: self._copy(array, pinned))
-            return Sent(self, there, pinned, self.stream.record())
-
-    def _copy(self, array: Array, pinned: list[Array]) -> Array:
-        """Return an array on the GPU that the copy will fill."""
-        if not isinstance(array, np.ndarray):
-            return to_place(array, Device("cuda", self.device.id))
-        try:
-            there = self.cupy.empty(array.shape, array.dtype)
-            if array.size:
-                memory = self.cupy.cuda.alloc_pinned_memory(array.nbytes)
-                from_here = np.ndarray(array.shape, array.dtype, memory)
-                np.copyto(from_here, array)
-                there.set(from_here, stream=self.stream)
-                pinned.append(from_here)
-        except self.cupy.cuda.memory.OutOfMemoryError as error:
-            raise out_of_memory(
-                self.cupy, f"DataLoader: {array.dtype} {array.shape}", error
-            ) from error
-        return there
-
-
-class Sent:
-    """A batch on its way."""
-
-    def __init__(self, stream: CopyStream, there: Any, pinned: list[Array], copied: Any) -> None:
-        self.stream, self.there, self.pinned, self.copied = stream, there, pinned, copied
-
-    def batch(self) -> Any:
-        """Return the batch; what is computed on it from now on waits for the copy, not the host."""
-        with self.stream.device:
-            self.stream.cupy.cuda.get_current_stream().wait_event(self.copied)
-        return self.there
-
-    def release(self) -> None:
-        """Give the pinned memory back, once the copy has read it."""
-        self.copied.synchronize()
-        self.pinned.clear()
 
 
 def mapped(batch: Any, move: Callable[[Array], Array]) -> Any:

@@ -85,8 +85,8 @@ class MaxPlace(Function):
         ones = (...,) + (None,) * (2 * axes)
         seen = x[(image[ones], channel[ones], *along)].reshape(*out, taps)
         winner = seen.argmax(axis=-1)
-        missing = xp.isnan(seen)
-        if not values_known() or missing.any():
+        missing = xp.isnan(seen) if x.dtype.kind == "f" else None
+        if missing is not None and (not values_known() or missing.any()):
             last = taps - 1 - missing[..., ::-1].argmax(axis=-1)
             winner = xp.where(missing.any(axis=-1), last, winner)
         places = xp.broadcast_to(places.reshape(*places.shape[:2], *out[2:], taps), seen.shape)

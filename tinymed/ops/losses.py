@@ -174,9 +174,8 @@ def cross_entropy(
         return _of_probabilities(x, target, weight, reduction, label_smoothing)
     rows, indices, kept = class_rows("cross_entropy", x, target, ignore_index)
     plain_mean = reduction == "mean" and weight is None and not label_smoothing
-    if (
-        plain_mean and kept.size and values_known() and kept.all()
-    ):  # what training mostly asks for, as one node
+    # What training mostly asks for, as one node.
+    if plain_mean and kept.size and values_known() and kept.all():
         return MeanCrossEntropy()(rows, indices)
     counts = class_weights("cross_entropy", weight, rows, indices, kept)
     losses = CrossEntropy()(rows, indices) * counts

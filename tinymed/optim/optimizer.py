@@ -329,7 +329,7 @@ def check_betas(name: str, group: Group) -> None:
 def slots(states: list[State], name: str, params: list[Array], value: float = 0) -> list[Array]:
     """Return the array ``name`` of each state, full of ``value`` when first asked for.
 
-    It follows its parameter to another device.
+    It follows its parameter to a GPU and back.
     """
     for state, param in zip(states, params, strict=True):
         if name not in state:
