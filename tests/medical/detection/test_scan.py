@@ -63,6 +63,7 @@ def test_synthetic_scan_through_dicom_to_a_list(series, tmp_path, capsys):
     content = json.loads((tmp_path / "out" / "candidates.json").read_text())
     assert "not a medical device" in content["purpose"]
     assert content["model"] is None
+    assert content["candidates"][0]["probability"] is None
     assert len(content["candidates"]) == 50
     places = np.array([[each[f"{axis}_mm"] for axis in "xyz"] for each in content["candidates"]])
     for nodule in drawn.nodules:
@@ -119,7 +120,10 @@ def test_network_scores_are_those_of_its_patches(tmp_path):
         index[0] = round(index[0])
         patch = volume.patch(volume.to_patient(index).tolist())
         grey = (np.clip((patch + 1000) / 1400, 0, 1) - 0.3) / 0.3
-        assert each.score == pytest.approx(1 / (1 + np.exp(-grey[20:30, 20:30].mean())), abs=1e-5)
+        expected = 1 / (1 + np.exp(-grey[20:30, 20:30].mean()))
+        assert each.probability == pytest.approx(expected, abs=1e-5)
+        odds = expected / (1 - expected) * (each.proposal / 10) ** 4
+        assert each.score / (1 - each.score) == pytest.approx(odds, rel=1e-3)
     large = BALLS[2]
     first = result.candidates[0]
     assert np.linalg.norm(np.array(first.position) - large[:3]) < 4  # fills the centre, all slices
@@ -139,7 +143,8 @@ def test_command_with_a_model_and_a_nifti_file(tmp_path, capsys):
     ]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--most", "4"]) == 0
     content = json.loads((tmp_path / "out" / "candidates.json").read_text())
-    assert content["score"].startswith("probability")
+    assert "not calibrated" in content["score"]
+    assert all(0 <= each["probability"] <= 1 for each in content["candidates"])
     assert content["model"] == "model.safetensors"
     assert all(0 <= each["score"] <= 1 for each in content["candidates"])
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
@@ -190,7 +195,7 @@ def test_number_of_candidates_is_bounded():
 
 
 def mark(position, score=1.0):
-    return Candidate(position, (0, 0, 0), 5.0, score, score, np.zeros((1, 3), np.int32))
+    return Candidate(position, (0, 0, 0), 5.0, score, np.zeros((1, 3), np.int32))
 
 
 def nodule(position, diameter):

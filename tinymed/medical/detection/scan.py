@@ -27,7 +27,10 @@ PROPOSAL = (
     "proposal alone: contrast, size and roundness, nothing learned; most candidates are vessels. "
     "--model takes the network of `tinymed lung`"
 )
-NETWORK = "probability that the place is a nodule, said by the network of `tinymed lung`"
+NETWORK = (
+    "the probability that the network of `tinymed lung` gives, its odds weighed by the proposal; "
+    "not calibrated"
+)
 PURPOSE = "Research software, not a medical device: a list of places to look at, not a diagnosis."
 
 
@@ -78,7 +81,9 @@ class ScanResult:
             "slices counted from 0 along their normal",
             "score": self.score,
             "model": None if self.model is None else self.model.path.name,
-            "threshold": None if self.model is None else self.model.about["threshold"],
+            "threshold_of_probability": None
+            if self.model is None
+            else self.model.about["threshold"],
             "candidates": [
                 _described(number, each, volume) for number, each in enumerate(self.candidates, 1)
             ],
@@ -144,6 +149,7 @@ def _described(number: int, candidate: Candidate, volume: Volume) -> dict[str, A
         "number": number,
         "score": round(candidate.score, 4),
         "proposal": round(candidate.proposal, 2),
+        "probability": None if candidate.probability is None else round(candidate.probability, 4),
         "x_mm": x,
         "y_mm": y,
         "z_mm": z,

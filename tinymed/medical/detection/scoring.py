@@ -24,7 +24,7 @@ _SHOWN = 0.7  # of the patch: wider lesions get larger pixels, so that their bor
 
 
 def scored(candidates: Sequence[Candidate], volume: Volume, model: SavedModel) -> list[Candidate]:
-    """Return the candidates with the network's probability as score, the likeliest first.
+    """Return the candidates with the network's probability, the highest score first.
 
     The network has learned from axial patches through nodules. It looks at up to five slices
     through the middle half of each candidate, and the mean of what it says counts. What is wider
@@ -46,7 +46,7 @@ def scored(candidates: Sequence[Candidate], volume: Volume, model: SavedModel) -
     planes = Preprocessing(**model.about["preprocessing"])(np.concatenate(cut))
     said = probabilities(model.network, planes, symmetric=is_symmetric(model))
     parts = np.split(said, np.cumsum([len(patches) for patches in cut])[:-1])
-    new = [replace(c, score=float(p.mean())) for c, p in zip(candidates, parts, strict=True)]
+    new = [replace(c, probability=float(p.mean())) for c, p in zip(candidates, parts, strict=True)]
     return sorted(new, key=lambda candidate: -candidate.score)
 
 
@@ -55,10 +55,9 @@ def _patches(candidate: Candidate, volume: Volume) -> np.ndarray[Any, Any]:
     pixel = max(PIXEL, candidate.diameter / (_SHOWN * PATCH))
     step = volume.spacing[0]
     count = int(np.clip(2 * (candidate.diameter / 4 // step) + 1, 1, _MOST_SLICES))
-    middle = round(candidate.voxel[0])
-    number = np.clip(
-        middle + np.arange(count) - count // 2, 0, len(volume.hounsfield) - 1
-    )  # the last slice stands for those beyond it
+    first = round(candidate.voxel[0]) - count // 2
+    # the last slice stands for those beyond it
+    number = np.clip(np.arange(first, first + count), 0, len(volume.hounsfield) - 1)
     _, row, column = candidate.voxel
     points = volume.to_patient([(n, row, column) for n in number])
     return np.stack([volume.patch(point, PATCH, pixel) for point in points.tolist()])
