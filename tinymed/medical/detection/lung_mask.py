@@ -16,7 +16,7 @@ __all__ = ["lung_mask"]
 Mask = NDArray[np.bool_]
 
 _COARSE = 2.0  # mm: lungs are large; finer voxels change nothing but the time
-_TISSUE = -320.0  # HU, between lung and soft tissue (Hu et al. 2001 find it near there)
+_TISSUE = -320.0  # HU, between lung and soft tissue
 _GAS = -960.0  # HU: bowels and windpipe hold air and nothing else
 _LEAST = 20_000.0  # mm^3 of lung
 _SHARE = 0.1  # of the largest piece: smaller ones are no lung
