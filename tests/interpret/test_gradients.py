@@ -214,6 +214,8 @@ def test_what_cannot_be_asked_is_refused_and_the_model_restored(method):
         (3, IndexError, f"{name}: target is 3, a class 0 .. 2 expected"),
         (-1, IndexError, f"{name}: target is -1"),
         (0.5, TypeError, f"{name}: target is .*0.5.*, a class index expected"),
+        (np.array([1, 0]), ValueError, rf"{name}: target \(2,\), one class or 3 expected"),
+        (lambda y: 1.0, TypeError, f"{name}: the target makes float, a Tensor expected"),
         (lambda y: y, ValueError, rf"{name}: the target makes \(\d+, 3\) of \d+ samples"),
     ):
         with pytest.raises(error, match=words):

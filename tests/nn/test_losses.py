@@ -39,6 +39,16 @@ REGIONS: dict[str, Any] = {
             lambda x, t: ops.focal_loss(x, t, WEIGHT, 1.5, 1, "sum"),
             (X, CLASSES),
         ),
+        (
+            nn.GeneralizedCrossEntropyLoss(0.4, 1, "none"),
+            lambda x, t: ops.generalized_cross_entropy(x, t, 0.4, 1, "none"),
+            (X, CLASSES),
+        ),
+        (
+            nn.SymmetricCrossEntropyLoss(0.3, 2.0, -6.0, 1, "sum"),
+            lambda x, t: ops.symmetric_cross_entropy(x, t, 0.3, 2.0, -6.0, 1, "sum"),
+            (X, CLASSES),
+        ),
         (nn.DiceLoss(), lambda x, t: ops.dice_loss(x, t), (P, MASKS)),
         (
             nn.DiceLoss(sigmoid=True, squared_pred=True, **REGIONS),

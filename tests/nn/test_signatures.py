@@ -171,6 +171,8 @@ FUNCTIONAL = {
     "dice_loss": "input, target",
     "tversky_loss": "input, target",
     "hinge_loss": "input, target, reduction='mean'",
+    "generalized_cross_entropy": "input, target",
+    "symmetric_cross_entropy": "input, target",
     "layer_norm": "input, normalized_shape, weight=None, bias=None, eps=1e-5",
     "rms_norm": "input, normalized_shape, weight=None, eps=None",
     "group_norm": "input, num_groups, weight=None, bias=None, eps=1e-5",

@@ -48,6 +48,8 @@ COMPOSED: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "triplet p 3": (lambda a, p, n: ops.triplet_margin_loss(a, p, n, 3.0, p=3), tuple(ROWS)),
     "sigmoid_focal": (lambda x, t: ops.sigmoid_focal_loss(x, t, 0.3, 1.5), (X, P)),
     "focal": (lambda x: ops.focal_loss(x, CLASSES, gamma=1.5), (ROWS[0],)),
+    "generalized": (lambda x: ops.generalized_cross_entropy(x, CLASSES, 0.4), (ROWS[0],)),
+    "symmetric": (lambda x: ops.symmetric_cross_entropy(x, CLASSES, 0.7), (ROWS[0],)),
     "dice": (lambda x, t: ops.dice_loss(x, t, softmax=True), (PIXELS, abs(PIXELS) / 4)),
     "dice squared": (lambda x: ops.dice_loss(x, PIXELS > 0, sigmoid=True, squared_pred=True),
                      (PIXELS,)),

@@ -29,6 +29,8 @@ def derivative(function: Any, *values: Any) -> list[Any]:
         lambda a: ops.cross_entropy(a, np.array([0, 1])), lambda a: ops.corrcoef(a[0]),
         lambda a: ops.nll_loss(a, np.array([0, 1])), lambda a: ops.focal_loss(a, np.array([0, 1])),
         lambda a: ops.kl_div(-a, a / 2, reduction="batchmean"), lambda a: ops.dot(a[0], a[1]),
+        lambda a: ops.generalized_cross_entropy(a, np.array([0, 1])),
+        lambda a: ops.symmetric_cross_entropy(a, np.array([0, 1])),
     ],
 )  # fmt: skip
 def test_a_single_number_of_arrays_is_an_array(call: Any) -> None:

@@ -199,7 +199,12 @@ class Question:
         with no_grad():
             classes = self._logits(self.model(self.tensor(self.x[:1]))).shape[1]
         if self.asked is not None:
-            wanted = np.broadcast_to(np.asarray(self.asked), (len(self.x),))
+            given = np.asarray(self.asked)
+            if given.shape not in ((), (len(self.x),)):
+                raise ValueError(
+                    f"{self.name}: target {given.shape}, one class or {len(self.x)} expected"
+                )
+            wanted = np.broadcast_to(given, (len(self.x),))
             return np.array([class_index(self.name, c, max(classes, 2)) for c in wanted])
         if classes == 1:
             return np.ones(len(self.x), np.int64)
@@ -225,8 +230,11 @@ class Question:
         outputs = self._run(values, samples)
         if callable(self.target):
             score = self.target(outputs)
-            if tuple(score.shape) == (len(samples), 1):
-                score = score[:, 0]
+            if not isinstance(score, Variable):
+                given = type(score).__name__
+                raise TypeError(f"{self.name}: the target makes {given}, a Tensor expected")
+            if tuple(score.data.shape) == (len(samples), 1):
+                score = ops.reshape(score, (len(samples),))
         else:
             logits, wanted = self._logits(outputs), np.asarray(self.target)[samples]
             if logits.shape[1] == 1:
@@ -235,9 +243,10 @@ class Question:
             else:
                 index = to_place(wanted[:, None], self.device)
                 score = ops.take_along_dim(logits, index, 1)[:, 0]
-        if tuple(score.shape) != (len(samples),):
+        made = tuple(score.data.shape)
+        if made != (len(samples),):
             raise ValueError(
-                f"{self.name}: the target makes {tuple(score.shape)} of {len(samples)} samples, "
+                f"{self.name}: the target makes {made} of {len(samples)} samples, "
                 f"({len(samples)},) expected"
             )
         return score

@@ -71,6 +71,7 @@ from tinymed.nn.margin_loss import (
     TripletMarginWithDistanceLoss,
 )
 from tinymed.nn.module import Module, Parameter
+from tinymed.nn.noisy_label_loss import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from tinymed.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from tinymed.nn.packing import (
     PackedSequence,
@@ -210,6 +211,7 @@ __all__ = [
     "FractionalMaxPool3d",
     "GRUCell",
     "GaussianNLLLoss",
+    "GeneralizedCrossEntropyLoss",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
@@ -283,6 +285,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SymmetricCrossEntropyLoss",
     "Tanh",
     "Tanhshrink",
     "Threshold",

@@ -199,6 +199,7 @@ from tinymed.ops.margin_losses import (
 )
 from tinymed.ops.matmul import linear, matmul
 from tinymed.ops.max_pooling import max_pool1d, max_pool2d, max_pool3d
+from tinymed.ops.noisy_label_losses import generalized_cross_entropy, symmetric_cross_entropy
 from tinymed.ops.normalization import batch_norm
 from tinymed.ops.norms import norm, normalize, renorm, vector_norm
 from tinymed.ops.padding import pad
@@ -476,6 +477,7 @@ __all__ = [
     "gaussian_nll_loss",
     "ge",
     "gelu",
+    "generalized_cross_entropy",
     "getitem",
     "glu",
     "grid_sample",
@@ -647,6 +649,7 @@ __all__ = [
     "sum_to",
     "swapaxes",
     "swapdims",
+    "symmetric_cross_entropy",
     "take",
     "take_along_dim",
     "tan",

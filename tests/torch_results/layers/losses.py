@@ -102,5 +102,8 @@ for reduction in ("mean", "sum", "none"):
     )
 case("KLDivLoss: batchmean", (4, 3), POSITIVE, reduction="batchmean")
 
-for layer in ("DiceLoss", "FocalLoss", "HingeLoss", "TverskyLoss"):
+for layer in (
+    "DiceLoss", "FocalLoss", "GeneralizedCrossEntropyLoss", "HingeLoss",
+    "SymmetricCrossEntropyLoss", "TverskyLoss",
+):  # fmt: skip
     only_here(layer, "tests/nn/test_losses.py")
