@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 LIMIT = 500_000  # bytes of the core: the wheel without what is built on it, and without kernels
-WHOLE = 1_250_000  # bytes of the wheel, sources of CUDA kernels included
+WHOLE = 1_500_000  # bytes of the wheel, sources of CUDA kernels included
 BESIDE = ("tinymed/medical/", "tinymed/interpret/", "tinymed/bench/", "tinymed/kernels/")
 
 
@@ -18,9 +18,8 @@ def check(holds: bool, message: str) -> None:
 
 wheel = Path(sys.argv[1])
 with zipfile.ZipFile(wheel) as archive:
-    beside = [e for e in archive.infolist() if e.filename.startswith(BESIDE)]
-whole = wheel.stat().st_size
-size = whole - sum(e.compress_size for e in beside)
+    core = [e for e in archive.infolist() if not e.filename.startswith(BESIDE)]
+whole, size = wheel.stat().st_size, sum(e.compress_size for e in core)
 print(f"smoke: the wheel has {whole} bytes, {size} of them for the core")
 check(size < LIMIT, f"the core of the wheel has {size} bytes, expected fewer than {LIMIT}")
 check(whole < WHOLE, f"the wheel has {whole} bytes, expected fewer than {WHOLE}")
