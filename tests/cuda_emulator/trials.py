@@ -27,6 +27,7 @@ except ImportError:  # those trials are then left out, and their test says so
 # fewer than float32, of which a product loses half a bit of two; the factor of all bounds is 16.
 ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512}
 BFLOAT16_BOUND = 2.0**-8  # of a result that is rounded to 8 bits
+RAN: dict[Trial, tuple[Variant, ...]] = {}  # what trials have run so far
 LARGEST = 5 << 15  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
 
 
@@ -84,7 +85,17 @@ def run(
     function = KERNELS[trial.case.kernel].load(trial.implementation)
     with emulated(schedule, removed) as launcher:
         found = outcome(function, given)
-    return found, [variant for variant, _ in launcher.ran]
+    ran = [variant for variant, _ in launcher.ran]
+    if not removed:
+        RAN[trial] = tuple(ran)
+    return found, ran
+
+
+def variants_of(trial: Trial) -> tuple[Variant, ...]:
+    """Return the variants that a trial runs; it is run where it was not yet."""
+    if trial not in RAN:
+        run(trial)
+    return RAN[trial]
 
 
 @cache
@@ -113,4 +124,4 @@ def same_bits(first: list[Any], second: list[Any]) -> bool:
 
 
 __all__ = ["ROUNDED", "Trial", "expected", "implementations", "judge", "run", "same_bits",
-           "strided", "trials"]  # fmt: skip
+           "strided", "trials", "variants_of"]  # fmt: skip
