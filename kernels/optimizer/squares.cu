@@ -3,8 +3,8 @@
 // Each block adds up CHUNK elements of one array, whatever the GPU, and one block the sums of all: the
 // same bits each time. Arrays come as in steps.cu, MOST in a launch.
 //
-// Counted in float32, an element: 4 bytes, one multiply-add in float64. Bound: memory, on GPUs of
-// consumers, too: 64 float64 units of a multiprocessor are 2 there, and 4 bytes a clock come to each.
+// Counted in float32, an element: 4 bytes, a conversion to float64 and a multiply-add. Bound: memory; on
+// GPUs of consumers, whose multiprocessors begin two of either a clock, about as much these.
 //
 // Left open: SCALAR, float or double.
 #include "arrays.cuh"

@@ -6,13 +6,23 @@ all schedules is an error: either the name is not needed, or no case of ``cases.
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from tests.cuda_emulator.emulate import SCHEDULES, EmulationError, unavailable
-from tests.cuda_emulator.trials import Trial, implementations, judge, run, same_bits, trials
+from tests.cuda_emulator.trials import (
+    Trial,
+    implementations,
+    judge,
+    run,
+    same_bits,
+    trials,
+    variants_of,
+)
 from tinymed.bench.proof import DisagreementError
 from tinymed.kernels.cuda import Variant
 
@@ -34,12 +44,13 @@ def names(variant: Variant) -> list[str]:
     return list(dict.fromkeys(name for text in uses for name in NAMED.findall(text)))
 
 
+@cache
 def by_source() -> dict[str, list[Trial]]:
     """Return, for each source that ran, trials that between them use each of its variants."""
     found: dict[str, list[Trial]] = {}
     for kernel, implementation in implementations():
         for trial in trials(kernel, implementation):
-            for variant in run(trial)[1]:
+            for variant in variants_of(trial):
                 found.setdefault(variant.source, [])
                 if trial not in found[variant.source]:
                     found[variant.source].append(trial)
@@ -64,12 +75,21 @@ def caught(name: str, among: list[Trial]) -> str | None:
     return None
 
 
+def judged(mutant: Mutant) -> str | None:
+    """Return how a mutant is caught, or None if it is not."""
+    return caught(mutant.name, by_source()[mutant.source])
+
+
 def table() -> Iterator[tuple[Mutant, str | None]]:
-    """Yield each mutant of each source that an implementation runs, and how it is caught."""
-    for source, among in sorted(by_source().items()):
-        variants = {v.source: v for trial in among for v in run(trial)[1]}
-        for name in names(variants[source]):
-            yield Mutant(source, name), caught(name, among)
+    """Yield each mutant of each source that an implementation runs, and how it is caught.
+
+    Each processor has a process. They are forked, and so know the trials, which hold functions
+    that cannot be sent.
+    """
+    ran = {v.source: v for among in by_source().values() for t in among for v in variants_of(t)}
+    mutants = [Mutant(source, name) for source in sorted(ran) for name in names(ran[source])]
+    with multiprocessing.get_context("fork").Pool() as pool:
+        yield from zip(mutants, pool.imap(judged, mutants), strict=True)
 
 
 def main() -> int:

@@ -30,7 +30,10 @@ __all__ = [
     "same_bits",
     "strided",
     "trials",
+    "variants_of",
 ]
+
+RAN: dict[Trial, tuple[Variant, ...]] = {}  # what trials have run so far
 
 
 def run(
@@ -41,4 +44,14 @@ def run(
     function = KERNELS[trial.case.kernel].load(trial.implementation)
     with emulated(schedule, removed) as launcher:
         found = outcome(function, given)
-    return found, [variant for variant, _ in launcher.ran]
+    ran = [variant for variant, _ in launcher.ran]
+    if not removed:
+        RAN[trial] = tuple(ran)
+    return found, ran
+
+
+def variants_of(trial: Trial) -> tuple[Variant, ...]:
+    """Return the variants that a trial runs; it is run where it was not yet."""
+    if trial not in RAN:
+        run(trial)
+    return RAN[trial]
