@@ -8,7 +8,7 @@ Data that cannot be measured (an AUC with one class) raise `UndefinedMetricError
 """
 
 from tinymed.metrics.accumulators import BinaryMetrics, MulticlassMetrics
-from tinymed.metrics.bootstrap import BootstrapInterval, bootstrap_interval
+from tinymed.metrics.bootstrap import BootstrapInterval, bootstrap_band, bootstrap_interval
 from tinymed.metrics.calibration import (
     ReliabilityCurve,
     brier,
@@ -51,6 +51,7 @@ __all__ = [
     "accuracy",
     "average_precision",
     "balanced_accuracy",
+    "bootstrap_band",
     "bootstrap_interval",
     "brier",
     "choose_threshold",
