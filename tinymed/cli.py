@@ -16,6 +16,7 @@ import numpy as np
 from tinymed import __version__, serialization
 from tinymed.bench import command as bench
 from tinymed.kernels.registry import table
+from tinymed.medical.check.command import add_check
 from tinymed.medical.tasks.task import TASKS, load_model, task_of
 
 __all__ = ["main"]
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         )
     _add_evaluate(commands.add_parser("evaluate", help="measure a trained model on a file"))
     _add_predict(commands.add_parser("predict", help="apply a trained model to images"))
+    add_check(commands.add_parser("check", help="leakage, duplicates, doubted labels of a file"))
     info = commands.add_parser("info", help="versions, backends, and why a GPU is not used")
     info.set_defaults(run=lambda options: print(installation()))
     bench.add_bench(commands.add_parser("bench", help="time kernels side by side, and peers"))

@@ -27,6 +27,7 @@ from tinymed.metrics.decisions import (
     specificity,
 )
 from tinymed.metrics.inputs import UndefinedMetricError
+from tinymed.metrics.label_errors import LabelErrors, label_errors
 from tinymed.metrics.ranking import (
     PrecisionRecallCurve,
     RocCurve,
@@ -42,6 +43,7 @@ from tinymed.metrics.thresholds import choose_threshold
 __all__ = [
     "BinaryMetrics",
     "BootstrapInterval",
+    "LabelErrors",
     "MulticlassMetrics",
     "PerClass",
     "PrecisionRecallCurve",
@@ -58,6 +60,7 @@ __all__ = [
     "confusion_matrix",
     "expected_calibration_error",
     "f1",
+    "label_errors",
     "mae",
     "per_class",
     "precision",
