@@ -250,3 +250,10 @@ def test_evidence_must_fit_itself():
 def test_a_table_without_rows_is_left_out():
     text = html("t", "n", [Section("s", tables=[Table(("nothing here",), [])])])
     assert "nothing here" not in text
+
+
+def test_a_patient_alone_has_a_value_and_no_interval():
+    labels, scores, _ = cases()
+    evidence = Evidence(labels, scores, "ab", groups=np.zeros(60, int), subgroups={"x": labels * 0})
+    row = subgroup_section(evidence).tables[0].rows[0]
+    assert row[3:5] == (pytest.approx(measures.roc_auc_score(labels, scores)), "")

@@ -79,12 +79,13 @@ def sections(findings: Findings, found: Collection) -> list[Section]:
         for name, some in counted.items()
     ]
     columns = ("", "cases", "in two splits", "in two groups", "with another label")
+    shown = ("input",) if found.inputs.dtype.kind in "US" else ()
     listed = [
-        (d.kind, d.first, d.second, _input(found, d.second)) for d in findings.duplicates[:LISTED]
+        (d.kind, d.first, d.second, *_input(found, d.second)) for d in findings.duplicates[:LISTED]
     ]
     leaks = [(pair, len(shared)) for pair, shared in findings.shared_groups.items()]
     doubted = [
-        (d.case, d.label, d.suggested, d.margin, _input(found, d.case))
+        (d.case, d.label, d.suggested, d.margin, *_input(found, d.case))
         for d in findings.doubts[:LISTED]
     ]
     verdict = [f"problem: {each}" for each in findings.problems]
@@ -100,11 +101,15 @@ def sections(findings: Findings, found: Collection) -> list[Section]:
             () if leaks else ["no group is in two splits"] * (found.groups is not None),
             [Table(("splits", "groups in both"), leaks), Table(columns, rows)],
         ),
-        Section("Duplicates", (), [Table(("kind", "first", "repeated", "input"), listed)]),
+        Section(
+            "Duplicates",
+            _told(listed, len(findings.duplicates)),
+            [Table(("kind", "first", "repeated", *shown), listed)],
+        ),
         Section(
             "Labels to look at again",
-            [findings.doubter],
-            [Table(("case", "label", "looks like", "margin", "input"), doubted)],
+            [findings.doubter, *_told(doubted, len(findings.doubts))],
+            [Table(("case", "label", "looks like", "margin", *shown), doubted)],
         ),
         Section("Sites", _tie(findings), [_shares("site", findings.sites)]),
     ]
@@ -168,11 +173,16 @@ def _tie(findings: Findings) -> list[str]:
     return [] if tied is None else [f"site and class: Cramer's V {tied:.2f}, 0 nothing .. 1 all"]
 
 
-def _input(found: Collection, case: int) -> str | None:
+def _told(listed: list[Any], of: int) -> list[str]:
+    return [f"{len(listed)} of {of}"] if of else ["none"]
+
+
+def _input(found: Collection, case: int) -> tuple[str, ...]:
+    """Return the cell that shows a text, no cell for what is none."""
     if found.inputs.dtype.kind not in "US":
-        return None
+        return ()
     text = "".join(c if c.isprintable() else " " for c in str(found.inputs[case]))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    return (text if len(text) <= LONGEST else f"{text[:LONGEST]} ...",)
 
 
 def _plane(image: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,20 +26,13 @@ QUANTILES = np.linspace(0.05, 0.95, 9)
 SIDE = 8  # pixels of the shrunk image
 
 
+@dataclass(frozen=True)
 class Doubts:
-    """What the simple model found, or why it could not be asked.
+    """What the simple model found, or why it could not be asked."""
 
-    Attributes
-    ----------
-    errors : LabelErrors or None
-    accuracy : float or None
-        Out of fold: a model that knows little doubts at random.
-    reason : str
-        Why there is nothing, else empty.
-    """
-
-    def __init__(self, errors: LabelErrors | None, accuracy: float | None, reason: str) -> None:
-        self.errors, self.accuracy, self.reason = errors, accuracy, reason
+    errors: LabelErrors | None
+    accuracy: float | None  # out of fold: a model that knows little doubts at random
+    reason: str  # why there is nothing, else empty
 
 
 def doubts(found: Collection, seed: int = 0) -> Doubts:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinymed import nn
+from tinymed.interpret import grad_cam, log_odds
 from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.page import Picture, Section, Table
 
@@ -50,7 +51,7 @@ def case_tables(evidence: Evidence) -> Section:
 
 CAUTION = (
     "These are cases of the data: pass this page on only where the data may go. Cases count from "
-    "0 in the order of the split."
+    "0, in the order in which they were read."
 )
 
 
@@ -80,7 +81,7 @@ def galleries(evidence: Evidence, images: Array, maps: Array | None) -> list[Sec
         shown.append(Picture(png(panels), alt, text, marked=truth != said))
     count = len(worst_cases(evidence))
     if maps is None:
-        note = "No heat-maps: the network has no convolution with more than one place."
+        note = "No heat-maps: the network has no convolution of planes."
     else:
         note = (
             f"Beside each image its Grad-CAM: red speaks for {evidence.classes[1]}, blue against "
@@ -96,14 +97,11 @@ def galleries(evidence: Evidence, images: Array, maps: Array | None) -> list[Sec
 def heat_maps(network: nn.Module, planes: Array) -> Array | None:
     """Return the signed Grad-CAM (n, H, W) of class 1, from planes (n, C, H, W).
 
-    None for a network without a convolution whose outputs are planes.
+    None for a network without a convolution of planes.
     """
-    from tinymed.interpret import grad_cam, log_odds
-
-    try:
-        maps: Array = grad_cam(network, planes, log_odds(1), signed=True)
-    except ValueError:
+    if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
         return None
+    maps: Array = grad_cam(network, planes, log_odds(1), signed=True)
     return maps[:, 0]
 
 
@@ -118,8 +116,10 @@ def overlaid(picture: Array, heat: Array) -> Array:
 
 def png(panels: list[Array]) -> bytes:
     """Return pictures (H, W, 3) in [0, 1] side by side, a white line between, as PNG."""
-    from matplotlib.image import imsave
-
+    try:
+        from matplotlib.image import imsave
+    except ImportError as error:
+        raise ImportError("png: needs matplotlib; pip install tinymed[report]") from error
     line = np.ones((panels[0].shape[0], 1, 3))
     parts = [part for panel in panels for part in (line, panel)][1:]
     file = BytesIO()

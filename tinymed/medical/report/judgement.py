@@ -102,7 +102,11 @@ def _subgroup(part: Evidence) -> tuple[Any, ...]:
 
 
 def _interval(metric: Metric, evidence: Evidence, found: Array) -> Value:
-    """Return a value and its interval over groups, as text; None where it is undefined."""
+    """Return a value and its interval over groups, as text; None and "" where undefined."""
+    try:
+        value = float(metric(evidence.truth, found))
+    except UndefinedMetricError:
+        return None, ""
     try:
         interval = bootstrap_interval(
             metric,
@@ -112,9 +116,9 @@ def _interval(metric: Metric, evidence: Evidence, found: Array) -> Value:
             resamples=RESAMPLES,
             generator=np.random.default_rng(0),
         )
-    except UndefinedMetricError:
-        return None, ""
-    return interval.estimate, f"{interval.low:.3f} to {interval.high:.3f}"
+    except UndefinedMetricError:  # a single group has no spread
+        return value, ""
+    return value, f"{interval.low:.3f} to {interval.high:.3f}"
 
 
 def _band(curve: Callable[[Array, Array], Array], evidence: Evidence) -> Any:
@@ -136,15 +140,9 @@ def _band(curve: Callable[[Array, Array], Array], evidence: Evidence) -> Any:
 def _ranking(evidence: Evidence) -> Section:
     truth, score, decided = evidence.truth, evidence.found, evidence.decided
     roc, curve = roc_curve(truth, score), precision_recall_curve(truth, score)
-    area, area_interval = _interval(roc_auc, evidence, score)
-    mean, mean_interval = _interval(average_precision, evidence, score)
     rows = [
-        ("AUC (ROC)", roc_auc(truth, score) if area is None else area, area_interval),
-        (
-            "average precision",
-            average_precision(truth, score) if mean is None else mean,
-            mean_interval,
-        ),
+        ("AUC (ROC)", *_interval(roc_auc, evidence, score)),
+        ("average precision", *_interval(average_precision, evidence, score)),
     ]
     reached = recall(truth, decided)
     roc_picture = drawn(
