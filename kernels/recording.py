@@ -20,12 +20,13 @@ import functools
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 __all__ = [
     "Action",
     "Call",
     "Numbers",
+    "Pause",
     "Recording",
     "Slot",
     "act",
@@ -33,8 +34,13 @@ __all__ = [
     "active",
     "constant",
     "copied",
+    "once",
+    "pausing",
     "record",
+    "repeats",
     "slot",
+    "values_known",
+    "written",
 ]
 
 
@@ -146,9 +152,17 @@ class Recording:
         ]
 
 
+class Pause(Protocol):
+    """How a capture stops: for ``function``, which repetitions do too if it is done ``again``."""
+
+    def __call__(self, function: Callable[[], Any], again: bool) -> Any:
+        """Do it outside of the capture."""
+
+
 class _State(threading.local):
     recording: Recording | None = None
     slot: Slot | None = None
+    pause: Pause | None = None
 
 
 _state = _State()
@@ -157,6 +171,30 @@ _state = _State()
 def active() -> Recording | None:
     """Return the recording of this thread, if there is one."""
     return _state.recording
+
+
+def repeats() -> str | None:
+    """Return who will repeat what this thread does, "compile" or "capture", if anybody will."""
+    if _state.recording is not None:
+        return "compile"
+    return None if _state.pause is None else "capture"
+
+
+def values_known() -> bool:
+    """Return whether values can be read: what a capture takes down is only done afterwards."""
+    return _state.pause is None
+
+
+@contextlib.contextmanager
+def pausing(pause: Pause) -> Iterator[None]:
+    """Let each action inside be done by ``pause``: a capture that stops for it."""
+    if _state.recording is not None or _state.pause is not None:
+        raise RuntimeError("pausing: what is recorded or captured already cannot be captured")
+    _state.pause = pause
+    try:
+        yield
+    finally:
+        _state.pause = None
 
 
 def slot() -> Slot | None:
@@ -180,7 +218,7 @@ def act(function: Callable[[], Any]) -> Any:
     """Call ``function``, note it as an action, and take down nothing of what it does."""
     recording = _state.recording
     if recording is None:
-        return function()
+        return _outside(function, again=True)
     before = recording.seen()
     _state.recording = None
     try:
@@ -189,6 +227,28 @@ def act(function: Callable[[], Any]) -> Any:
         _state.recording = recording
     recording.steps.append(Action(function, recording.changed(before)))
     return result
+
+
+def once(function: Callable[[], Any]) -> Any:
+    """Do what a capture cannot hold and no repetition needs: send a constant to the GPU, say."""
+    return _outside(function, again=False)
+
+
+def _outside(function: Callable[[], Any], again: bool) -> Any:
+    """Call ``function`` outside of the capture of this thread, if there is one."""
+    pause = _state.pause
+    if pause is None:
+        return function()
+    _state.pause = None  # actions within this one are part of it
+    try:
+        return pause(function, again)
+    finally:
+        _state.pause = pause
+
+
+def written(function: Callable[[], Any]) -> Any:
+    """Do what changes arrays in place: an action of `compile`; a capture takes it down itself."""
+    return function() if _state.recording is None else act(function)
 
 
 def constant(array: Any) -> Any:
@@ -216,7 +276,7 @@ def action(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def noted(*arguments: P.args, **named: P.kwargs) -> R:
-        if _state.recording is None:
+        if repeats() is None:
             return function(*arguments, **named)
         result: R = act(lambda: function(*arguments, **named))
         return result

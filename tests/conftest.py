@@ -1,6 +1,7 @@
 """What all tests share: fixtures, one seed for everything they draw, which ones run no kernel."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -8,8 +9,9 @@ from unittest import mock
 import pytest
 
 import tinymed as tm
+from tests.fake_cupy import FakeCuPy
 from tinymed.autograd import Function
-from tinymed.kernels import Kernel
+from tinymed.kernels import Kernel, use_backend
 
 # Layers in parameter lists are built while the tests are collected, before any fixture runs.
 tm.manual_seed(0)
@@ -63,3 +65,12 @@ def leave_registry() -> Iterator[None]:
     yield
     Function.registry.clear()
     Function.registry.update(before)
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuPy]:
+    """A stand-in where CuPy would be: a GPU that runs kernels as their reference, without CUDA."""
+    fake = FakeCuPy()
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    with use_backend("reference"):
+        yield fake

@@ -162,3 +162,17 @@ def test_gates_show_a_memory_that_begins_with_the_first_pulse():
     assert set(drawn) == {"pulses", "input", "forget", "output", "memory"}
     assert all("@" in line for line in drawn.values())
     assert drawn["memory"][:8].strip() == ""
+
+
+def test_maps_point_at_the_nodule_and_forget_with_the_network():
+    pytest.importorskip("scipy", reason="turning the patches needs the extra `medical`")
+    changes = {"patches(range(40))": "patches(range(20))", "range(40, 52)": "range(40, 48)"}
+    out = output_of(shortened("12_explain.py", changes))
+    (chance,) = numbers(r"\nchance +\S+ +(\S+)", out)
+    for name in ("integrated_gradients", "occlusion"):
+        assert numbers(rf"\n{name} +\S+ +(\S+)", out)[0] > chance + 0.15
+    forgotten = numbers(r"\n[a-z_+]+ +\d\S+ +\d\S+ +(-?\d\S+)", out)
+    assert len(forgotten) == 6
+    assert np.median(np.abs(forgotten)) < 0.5
+    assert numbers(r"within (\d\S+) of it", out)[0] < 0.1
+    assert "@" in out.split("Grad-CAM\n")[1]

@@ -90,8 +90,10 @@ __all__ = [
     "DataError",
     "Function",
     "Tensor",
+    "amp",
     "arange",
     "as_tensor",
+    "autocast",
     "autotune",
     "bernoulli",
     "bool",
@@ -167,6 +169,7 @@ __all__ = [
 ]
 
 PARTS = (
+    "amp",
     "cuda",
     "data",
     "metrics",
@@ -175,7 +178,8 @@ PARTS = (
 )  # loaded when first named: half the time of the import
 
 if TYPE_CHECKING:  # editors and type checkers read it as what it comes to
-    from tinymed import cuda, data, metrics, nn, optim
+    from tinymed import amp, cuda, data, metrics, nn, optim
+    from tinymed.amp import autocast
     from tinymed.compilation import compile
     from tinymed.ops import *  # noqa: F403
 else:
@@ -184,6 +188,8 @@ else:
         """Return a part of the package or an operation."""
         if name in PARTS:
             return importlib.import_module(f"{__name__}.{name}")
+        if name == "autocast":
+            return importlib.import_module(f"{__name__}.amp").autocast
         if name == "compile":  # it needs nn
             return importlib.import_module(f"{__name__}.compilation").compile
         if name in ops.__all__:

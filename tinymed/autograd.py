@@ -36,9 +36,22 @@ class Mode(threading.local):
     """What holds in this thread: is anything recorded, is anything watched."""
 
     enabled = True
+    casts: str | None = None  # the kind of device on which `amp.autocast` holds
 
 
 MODE = Mode()
+
+
+class Casting:
+    """Where `amp.autocast` has its inputs from: None until somebody uses it, in any thread."""
+
+    __slots__ = ("hook",)
+
+    def __init__(self) -> None:
+        self.hook: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = None
+
+
+CASTING = Casting()
 CLOCK = itertools.count(1)
 OUTPUT = -1  # the output's position among what a Function saves: behind its inputs
 
@@ -156,6 +169,24 @@ def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + bool(code.co_flags & inspect.CO_VARARGS)]
 
 
+def places(arrays: Sequence[Any]) -> list[str]:
+    """Return the devices that arrays are on, each once; what is no array has none."""
+    found = (getattr(a, "device", None) for a in arrays if not isinstance(a, np.generic))
+    named = (where if isinstance(where, str) else f"cuda:{where.id}" for where in found if where)
+    return sorted(set(named))
+
+
+def check_one_place(name: str, arrays: Sequence[Any]) -> None:
+    """Raise `ValueError` unless all arrays are on one device."""
+    found = places(arrays)
+    if len(found) > 1:
+        raise ValueError(
+            f"{name}: arrays on {' and '.join(found)}, expected one device; move inputs and model "
+            f"by .to({found[1]!r})"
+            + ("" if "cpu" in found else f", and compute in `with cuda.device({found[1]!r}):`")
+        )
+
+
 class Function:
     """One operation, and, once called with Variables, the node of the graph.
 
@@ -173,6 +204,7 @@ class Function:
     registry: ClassVar[dict[str, type[Function]]] = {}
     setting: ClassVar[ContextVar[Any] | None] = None  # backward sees the value forward saw
     differentiable: ClassVar[bool] = True
+    stays: ClassVar[bool] = True  # False: what it makes is on another device
     twice_differentiable: ClassVar[bool] = True  # False: backward refuses Variables, by name
     saves: ClassVar[tuple[int, ...]] = ()
     saved_names: ClassVar[tuple[str, ...]] = ()
@@ -215,6 +247,8 @@ class Function:
 
     def __call__(self, *inputs: Any) -> Any:
         """Compute, and record when an input is a Variable that wants a gradient."""
+        if CASTING.hook is not None:
+            inputs = CASTING.hook(self, inputs)
         arrays: list[Any] = []
         edges: list[Edge | None] = []
         variables = recorded = False
@@ -232,15 +266,11 @@ class Function:
                 edges.append(None)
         try:
             output = self.forward(*arrays)
-        except ValueError:
-            if hasattr(self, "output_shape"):  # its own words, if it is the shapes
-                self.output_shape(*(None if a is None else getattr(a, "shape", ()) for a in arrays))
+        except Exception as error:
+            self.explain(error, arrays)
             raise
-        except OverflowError as error:  # a Python number that the dtype of the arrays cannot hold
-            name = type(self).__name__.lower()
-            raise ValueError(f"{name}: {error}; cast the tensor first") from None
-        if output.__class__ is not np.ndarray and isinstance(output, np.generic):
-            output = np.asarray(output)  # NumPy makes scalars of arrays without axes
+        if output.__class__ is not np.ndarray:
+            output = self.settled(output, arrays)
         if WATCH.on:
             self.origin = anomaly.check_forward(self, inputs, output)
         if not variables:
@@ -269,6 +299,26 @@ class Function:
             return kind(output)
         self.made = ((output.shape, dtype),)
         return result_of(output, (self, 0))
+
+    def explain(self, error: Exception, arrays: Sequence[Any]) -> None:
+        """Raise in other words an error of ``forward`` that comes from its inputs, if it does."""
+        name = type(self).__name__.lower()
+        check_one_place(name, arrays)
+        if isinstance(error, ValueError) and hasattr(self, "output_shape"):
+            self.output_shape(*(None if a is None else getattr(a, "shape", ()) for a in arrays))
+        if isinstance(error, OverflowError):  # a number that the dtype of the arrays cannot hold
+            raise ValueError(f"{name}: {error}; cast the tensor first") from None
+        if isinstance(error, MemoryError) and (where := places(arrays)) and where != ["cpu"]:
+            raise MemoryError(f"{name}: out of memory on {where[0]}: {error}; use smaller batches")
+
+    def settled(self, output: Any, arrays: Sequence[Any]) -> Any:
+        """Return what is no plain NumPy array: scalars as arrays, a GPU's if it is the inputs'."""
+        if isinstance(output, np.generic):
+            return np.asarray(output)  # NumPy makes scalars of arrays without axes
+        first = output[0] if isinstance(output, tuple) else output
+        if not isinstance(first, np.ndarray) and self.stays:
+            check_one_place(type(self).__name__.lower(), (*arrays, first))
+        return output
 
     def keep(self, **constants: Any) -> None:
         """Keep what backward needs and has no gradient (indices, masks); freed like the rest."""

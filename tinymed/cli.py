@@ -15,8 +15,10 @@ import numpy as np
 
 from tinymed import __version__, serialization
 from tinymed.bench import command as bench
+from tinymed.kernels.devices import device_count, why_no_gpu
 from tinymed.kernels.registry import table
 from tinymed.medical.check.command import add_check
+from tinymed.medical.detection.command import add_scan
 from tinymed.medical.tasks.task import TASKS, load_model, task_of
 
 __all__ = ["main"]
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluate(commands.add_parser("evaluate", help="measure a trained model on a file"))
     _add_predict(commands.add_parser("predict", help="apply a trained model to images"))
     add_check(commands.add_parser("check", help="leakage, duplicates, doubted labels of a file"))
+    add_scan(commands.add_parser("scan", help="find what could be nodules in a whole chest CT"))
     info = commands.add_parser("info", help="versions, backends, and why a GPU is not used")
     info.set_defaults(run=lambda options: print(installation()))
     bench.add_bench(commands.add_parser("bench", help="time kernels side by side, and peers"))
@@ -182,9 +185,8 @@ def gpu() -> str:
         return "not used: CuPy is not installed; pip install tinymed[cuda12] or tinymed[cuda13]"
     import cupy
 
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        return f"not used: {error}"
+    if why := why_no_gpu(cupy):
+        return f"not used: {why}"
+    count = device_count(cupy)
     names = [cupy.cuda.runtime.getDeviceProperties(i)["name"].decode() for i in range(count)]
-    return ", ".join(names) or "not used: CuPy finds no device"
+    return ", ".join(names)

@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinymed.anomaly import LAYERS, WATCH, observe_ops
+from tinymed.anomaly import LAYERS, observe_ops
 from tinymed.autograd import MODE, Variable, no_grad
 from tinymed.errors import CompileError
 from tinymed.kernels import recording, use_backend
+from tinymed.kernels.arrays import place
 from tinymed.kernels.registry import ENVIRONMENT, PREFERENCE, missing
-from tinymed.kernels.threads import get_num_threads
 from tinymed.nn.module import Module
+from tinymed.repeated import Plan, Repeated
 from tinymed.repetition import arrays_of, check_alike, check_repeats
 from tinymed.tensor import Tensor
 
@@ -86,7 +86,6 @@ REPEATABLE = frozenset(
         "Tanh",
     ]
 )
-MOST = 16  # plans of one step that are kept, each with all memory of a step
 
 
 def compile(step: Callable[..., Any]) -> Compiled:
@@ -140,71 +139,27 @@ def compile(step: Callable[..., Any]) -> Compiled:
     ...     return loss
     >>> fast_step = tm.compile(step)
     """
-    if not callable(step):
-        raise TypeError(f"compile: a {type(step).__name__} is not a function or a Module")
     return Compiled(step)
 
 
-class Compiled:
+class Compiled(Repeated):
     """A step, and what it does for each set of input shapes; see `compile`."""
 
-    def __init__(self, step: Callable[..., Any]) -> None:
-        self.step = step
-        self.plans: dict[tuple[Any, ...], _Plan] = {}  # the one used last at the end
-        self.modules = list(step.modules()) if isinstance(step, Module) else []
-        self.lock = threading.RLock()
+    name = "compile"
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Do the step on tensors or arrays."""
-        if recording.active() is not None:
-            raise CompileError(
-                "compile: a step calls a compiled function; call what that was made of"
+    def array(self, position: int, x: Any) -> Any:
+        """Return the array of an input."""
+        array = super().array(position, x)
+        if place(array) != "cpu":
+            raise TypeError(
+                f"compile: input {position} is on {place(array)}, expected one on the CPU; "
+                "tinymed.cuda.capture is for steps on a GPU"
             )
-        arrays = [_array(position, x) for position, x in enumerate(inputs)]
-        if WATCH.values:  # under detect_anomaly, which looks at what each op makes
-            return self.step(*map(Tensor, arrays))
-        with self.lock:
-            key = self._key(arrays)
-            plan = self.plans.pop(key, None)
-            if plan is None or plan.outdated():
-                plan = _Plan(self.step, arrays)
-            if plan.program is not None:
-                self.plans[key] = plan
-                return plan(arrays)
-            try:
-                return plan(arrays)
-            finally:
-                self._keep(plan, arrays)
+        return array
 
-    def _key(self, arrays: Sequence[Array]) -> tuple[Any, ...]:
-        """Return what a plan is made for."""
-        shapes = tuple([(a.shape, a.dtype) for a in arrays])
-        modes = tuple([module.training for module in self.modules])
-        return shapes, modes, MODE.enabled, PREFERENCE.get(), get_num_threads()
-
-    def _keep(self, plan: _Plan, arrays: Sequence[Array]) -> None:
-        """Keep the plan; it may have met modules whose mode is part of the key from now on."""
-        known = set(map(id, self.modules))
-        new = [module for module in plan.modules() if id(module) not in known]
-        if new:
-            self.modules += new
-            self.plans.clear()
-        self.plans[self._key(arrays)] = plan
-        while len(self.plans) > MOST:
-            del self.plans[next(iter(self.plans))]
-
-
-def _array(position: int, x: Any) -> Array:
-    """Return the array of an input."""
-    array = x.data if isinstance(x, Variable) else x
-    if not isinstance(array, np.ndarray):
-        raise TypeError(
-            f"compile: input {position} is a {type(array).__name__}, expected a Tensor on the CPU "
-            "or a NumPy array"
-        )
-    if isinstance(x, Variable) and x.requires_grad:
-        raise CompileError(f"compile: input {position} wants a gradient; detach() it")
-    return array
+    def plan(self, arrays: Sequence[Any]) -> Plan:
+        """Return a new plan for inputs like these."""
+        return _Plan(self.step, arrays)
 
 
 class _Plan:
@@ -247,6 +202,10 @@ class _Plan:
         self.homes = [home for module in self.modules() for home in _homes(module) if home]
         self.kept = [part for home in self.homes for part in home.values()]
         return run.results()
+
+    def ready(self) -> bool:
+        """Return whether the next call is a repetition."""
+        return self.program is not None
 
     def outdated(self) -> bool:
         """Return whether a parameter has another array now, or is another, or frozen, or not."""

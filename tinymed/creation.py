@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.errors import check_size
-from tinymed.kernels.arrays import is_array, to_place
+from tinymed.kernels.arrays import is_array, making, to_place
 from tinymed.ops.promotion import default_dtype, number_in, result_type
 from tinymed.ops.shaping import shape_argument
 from tinymed.tensor import Tensor, array_of, checked, dtype_of
@@ -91,22 +91,25 @@ def zeros(
     *size: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:
     """Return zeros, in the default dtype unless given; ``zeros(2, 3)`` or ``zeros((2, 3))``."""
-    array = np.zeros(shape_of("zeros", size), floating_or(dtype))
-    return new(array, device, requires_grad)
+    shape, kind = shape_of("zeros", size), floating_or(dtype)
+    with making(device) as xp:
+        return Tensor(xp.zeros(shape, kind), requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False) -> Tensor:
     """Return ones, in the default dtype unless given."""
-    array = np.ones(shape_of("ones", size), floating_or(dtype))
-    return new(array, device, requires_grad)
+    shape, kind = shape_of("ones", size), floating_or(dtype)
+    with making(device) as xp:
+        return Tensor(xp.ones(shape, kind), requires_grad)
 
 
 def empty(
     *size: Any, dtype: Any = None, device: str = "cpu", requires_grad: bool = False
 ) -> Tensor:
     """Return a tensor whose elements are whatever memory held."""
-    array = np.empty(shape_of("empty", size), floating_or(dtype))
-    return new(array, device, requires_grad)
+    shape, kind = shape_of("empty", size), floating_or(dtype)
+    with making(device) as xp:
+        return Tensor(xp.empty(shape, kind), requires_grad)
 
 
 def full(
@@ -288,7 +291,8 @@ def filled(
 ) -> Tensor:
     """Return a leaf with one value everywhere, which must fit its dtype."""
     fitting = array_of(value) if hasattr(value, "dtype") else number_in(name, value, dtype)
-    return new(np.full(shape, fitting, dtype), device, requires_grad)
+    with making(device) as xp:
+        return Tensor(xp.full(shape, fitting, dtype), requires_grad)
 
 
 def places_of(mask: np.ndarray[Any, Any], dtype: Any, device: str) -> Tensor:

@@ -17,8 +17,9 @@ from tinymed.autograd import Variable
 from tinymed.backpropagation import Handle
 from tinymed.errors import CompileError, check_dim
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
-from tinymed.kernels.recording import active
+from tinymed.kernels.recording import repeats
 from tinymed.ops.indexing import plain_index
+from tinymed.ops.promotion import to_device
 from tinymed.ops.shaping import shape_argument
 from tinymed.random import default_generator
 from tinymed.tensor_methods import Methods
@@ -176,10 +177,10 @@ class Tensor(Methods):
     # ------------------------------------------------------------------------- to other forms
 
     def _is_read(self, how: str) -> None:
-        """Refuse to give values to Python while `compile` records: the next ones will differ."""
-        if active() is not None:
+        """Refuse to give values to Python where the step is repeated: the next ones will differ."""
+        if (who := repeats()) is not None:
             raise CompileError(
-                f"compile: {how}() reads the values of a tensor {self.shape} inside the step; "
+                f"{who}: {how}() reads the values of a tensor {self.shape} inside the step; "
                 "return the tensor and read it outside"
             )
 
@@ -213,14 +214,12 @@ class Tensor(Methods):
 
         By position, a device, a dtype or a tensor, which stands for its own device and dtype.
         """
-        result = self
-        for target in targets_of(targets, device, dtype):
-            if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-                moved = to_place(result.data, target)
-                if moved is not result.data:
-                    if result.source is not None:
-                        raise NotImplementedError("to: moving a recorded tensor to another device")
-                    result = Tensor(moved, result.requires_grad)
+        result, wanted = self, targets_of(targets, device, dtype)
+        if place(self.data) == "cpu":  # cast before it is sent: on another GPU it could not be
+            wanted.sort(key=names_device)
+        for target in wanted:
+            if names_device(target):
+                result = to_device(result, target)
             elif isinstance(target, str) and target not in DTYPES:
                 raise ValueError(
                     f"to: {target!r} is neither a device ('cpu', 'cuda', 'cuda:N') nor one of the "
@@ -425,15 +424,20 @@ class Tensor(Methods):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._check_write("x[i] = v", value, "ops.where, cat or pad make a new one")
-        self.data[plain_index(index)] = array_of(value)
+        self.data[plain_index(index)] = self._beside(value)
         autograd.wrote(self.data)
 
     def copy_(self, other: Any) -> Tensor:
         """Overwrite the elements with those of ``other``."""
         self._check_write("copy_", other, "use the other tensor itself")
-        self.data[...] = array_of(other)
+        self.data[...] = self._beside(other)
         autograd.wrote(self.data)
         return self
+
+    def _beside(self, value: Any) -> Any:
+        """Return the array of a value where this tensor is; a number as it is."""
+        array = array_of(value)
+        return to_place(array, self.device) if is_array(array) else array
 
     def fill_(self, value: Any) -> Tensor:
         """Set every element to ``value``."""
@@ -531,7 +535,7 @@ class Tensor(Methods):
                 f"{name}: a tensor {self.shape} whose gradient is recorded cannot be written in "
                 f"place; {instead}, or write under no_grad()"
             )
-        if not getattr(self.data.flags, "writeable", True):
+        if not writeable(self.data):
             raise RuntimeError(
                 f"{name}: the tensor is a read-only view, as expand makes; clone() it"
             )
@@ -599,6 +603,14 @@ def checked(data: Any) -> Any:
     return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
 
 
+def writeable(array: Any) -> _bool:
+    """Tell whether each element has a place of its own; CuPy, unlike NumPy, has no flag for it."""
+    flag = getattr(array.flags, "writeable", None)
+    if flag is not None:
+        return bool(flag)
+    return all(step or n < 2 for step, n in zip(array.strides, array.shape, strict=True))
+
+
 def is_operand(x: Any) -> bool:
     """Tell whether ``x`` can be compared element by element; None and strings cannot."""
     return isinstance(x, Variable | int | float) or hasattr(x, "dtype")
@@ -608,6 +620,11 @@ def targets_of(targets: tuple[Any, ...], device: Any = None, dtype: Any = None) 
     """Return the devices and dtypes to move to, in order; a tensor names its own."""
     every = [part for t in targets for part in ((t.device, t.dtype) if is_tensor(t) else (t,))]
     return every + [target for target in (device, dtype) if target is not None]
+
+
+def names_device(target: Any) -> _bool:
+    """Tell whether a target of `to` is a device, rather than a dtype."""
+    return isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
 
 
 def is_tensor(x: Any) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
-from tinymed.kernels.cuda.row_threads import ALIGNED, aligned
+from tinymed.kernels.arrays import Array
+from tinymed.kernels.cuda import Variant
+from tinymed.kernels.cuda.elements import for_elements
 
 __all__ = ["VARIANTS", "add", "multiply"]
 
@@ -30,10 +28,4 @@ def multiply(a: Array, b: Array) -> Array:
 
 
 def _of_both(entry: str, a: Array, b: Array) -> Array:
-    xp, variant = array_module(a), OF_DTYPE[a.dtype.name]
-    y = empty(a.shape, a.dtype, a)
-    a, b = xp.ascontiguousarray(a), xp.ascontiguousarray(b)
-    each = variant.threads * (ALIGNED // a.dtype.itemsize)
-    wide = aligned(0, a, b)  # the last few elements go one by one
-    launch(variant, Grid(blocks(y.size, each)), a, b, y, np.int64(y.size), wide, entry=entry)
-    return y
+    return for_elements(OF_DTYPE[a.dtype.name], entry, (a, b))

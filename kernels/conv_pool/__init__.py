@@ -10,5 +10,5 @@ chose, or 4 where ReLU made all of them 0: what the gradient has to know.
 
 from tinymed.kernels.registry import kernel
 
-forward = kernel(__name__, "forward", "reference", "numba_cpu")
-grad_weight = kernel(__name__, "grad_weight", "reference", "numba_cpu")
+forward = kernel(__name__, "forward", "reference", "numba_cpu", "cuda")
+grad_weight = kernel(__name__, "grad_weight", "reference", "numba_cpu", "cuda")

@@ -1,4 +1,4 @@
-"""Kernels run by CuPy, which is imported here and nowhere else."""
+"""Kernels run by CuPy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tinymed.kernels.cuda.cubins import cubin
 from tinymed.kernels.cuda.launcher import Resources, Struct
 from tinymed.kernels.cuda.nvrtc import library_version
 from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
+from tinymed.kernels.devices import cupy_on_gpu, out_of_memory
 
 __all__ = ["CuPyLauncher", "cupy_launcher"]
 
@@ -54,12 +55,7 @@ class CuPyLauncher:
             with self.cupy.cuda.Device(place(like).index):
                 return self.cupy.empty(shape, dtype)
         except self.cupy.cuda.memory.OutOfMemoryError as error:
-            free, total = self.cupy.cuda.runtime.memGetInfo()
-            size = math.prod(shape) * np.dtype(dtype).itemsize
-            raise MemoryError(
-                f"empty: {np.dtype(dtype)} {shape} is {size / 2**30:,.2f} GiB, and of the GPU's "
-                f"{total / 2**30:,.1f} GiB {free / 2**30:,.2f} are free; use smaller batches"
-            ) from error
+            raise out_of_memory(self.cupy, f"empty: {np.dtype(dtype)} {shape}", error) from error
 
     def run(
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
@@ -145,20 +141,4 @@ def cupy_launcher() -> CuPyLauncher:
     RuntimeError
         If there is no NVIDIA driver or no GPU.
     """
-    try:
-        import cupy
-    except ImportError as error:
-        raise ImportError(
-            "launch: CUDA kernels need cupy; pip install tinymed[cuda13], or tinymed[cuda12] "
-            "where `nvidia-smi` says CUDA 12"
-        ) from error
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise RuntimeError(
-            f"launch: no NVIDIA driver or GPU ({error}); run where `nvidia-smi` lists a GPU, or "
-            "keep the arrays in NumPy"
-        ) from error
-    if not count:
-        raise RuntimeError("launch: no GPU; see CUDA_VISIBLE_DEVICES, or keep the arrays in NumPy")
-    return CuPyLauncher(cupy)
+    return CuPyLauncher(cupy_on_gpu("launch: a CUDA kernel"))

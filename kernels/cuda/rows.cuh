@@ -5,13 +5,10 @@
 // again, by then from L2. `wide` says that all rows begin at multiples of 16 bytes and are whole packs.
 #pragma once
 #include "device.cuh"
+#include "pack.cuh"
+#include "reduce.cuh"
 
-constexpr int PACK = 16 / sizeof(SCALAR), DEPTH = 32 / sizeof(SCALAR);
-constexpr int MOST_THREADS = 512, MOST_WARPS = MOST_THREADS / 32;  // of a block
-
-struct alignas(16) Pack {
-  SCALAR of[PACK];
-};
+constexpr int DEPTH = 32 / sizeof(SCALAR);  // packs of a thread
 
 DEVICE int turn_length() { return blockDim.x * DEPTH * PACK; }
 
@@ -50,19 +47,11 @@ struct Row {
   }
 };
 
-// f of all threads' values, the same bits in each thread and each time: pairs of lanes, pairs of
-// pairs ..., then warp after warp.
+// `over_block_once` where another reduction came before.
 template <typename T, typename F>
 DEVICE T over_block(T value, T* parts, F f) {
-#pragma unroll
-  for (int by = 16; by > 0; by /= 2) value = f(value, __shfl_xor_sync(WHOLE_WARP, value, by));
-  if (blockDim.x == 32) return value;
-  BARRIER(parts_free);  // every thread has read the parts of the reduction before
-  if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
-  BARRIER(parts_stored);  // all parts must be there before they are read
-  value = parts[0];
-  for (int warp = 1; warp < blockDim.x / 32; warp++) value = f(value, parts[warp]);
-  return value;
+  if (blockDim.x > 32) BARRIER(parts_free);  // every thread has read the parts of the one before
+  return over_block_once(value, parts, f);
 }
 
 template <typename T>

@@ -7,6 +7,7 @@ where it is asked for by name. Each family of kernels has its file here.
 
 from __future__ import annotations
 
+from tinymed.kernels.device_rules.ceilings import CEILING_RULES
 from tinymed.kernels.device_rules.matmul import MATMUL_RULES
 from tinymed.kernels.device_rules.memory import MEMORY_RULES
 from tinymed.kernels.device_rules.recurrent import RECURRENT_RULES
@@ -16,6 +17,7 @@ from tinymed.kernels.rules import Rule
 __all__ = ["DEVICE_RULES"]
 
 DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
+    **CEILING_RULES,
     **MATMUL_RULES,
     **MEMORY_RULES,
     **RECURRENT_RULES,

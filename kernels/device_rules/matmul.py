@@ -41,6 +41,11 @@ def in_fours(a: Any, b: Any) -> bool:
     return two_matrices(a, b) and a.shape[1] % 4 == b.shape[1] % 4 == 0
 
 
+def float_channels(grad_output: Any) -> bool:
+    """Return whether (N, C, *S) is float32 or float64, with fewer than 2^31 elements."""
+    return floats(grad_output) and grad_output.size < 1 << 31
+
+
 ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
@@ -53,6 +58,9 @@ MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
             for step in ("naive", "coalesced", "shared", "register_tiles", "tensor_cores")
         ),
         Rule("cuda:vectorised", in_fours, never, STEP),
+    ),
+    "matmul.bias_grad": (
+        Rule("cuda", float_channels, always, "a channel in parts that are merged in order"),
     ),
     "matmul.linear": (
         Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinymed.kernels.rules import Rule, alike, alike_floats, always, floats, rows
+from tinymed.kernels.rules import Rule, alike, alike_but_first, alike_floats, always, floats, rows
 
 __all__ = ["MEMORY_RULES"]
 
@@ -40,13 +40,30 @@ def normalized(x: Any, *others: Any) -> bool:
     )
 
 
-def matrix_rows(weight: Any, ids: Any) -> bool:
+def numbered(x: Any, *settings: Any) -> bool:
+    """Return whether x is float32 or float64, with elements that 31 bits number."""
+    return floats(x) and x.size < 1 << 31
+
+
+def matrix_rows(weight: Any, ids: Any, *others: Any) -> bool:
     """Return whether a table is a matrix in float32 or float64, and ids are int64."""
     return weight.ndim == 2 and rows(weight, ids)
 
 
+def bags_of_rows(weight: Any, ids: Any, offsets: Any, scale: Any = None) -> bool:
+    """Return whether the same is true of bags, and ``scale``, if any, is of the table's dtype."""
+    whole = matrix_rows(weight, ids) and bool(offsets.dtype == "int64")
+    return whole and (scale is None or scale.dtype == weight.dtype)
+
+
+def alike_dtypes(arrays: Any) -> bool:
+    """Return whether all arrays of a list are float32, or all float64."""
+    return floats(arrays[0]) and len({array.dtype for array in arrays}) == 1
+
+
 IN_REGISTERS = "a row stays in registers: one read, one write; sums in one order"
 IN_PARTS = "a channel in parts that are merged in order"
+IN_CHUNKS = "sums of chunks of one size, added in order"
 
 MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
     **{
@@ -66,11 +83,28 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
         f"arithmetic.{name}": (Rule("cuda", alike_floats, always, "16 bytes a thread"),)
         for name in ("add", "multiply")
     },
+    "activation.forward": (Rule("cuda", floats, always, "16 bytes a thread, one pass"),),
+    "activation.grad": (Rule("cuda", alike_floats, always, "16 bytes a thread, one pass"),),
+    **{
+        f"losses.{name}": (Rule("cuda", can, always, why),)
+        for name, can, why in (
+            ("mean_squares", alike_floats, IN_CHUNKS),
+            ("mean_squares_grad", alike_but_first, "16 bytes a thread, one pass"),
+            ("mean_logistic", alike_floats, IN_CHUNKS),
+            ("mean_logistic_grad", alike_but_first, "16 bytes a thread, one pass"),
+        )
+    },
+    "dropout.forward": (Rule("cuda", numbered, always, "the mask is drawn in registers"),),
     "embedding.forward": (Rule("cuda", matrix_rows, always, "16 bytes a thread"),),
     **{
         f"embedding.{name}": (Rule("cuda", rows, always, "sorted, then added in order"),)
         for name in ("sum_rows", "grad_weight")
     },
+    **{
+        f"embedding.{name}": (Rule("cuda", bags_of_rows, always, "the rows of a bag in order"),)
+        for name in ("bag_sum", "bag_max")
+    },
+    "embedding.renormalize": (Rule("cuda", matrix_rows, always, "a warp for a row"),),
     **{
         f"normalization.{name}": (Rule("cuda", normalized, always, why),)
         for name, why in (
@@ -83,6 +117,17 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
     },
     **{
         f"optimizer.{name}": (Rule("cuda", alike, always, "up to 64 arrays in one launch"),)
-        for name in ("sgd", "adam")
+        for name in (
+            "sgd",
+            "adam",
+            "adamax",
+            "nadam",
+            "radam",
+            "sparse_adam",
+            "rmsprop",
+            "adagrad",
+            "adadelta",
+        )
     },
+    "optimizer.squares": (Rule("cuda", alike_dtypes, always, IN_CHUNKS),),
 }

@@ -60,6 +60,16 @@ def many_weights(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
     return dy.shape[1] * x.shape[1] // settings[-1] * math.prod(kernel) >= 128
 
 
+def float_layers(x: Any, weight: Any, bias: Any, padding: Any) -> bool:
+    """Return whether the convolution of a first layer is for the CUDA kernels."""
+    return float_windows(x, weight, bias, (1, 1), padding)
+
+
+def float_layers_of_weight(grad_output: Any, winner: Any, x: Any, padding: Any) -> bool:
+    """Return the same of its gradient's arguments: its largest array is that before the pooling."""
+    return 4 * grad_output.size < 1 << 30 and float_windows_of_weight(grad_output, x)
+
+
 def float_pools(x: Any, *settings: Any) -> bool:
     """Return whether what is pooled, or its gradient, is float32 or float64 with 1 to 3 axes.
 
@@ -77,6 +87,7 @@ def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:
 STEP = "a step of the course in kernels/conv/ladder/"
 IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
 FEW = "4 channels of results in a group at most: no tile of which most would be empty"
+ONE_BY_ONE = "the kernels of its three layers, one after the other"
 ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
 POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)
 POOLS_OF_WINNERS = (Rule("cuda", float_pools_of_winners, always, ONE_THREAD),)
@@ -98,6 +109,8 @@ WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
         Rule("cuda:depthwise", few_products, many_weights, FEW),
         Rule("cuda", float_windows_of_weight, always, IMPLICIT),
     ),
+    "conv_pool.forward": (Rule("cuda", float_layers, always, ONE_BY_ONE),),
+    "conv_pool.grad_weight": (Rule("cuda", float_layers_of_weight, always, ONE_BY_ONE),),
     "pooling.max_forward": POOLS,
     "pooling.max_grad_input": POOLS_OF_WINNERS,
     "pooling.max_gather": POOLS_OF_WINNERS,

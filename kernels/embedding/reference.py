@@ -79,7 +79,7 @@ def renormalize(weight: Array, rows: Array, max_norm: float, norm_type: float) -
     values = weight[rows]
     size = abs(values).astype(np.promote_types(values.dtype, np.float32))
     if norm_type == math.inf:
-        norms = size.max(axis=1, initial=0)
+        norms = size.max(axis=1) if size.shape[1] else size.sum(axis=1)  # 0 without columns
     else:
         norms = (size**norm_type).sum(axis=1) ** (1 / norm_type)
     long = xp.flatnonzero(norms > max_norm)

@@ -10,7 +10,7 @@ x and target are of one shape and not empty; that of logits is binary cross-entr
 
 from tinymed.kernels.registry import kernel
 
-mean_squares = kernel(__name__, "mean_squares", "reference", "numba_cpu")
-mean_squares_grad = kernel(__name__, "mean_squares_grad", "reference", "numba_cpu")
-mean_logistic = kernel(__name__, "mean_logistic", "reference", "numba_cpu")
-mean_logistic_grad = kernel(__name__, "mean_logistic_grad", "reference", "numba_cpu")
+mean_squares = kernel(__name__, "mean_squares", "reference", "numba_cpu", "cuda")
+mean_squares_grad = kernel(__name__, "mean_squares_grad", "reference", "numba_cpu", "cuda")
+mean_logistic = kernel(__name__, "mean_logistic", "reference", "numba_cpu", "cuda")
+mean_logistic_grad = kernel(__name__, "mean_logistic_grad", "reference", "numba_cpu", "cuda")

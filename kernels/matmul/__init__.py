@@ -10,7 +10,7 @@ from tinymed.kernels.registry import kernel
 
 product = kernel(__name__, "product", "reference", "numba_cpu", "cuda", "cuda:tensor")
 linear = kernel(__name__, "linear", "reference", "numba_cpu", "cuda", "cuda:tensor")
-bias_grad = kernel(__name__, "bias_grad", "reference", "numba_cpu")
+bias_grad = kernel(__name__, "bias_grad", "reference", "numba_cpu", "cuda")
 
 # The course: the same product on a GPU in six steps, each a file of ladder/.
 for step in ("naive", "coalesced", "shared", "register_tiles", "vectorised", "tensor_cores"):

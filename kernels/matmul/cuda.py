@@ -13,9 +13,10 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.cuda import Grid, Variant, address, blocks, empty, launch
+from tinymed.kernels.cuda.channels import THREADS, across, parts_of
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
 
-__all__ = ["VARIANTS", "choose", "finish", "grid", "linear", "product"]
+__all__ = ["VARIANTS", "bias_grad", "choose", "finish", "grid", "linear", "product"]
 
 ALIGNED = 16  # bytes of one access of the wide variants
 LAYOUTS = [
@@ -50,7 +51,13 @@ ACTIVATION = {
                    (("SCALAR", scalar),))
     for dtype, scalar in (("float32", "float"), ("float64", "double"), ("bfloat16", "bfloat16"))
 }  # fmt: skip
-VARIANTS = (*FLOAT32.values(), *FLOAT64.values(), *ACTIVATION.values())
+BIAS_GRAD = {
+    dtype: Variant(f"matmul/bias_grad_{dtype}", "matmul/bias_grad.cu",
+                   ("planes", "columns", "merge"), (("SCALAR", scalar),), threads=THREADS)
+    for dtype, scalar in (("float32", "float"), ("float64", "double"))
+}  # fmt: skip
+VARIANTS = (*FLOAT32.values(), *FLOAT64.values(), *ACTIVATION.values(), *BIAS_GRAD.values())
+COLUMNS, ROWS = 32, 8  # that a block of bias_grad.cu takes at once
 
 
 def choose(a: Array, b: Array, turned: tuple[bool, bool]) -> Variant:
@@ -109,6 +116,24 @@ def finish(y: Array, activation: str | None) -> None:
         each = ACTIVATION[y.dtype.name].threads * ALIGNED // y.dtype.itemsize
         number = ACTIVATIONS[activation]
         launch(ACTIVATION[y.dtype.name], Grid(blocks(y.size, each)), y, np.int64(y.size), number)
+
+
+def bias_grad(grad_output: Array) -> Array:
+    """Return dL/dbias (C,), the sum of dL/dy (N, C, *S) over all axes but the channels'."""
+    grad = array_module(grad_output).ascontiguousarray(grad_output)
+    (n, c), length = grad.shape[:2], math.prod(grad.shape[2:])
+    variant, y = BIAS_GRAD[grad.dtype.name], empty((c,), grad.dtype, grad)
+    rows, columns = (blocks(n, ROWS), blocks(c, COLUMNS)) if length == 1 else (n, c)
+    parts = parts_of(rows, columns, length)
+    partial = empty((parts, c), grad.dtype, grad) if parts > 1 else y
+    if length == 1:
+        launch(variant, Grid(columns, parts), grad, partial, n, c, entry="columns")
+    else:
+        sizes = (n, c, np.uint32(length), *across(length, grad))
+        launch(variant, Grid(c, parts), grad, partial, *sizes, entry="planes")
+    if parts > 1:
+        launch(variant, Grid(blocks(c, THREADS)), partial, y, c, parts, entry="merge")
+    return y
 
 
 def _laid_out(x: Array, leading: tuple[int, ...]) -> tuple[Array, bool, int]:

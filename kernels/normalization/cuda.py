@@ -9,12 +9,10 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
+from tinymed.kernels.cuda.channels import THREADS, across, parts_of
 from tinymed.kernels.cuda.row_threads import ALIGNED, MOST_THREADS, aligned, row_threads
 
 __all__ = ["VARIANTS", "affine", "batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad"]
-
-THREADS, SLICE = 256, 4096  # as norm.cu has them
-ENOUGH, MOST_PARTS = 1024, 64  # blocks that keep a GPU busy, and parts of one channel
 
 OF_DTYPE = {
     dtype: Variant(
@@ -39,8 +37,8 @@ def batch_norm(
     mean, variance = empty((c,), x.dtype, x), empty((c,), x.dtype, x)
     parts = parts_of(n, c, length)
     partial = empty((c, parts, 3), x.dtype, x)
-    across, wide = _across(length, x)
-    sizes = (n, c, np.uint32(length), across, wide)
+    threads, wide = across(length, x)
+    sizes = (n, c, np.uint32(length), threads, wide)
     _launch(x, "channel_statistics", Grid(c, parts), x, partial, *sizes)
     _launch(x, "merge_statistics", Grid(blocks(c, THREADS)), partial, mean, variance, c, parts)
     return _every(x, mean, variance, weight, bias, eps), mean, variance
@@ -95,18 +93,6 @@ def group_norm_grad(
     return grad_x, *_channel_sums(grad_output, x, mean, variance, groups, eps)
 
 
-def parts_of(samples: int, channels: int, length: int) -> int:
-    """Return how many blocks share a channel of (samples, channels, length).
-
-    Examples
-    --------
-    >>> parts_of(32, 64, 3136), parts_of(32, 2048, 49), parts_of(1, 3, 512 * 512)
-    (16, 1, 64)
-    """
-    slices = samples * blocks(length, SLICE)
-    return max(1, min(blocks(ENOUGH, channels), slices, MOST_PARTS))
-
-
 def _channel_sums(
     grad_output: Array, x: Array, mean: Array, variance: Array, groups: int, eps: float
 ) -> tuple[Array, Array]:
@@ -115,9 +101,9 @@ def _channel_sums(
     parts = parts_of(n, c, length)
     partial = empty((c, parts, 2), x.dtype, x)
     along, total = empty((c,), x.dtype, x), empty((c,), x.dtype, x)
-    across, wide = _across(length, grad_output, x)
+    threads, wide = across(length, grad_output, x)
     arrays = (grad_output, x, mean, variance, partial)
-    sizes = (n, c, np.uint32(length), across, groups)
+    sizes = (n, c, np.uint32(length), threads, groups)
     _launch(x, "channel_sums", Grid(c, parts), *arrays, *sizes, x.dtype.type(eps), wide)
     _launch(x, "merge_sums", Grid(blocks(c, THREADS)), partial, along, total, c, parts)
     return along, total
@@ -163,13 +149,6 @@ def _sizes(x: Array) -> tuple[int, int, int]:
 def _row(x: Array, groups: int) -> int:
     """Return how many elements a group of a sample has."""
     return int(x.shape[1] // groups * x.shape[2])
-
-
-def _across(length: int, *arrays: Array) -> tuple[int, bool]:
-    """Return how many threads share a slice, a power of 2, and whether they take 16 bytes each."""
-    wide = aligned(length, *arrays)
-    packs = blocks(min(length, SLICE), ALIGNED // arrays[0].dtype.itemsize if wide else 1)
-    return min(THREADS, 1 << max(0, packs - 1).bit_length()), wide
 
 
 def _packs(x: Array) -> int:

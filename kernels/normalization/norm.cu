@@ -10,9 +10,8 @@
 // Channels of single positions (L = 1) are read in columns, 32 bytes for 4: from L2 where x fits.
 //
 // Left open: SCALAR, float or double.
+#include "channels.cuh"
 #include "rows.cuh"
-
-constexpr int THREADS = 256, SLICE = 4096;  // of a channel of one sample; cuda.py has the same
 
 DEVICE SCALAR inverse_root(SCALAR variance, SCALAR eps) { return 1 / sqrt(variance + eps); }
 
@@ -110,26 +109,6 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS)
 }
 
 // ------------------------------------------------------------------------- channels of a batch
-
-template <int COUNT>
-struct alignas(COUNT * sizeof(SCALAR)) Neighbours {
-  SCALAR of[COUNT];
-};
-
-// The part of channel blockIdx.x that block blockIdx.y reduces: f(where, sample) for each COUNT
-// neighbours. Slices of samples go round the parts; `across` threads share a slice, others take the next.
-template <int COUNT, typename F>
-DEVICE void over_part(int samples, int channels, unsigned L, int across, F f) {
-  const unsigned slices = (L + SLICE - 1) / SLICE, lane = threadIdx.x % across;
-  const unsigned step = gridDim.y * (THREADS / across);
-  unsigned slice = blockIdx.y + gridDim.y * (threadIdx.x / across);
-  for (; CHECK(slice_inside, slice < samples * slices); slice += step) {
-    const unsigned sample = slice / slices, first = slice % slices * SLICE;
-    const unsigned last = min(first + SLICE, L);
-    const long long start = (static_cast<long long>(sample) * channels + blockIdx.x) * L;
-    for (unsigned i = first + lane * COUNT; i < last; i += across * COUNT) f(start + i, sample);
-  }
-}
 
 template <int COUNT>
 DEVICE void part_statistics(const SCALAR* x, SCALAR* partial, int samples, int channels, unsigned L,

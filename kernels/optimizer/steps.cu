@@ -1,4 +1,4 @@
-// One step of Adam or SGD on many arrays of parameters, in one launch and one pass over them.
+// One step of an optimizer on many arrays of parameters, in one launch and one pass over them.
 //
 // A network has dozens of small arrays: a launch for each would cost more than the work. Their addresses
 // come as an argument, MOST at a time, with the number of the block at which each array ends; a block
@@ -6,41 +6,17 @@
 // multiples of 16 bytes, and the last few elements, go one by one. Nothing is added up.
 //
 // Counted in float32, an element: Adam moves 28 bytes (parameter and both means twice, gradient once;
-// 36 with AMSGrad), SGD 12, with momentum 20; some 20 FLOPs, a division and a root. Bound: memory.
+// 36 with AMSGrad), and so do all rules with two states; those with one 20, SGD without momentum 12; some
+// 20 FLOPs, a division and a root. Bound: memory.
 //
 // Left open: SCALAR, float or double.
-#include "device.cuh"
-
-constexpr int PACK = 16 / sizeof(SCALAR), THREADS = 256, STATES = 3;
-constexpr int MOST = 64;  // arrays in a launch: cuda.py has the same number
-
-struct alignas(16) Pack {
-  SCALAR of[PACK];
-};
-
-// The arrays of a launch. An argument of at most 4 KiB, as cuda.py writes it.
-struct Arrays {
-  SCALAR* param[MOST];
-  const SCALAR* grad[MOST];
-  SCALAR* state[STATES][MOST];  // null where a rule has none
-  long long size[MOST];
-  long long last_block[MOST];  // the number of the first block beyond each array
-};
+#include "arrays.cuh"
+#include "pack.cuh"
 
 // What the elements of one pack have.
 struct Element {
   SCALAR param, grad, state[STATES];
 };
-
-DEVICE int array_of(const Arrays& arrays, int count, long long block) {
-  int low = 0, high = count - 1;
-  while (low < high) {
-    const int middle = (low + high) / 2;
-    if (block < arrays.last_block[middle]) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
 
 // Without decay a parameter that is no number leaves its gradient alone.
 DEVICE SCALAR decayed(SCALAR grad, SCALAR param, SCALAR weight_decay) {
@@ -100,6 +76,12 @@ DEVICE void for_each(const Arrays& arrays, int count, Rule rule) {
   }
 }
 
+// Adam's means of the gradient and of its square, which all rules of its family start with.
+DEVICE void take_means(Element& e, SCALAR grad, SCALAR beta1, SCALAR rest1, SCALAR beta2, SCALAR rest2) {
+  e.state[0] = beta1 * e.state[0] + rest1 * grad;
+  e.state[1] = beta2 * e.state[1] + rest2 * grad * grad;
+}
+
 // state: m, v, and the largest v so far if `amsgrad`. `size` is lr / (1 - beta1^step), `correction`
 // sqrt(1 - beta2^step); `shrink` is 1 - lr weight_decay where decay is decoupled, else 1.
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -107,8 +89,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
          SCALAR beta2, SCALAR rest2, SCALAR eps, SCALAR weight_decay, SCALAR shrink, int amsgrad) {
   for_each<3>(arrays, count, [=](Element& e) {
     const SCALAR param = e.param * shrink, grad = decayed(e.grad, param, weight_decay);
-    e.state[0] = beta1 * e.state[0] + rest1 * grad;
-    e.state[1] = beta2 * e.state[1] + rest2 * grad * grad;
+    take_means(e, grad, beta1, rest1, beta2, rest2);
     SCALAR second = e.state[1];
     if (amsgrad) {  // a NaN on either side stays
       second = e.state[2] >= second || e.state[2] != e.state[2] ? e.state[2] : second;
@@ -120,8 +101,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // state: the momentum, if there is any. `first`: it is empty and takes the gradient as it is.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    sgd(const Arrays arrays, int count, SCALAR lr, SCALAR momentum, SCALAR damped, int nesterov,
-        int first, SCALAR weight_decay, int with_momentum) {
+    sgd(const Arrays arrays, int count, SCALAR lr, SCALAR momentum, SCALAR damped,
+        SCALAR weight_decay, int nesterov, int first, int with_momentum) {
   for_each<1>(arrays, count, [=](Element& e) {
     const SCALAR grad = decayed(e.grad, e.param, weight_decay);
     SCALAR direction = grad;
@@ -130,5 +111,94 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       direction = nesterov ? grad + momentum * e.state[0] : e.state[0];
     }
     e.param -= lr * direction;
+  });
+}
+
+// state: m and u. `size` is lr / (1 - beta1^step).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    adamax(const Arrays arrays, int count, SCALAR size, SCALAR beta1, SCALAR rest1, SCALAR beta2,
+           SCALAR eps, SCALAR weight_decay) {
+  for_each<2>(arrays, count, [=](Element& e) {
+    const SCALAR grad = decayed(e.grad, e.param, weight_decay);
+    const SCALAR before = beta2 * e.state[1], now = fabs(grad) + eps;
+    e.state[0] = beta1 * e.state[0] + rest1 * grad;
+    e.state[1] = before > now || before != before ? before : now;  // a NaN on either side stays
+    e.param -= size * e.state[0] / e.state[1];
+  });
+}
+
+// state: m and v. `of_grad` and `of_mean` are the sizes of the two steps, `correction` and `shrink` as
+// in adam.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    nadam(const Arrays arrays, int count, SCALAR of_grad, SCALAR of_mean, SCALAR correction,
+          SCALAR beta1, SCALAR rest1, SCALAR beta2, SCALAR rest2, SCALAR eps, SCALAR weight_decay,
+          SCALAR shrink) {
+  for_each<2>(arrays, count, [=](Element& e) {
+    const SCALAR param = e.param * shrink, grad = decayed(e.grad, param, weight_decay);
+    take_means(e, grad, beta1, rest1, beta2, rest2);
+    const SCALAR ahead = of_grad * grad + of_mean * e.state[0];
+    e.param = param - ahead / (sqrt(e.state[1]) / correction + eps);
+  });
+}
+
+// state: m and v. `size` has all factors of the step in it; v is left out of it until it is `trusted`.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    radam(const Arrays arrays, int count, SCALAR size, SCALAR beta1, SCALAR rest1, SCALAR beta2,
+          SCALAR rest2, SCALAR eps, SCALAR weight_decay, SCALAR shrink, int trusted) {
+  for_each<2>(arrays, count, [=](Element& e) {
+    const SCALAR param = e.param * shrink, grad = decayed(e.grad, param, weight_decay);
+    take_means(e, grad, beta1, rest1, beta2, rest2);
+    e.param = param - (trusted ? size * e.state[0] / (sqrt(e.state[1]) + eps) : size * e.state[0]);
+  });
+}
+
+// state: m and v of rows that have a gradient.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    sparse_adam(const Arrays arrays, int count, SCALAR size, SCALAR rest1, SCALAR rest2, SCALAR eps) {
+  for_each<2>(arrays, count, [=](Element& e) {
+    e.state[0] += rest1 * (e.grad - e.state[0]);
+    e.state[1] += rest2 * (e.grad * e.grad - e.state[1]);
+    e.param -= size * e.state[0] / (sqrt(e.state[1]) + eps);
+  });
+}
+
+// state: v; the momentum, and the mean of the gradient, if there are any.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    rmsprop(const Arrays arrays, int count, SCALAR lr, SCALAR alpha, SCALAR rest, SCALAR eps,
+            SCALAR momentum, SCALAR weight_decay, int with_momentum, int centered) {
+  for_each<3>(arrays, count, [=](Element& e) {
+    const SCALAR grad = decayed(e.grad, e.param, weight_decay);
+    SCALAR spread = e.state[0] = alpha * e.state[0] + rest * grad * grad;
+    if (centered) {
+      e.state[2] += rest * (grad - e.state[2]);
+      spread -= e.state[2] * e.state[2];
+      spread = spread < 0 ? 0 : spread;  // by rounding alone; NaN stays
+    }
+    SCALAR direction = grad / (sqrt(spread) + eps);
+    if (with_momentum) direction = e.state[1] = momentum * e.state[1] + direction;
+    e.param -= lr * direction;
+  });
+}
+
+// state: the sum of squares.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    adagrad(const Arrays arrays, int count, SCALAR lr, SCALAR eps, SCALAR weight_decay) {
+  for_each<1>(arrays, count, [=](Element& e) {
+    const SCALAR grad = decayed(e.grad, e.param, weight_decay);
+    e.state[0] += grad * grad;
+    e.param -= lr * grad / (sqrt(e.state[0]) + eps);
+  });
+}
+
+// state: the means of the squares of gradients, and of steps.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    adadelta(const Arrays arrays, int count, SCALAR lr, SCALAR rho, SCALAR rest, SCALAR eps,
+             SCALAR weight_decay) {
+  for_each<2>(arrays, count, [=](Element& e) {
+    const SCALAR grad = decayed(e.grad, e.param, weight_decay);
+    e.state[0] = rho * e.state[0] + rest * grad * grad;
+    const SCALAR delta = sqrt(e.state[1] + eps) / sqrt(e.state[0] + eps) * grad;
+    e.state[1] = rho * e.state[1] + rest * delta * delta;
+    e.param -= lr * delta;
   });
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.arrays import Array, array_module, sent
 from tinymed.kernels.conv.reference import Ints, taps
 
 
@@ -63,7 +63,7 @@ def max_forward(
     first, *others = (window for _, window in taps(kernel, out, stride, dilation))
     y = padded[(..., *first)].copy()
     winner = xp.empty(y.shape, "u1" if math.prod(kernel) <= 256 else "i4")
-    winner[...] = xp.asarray(first_inside(kernel, stride, padding, dilation, out))
+    winner[...] = sent(first_inside(kernel, stride, padding, dilation, out), x)
     for number, window in enumerate(others, 1):
         candidate = padded[(..., *window)]
         better = candidate > y

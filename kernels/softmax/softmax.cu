@@ -10,22 +10,15 @@
 // Bound: memory.
 //
 // Left open: SCALAR, float or double.
+#include "inverse.cuh"
 #include "rows.cuh"
+#include "totals.cuh"
 
 enum What { SOFTMAX = 0, LOG_SOFTMAX = 1, LOSS = 2, LOSS_GRAD = 3 };  // cuda.py has the same numbers
 
 DEVICE SCALAR infinity() { return SCALAR(__int_as_float(0x7f800000)); }
 DEVICE SCALAR not_a_number() { return SCALAR(__int_as_float(0x7fc00000)); }
 DEVICE SCALAR larger(SCALAR a, SCALAR b) { return a > b ? a : b; }  // b if a is NaN
-
-// 1 / total. In float64 a division is a function that registers are saved for: two steps of Newton's
-// method from a float32 instead, since a total is from 1 to C, or NaN.
-DEVICE float inverse(float total) { return 1 / total; }
-DEVICE double inverse(double total) {
-  double y = __fdividef(1.0f, static_cast<float>(total));
-  y += y * (1 - total * y);
-  return y + y * (1 - total * y);
-}
 
 // What is known of a row, or of one position, before its results.
 struct Known {
@@ -230,8 +223,6 @@ extern "C" __global__ void __launch_bounds__(256)
 extern "C" __global__ void __launch_bounds__(MOST_THREADS)
     mean(const SCALAR* __restrict__ losses, SCALAR* __restrict__ y, int n) {
   __shared__ SCALAR parts[MOST_WARPS];
-  SCALAR total = 0;
-  for (int i = threadIdx.x; CHECK(loss_inside, i < n); i += blockDim.x) total += losses[i];
-  total = sum_over_block(total, parts);
+  const SCALAR total = sum_of(losses, n, parts);
   if (threadIdx.x == 0) *y = total / n;
 }

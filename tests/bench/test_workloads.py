@@ -37,6 +37,7 @@ SMALL = (
     Recurrent("lstm", 5, 3, 4, 6),
     Embedding(50, 4, 20, True),
     Embedding(50, 4, 20, False),
+    Network("lstm", 3, (4, 5)),
     Adam(100),
     Network("mlp", 4, (30,)),
     Network("gru", 4, (6, 5)),

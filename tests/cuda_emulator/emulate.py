@@ -25,7 +25,10 @@ PAGE = mmap.PAGESIZE
 ALIGNMENT = 16  # bytes that the longest load of a thread relies on
 BYTE = 0xFF  # what memory is full of that nobody has written: NaN
 Place = tuple[int, int]  # the number of an argument, and of the word in it if that is a struct
-KINDS = {"f": "float32", "d": "float64", "i": "int32", "u": "uint32", "l": "int64"}
+KINDS = {
+    **{"f": "float32", "d": "float64"},
+    **{"i": "int32", "u": "uint32", "l": "int64", "L": "uint64"},
+}
 
 
 class EmulationError(RuntimeError):

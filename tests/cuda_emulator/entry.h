@@ -4,13 +4,13 @@
 
 namespace emulator {
 
-// p for a pointer, f d for floating point, i u l for integers (l has 8 bytes), s for a struct of
+// p for a pointer, f d for floating point, i u l L for integers (l, L have 8 bytes), s for a struct of
 // words of 8 bytes, ? for anything else
 template <typename T> constexpr char kind() {
   if (std::is_pointer_v<T>) return 'p';
   if (std::is_same_v<T, float>) return 'f';
   if (std::is_same_v<T, double>) return 'd';
-  if (std::is_integral_v<T> && sizeof(T) == 8) return 'l';
+  if (std::is_integral_v<T> && sizeof(T) == 8) return std::is_signed_v<T> ? 'l' : 'L';
   if (std::is_integral_v<T> && sizeof(T) == 4) return std::is_signed_v<T> ? 'i' : 'u';
   if (std::is_class_v<T> && sizeof(T) % 8 == 0) return 's';
   return '?';

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import types
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.fake_cupy import FakeCuPy
+from tests.fake_cupy.state import STATE
 from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant, blocks, launch
 from tinymed.kernels.cuda import cupy_launcher as cupy_module
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
@@ -230,37 +231,6 @@ def test_grids_of_the_ladder() -> None:
 # ----------------------------------------------------------------------- CuPy, or what is missing
 
 
-class FakeError(Exception):
-    """An error of the CUDA runtime."""
-
-
-def fake_cupy(count: int = 1, driver: int = 13000, free: int = 10) -> Any:
-    """Return as much of CuPy as the launcher asks before there is a kernel."""
-
-    def device_count() -> int:
-        if count < 0:
-            raise FakeError("insufficient driver")
-        return count
-
-    def no_memory(shape: Any, dtype: Any) -> Any:
-        raise MemoryError("pool")
-
-    runtime = types.SimpleNamespace(
-        getDeviceCount=device_count,
-        CUDARuntimeError=FakeError,
-        driverGetVersion=lambda: driver,
-        memGetInfo=lambda: (free * 2**30, 16 * 2**30),
-    )
-    own = types.SimpleNamespace(OutOfMemoryError=MemoryError)
-    return types.SimpleNamespace(
-        ndarray=np.ndarray,
-        empty=no_memory,
-        cuda=types.SimpleNamespace(
-            runtime=runtime, memory=own, Device=lambda *_: contextlib.nullcontext()
-        ),
-    )
-
-
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     cupy_launcher.cache_clear()
@@ -270,37 +240,35 @@ def forget() -> Iterator[None]:
 
 def test_without_cupy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(ImportError, match=r"need cupy; pip install tinymed\[cuda13\], or"):
+    words = r"launch: a CUDA kernel needs cupy .*; pip install tinymed\[cuda13\], or"
+    with pytest.raises(ImportError, match=words):
         launch(PLAIN, Grid(1), 1)
 
 
-@pytest.mark.parametrize(
-    ("count", "words"), [(-1, "no NVIDIA driver or GPU .*nvidia-smi"), (0, "no GPU")]
-)
-def test_without_a_gpu_the_error_says_so(
-    monkeypatch: pytest.MonkeyPatch, count: int, words: str
+def test_without_a_gpu_the_error_says_so(cupy: FakeCuPy) -> None:
+    STATE.count = 0
+    with pytest.raises(RuntimeError, match="launch: a CUDA kernel needs a GPU: no GPU is visible"):
+        launch(PLAIN, Grid(1), 1)
+
+
+def test_an_old_driver_is_told_which_extra_it_needs(
+    cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(count))
-    with pytest.raises(RuntimeError, match=words):
-        launch(PLAIN, Grid(1), 1)
-
-
-def test_an_old_driver_is_told_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cupy_module, "library_version", lambda: (13, 0))
     words = r"driver is for CUDA 12, .* NVRTC 13; pip install tinymed\[cuda12\], or update"
+    STATE.driver = 12040
     with pytest.raises(RuntimeError, match=words):
-        cupy_module._check_driver(fake_cupy(driver=12040))
-    cupy_module._check_driver(fake_cupy(driver=13010))
+        cupy_module._check_driver(cupy)
+    STATE.driver = 13010
+    cupy_module._check_driver(cupy)
 
 
-def test_out_of_memory_says_how_much_was_asked_for_and_how_much_is_free(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    launcher = CuPyLauncher(fake_cupy(free=2))
-    monkeypatch.setattr(cupy_module, "place", lambda x: types.SimpleNamespace(index=0))
-    words = r"float32 \(1024, 1048576\) is 4.00 GiB, and of the GPU's 16.0 GiB 2.00 are free; use"
+def test_out_of_memory_says_how_much_was_asked_for_and_how_much_is_free(cupy: FakeCuPy) -> None:
+    launcher, x = CuPyLauncher(cupy), cupy.ones(2)
+    words = r"empty: float32 \(1024, 1024\) is more .* 1.00 GiB of the GPU's 80.00 GiB are free"
+    STATE.full = True
     with pytest.raises(MemoryError, match=words):
-        launcher.empty((1024, 2**20), np.dtype(np.float32), None)
+        launcher.empty((1024, 1024), np.dtype(np.float32), x)
 
 
 # -------------------------------------------------------------------------- what memory bounds
@@ -377,8 +345,7 @@ def test_whole_numbers_among_an_optimizers_settings_are_handed_over_as_floats(gp
     assert [type(x) for x in gpu.asked[0][4][2:-1]] == [np.float32] * 9
 
 
-def test_what_a_gpu_has_is_what_cupy_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    cupy = fake_cupy()
+def test_what_a_gpu_has_is_what_cupy_says(cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 232448}
     cupy.cuda.Device = lambda index: types.SimpleNamespace(attributes=found)
     monkeypatch.setattr(cupy_module, "place", lambda x: types.SimpleNamespace(index=0))
@@ -386,10 +353,9 @@ def test_what_a_gpu_has_is_what_cupy_says(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_function_is_told_its_shared_memory_and_large_clusters(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     told: list[Any] = []
-    cupy = fake_cupy()
     cupy.RawModule = lambda **_: types.SimpleNamespace(
         get_function=lambda entry: types.SimpleNamespace(kernel=types.SimpleNamespace(ptr=7))
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fake_cupy.state import STATE
 from tinymed.cli import main
 from tinymed.medical.imaging.dataset import read_npz, write_npz
 from tinymed.medical.imaging.phantoms import synthesise
@@ -433,3 +434,22 @@ def test_interrupted_run_keeps_its_checkpoint_and_goes_on(run, data, tmp_path):
     shutil.copytree(out, tmp_path / "copy")
     assert main([*map(str, arguments), "--resume"]) == 0
     assert (out / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_training_on_a_gpu_arrives_where_the_host_does(run, data, tmp_path, cupy):
+    arguments = ["lung", "--data", data, "--quick", "--epochs", "2", "--device", "cuda"]
+    assert main([*map(str, arguments), "--out", str(tmp_path / "run")]) == 0
+    found = [
+        json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "run")
+    ]
+    assert found[1]["auc"] == pytest.approx(found[0]["auc"], abs=0.02)
+
+
+def test_a_gpu_that_is_not_there(capsys, monkeypatch, cupy):
+    assert "'gpu' is not 'cpu', 'cuda'" in error_of(capsys, "lung", "--device", "gpu")
+    assert "expected 'cuda:0' to 'cuda:1'" in error_of(capsys, "lung", "--device", "cuda:5")
+    STATE.count, STATE.error, STATE.driver = 0, "cudaErrorInsufficientDriver", 12020
+    words = "the driver is for CUDA 12, cupy is built for CUDA 13; pip install tinymed[cuda12]"
+    assert words in error_of(capsys, "lung", "--device", "cuda")
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "needs cupy" in error_of(capsys, "lung", "--device", "cuda")

@@ -1,5 +1,6 @@
 """Dropout: what is drawn, how often, and in which groups."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from tinymed import nn, ops
 from tinymed.backpropagation import grad
+from tinymed.kernels.arrays import Device
 from tinymed.random import manual_seed
 from tinymed.tensor import Tensor
 
@@ -27,6 +29,14 @@ LAYERS = {
     nn.AlphaDropout: ops.alpha_dropout,
     nn.FeatureAlphaDropout: ops.feature_alpha_dropout,
 }
+
+
+@pytest.fixture(autouse=True, params=["cpu", "cuda:0"])
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where arrays are said to live: on a GPU masks come from a counter, in NumPy as well."""
+    module = sys.modules["tinymed.ops.dropout"]  # ops.dropout is the function
+    monkeypatch.setattr(module, "place", lambda array: Device(request.param))
+    return str(request.param)
 
 
 def both(p: float) -> tuple[float, float]:
@@ -139,3 +149,13 @@ def test_other_axes(op: Any, shape: Any, words: str) -> None:
 def test_integers(op: Any) -> None:
     with pytest.raises(TypeError, match=f"^{op.__name__}: x is int64, expected a floating dtype"):
         op(np.ones((1, 1, 1), np.int64), 0.5, True)
+
+
+def test_a_mask_on_a_gpu_is_not_stored(where: str) -> None:
+    x = Tensor(np.ones((3, 4)), requires_grad=True)
+    node = ops.dropout(x, 0.5, generator=np.random.default_rng(0)).grad_fn
+    assert node is not None
+    saved = [a for a in node.saved if a is not None]
+    assert (type(node).__name__, len(saved)) == (
+        ("Multiply", 2) if where == "cpu" else ("Dropout", 0)
+    )

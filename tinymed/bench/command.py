@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from tinymed import cuda
 from tinymed.bench import text
 from tinymed.bench.added import load_added
+from tinymed.bench.certificate import of_device, of_host
 from tinymed.bench.importing import import_figures
 from tinymed.bench.machine import cores, machine
 from tinymed.bench.memory import memory_figures
 from tinymed.bench.page import page
 from tinymed.bench.peers import PEERS, chosen
 from tinymed.bench.record import Figure, Record, Row, slower
-from tinymed.bench.verify import verdicts
+from tinymed.bench.verify import Verdict, verdicts
 from tinymed.bench.warm import warm
 from tinymed.bench.worker import Request, measure
 from tinymed.kernels import KERNELS, explain
@@ -69,7 +72,11 @@ def add_bench(command: argparse.ArgumentParser) -> None:
 def add_verify(command: argparse.ArgumentParser) -> None:
     """Add the options of ``tinymed verify``."""
     command.add_argument("kernels", nargs="*", metavar="KERNEL", help="conv.forward, conv (all)")
-    command.add_argument("--add", type=Path, metavar="FILE", help="a file with a kernel of yours")
+    add = command.add_argument
+    add("--add", type=Path, metavar="FILE", help="a file with a kernel of yours")
+    add("--device", choices=("cpu", "cuda"), help="the only one (default: both, if there is a GPU)")
+    add("--minutes", type=float, default=30.0, help="of the GPU, at most (default 30)")
+    add("--json", type=Path, metavar="FILE", help="write the certificates here")
     command.set_defaults(run=verify)
 
 
@@ -228,18 +235,35 @@ def _compare(record: Record, earlier: Record, path: Path) -> None:
 
 
 def verify(options: argparse.Namespace) -> None:
-    """``tinymed verify``: a line for each implementation; `RuntimeError` if one disagrees."""
+    """``tinymed verify``: prove, print certificates; `RuntimeError` if anything disagrees."""
     kernels = selected(options.kernels, "verify")
     added = {}
     if options.add is not None:
+        if options.device == "cuda":
+            raise ValueError("verify: --add is for kernels of NumPy arrays; leave --device out")
         own = load_added(options.add, kernels if options.kernels else [])
         kernels, added = [own.kernel], {own.kernel: {own.name: own.function}}
-    wrong = 0
-    for verdict in verdicts(kernels, added):
-        print(verdict, flush=True)
-        wrong += bool(verdict.failures)
-    if wrong:
+    certificates = []
+    if options.device != "cuda":
+        certificates.append(of_host(list(_told(verdicts(kernels, added)))))
+    if options.device == "cuda" or (options.device is None and not added and cuda.is_available()):
+        certificates.append(of_device(kernels if options.kernels else (), options.minutes))
+    elif options.device is None and not added:
+        print("nothing was proved on a GPU; `tinymed verify --device cuda` says what it lacks")
+    for certificate in certificates:
+        print("\n".join(certificate.lines()))
+    if options.json is not None:
+        found = [certificate.as_json() for certificate in certificates]
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    if wrong := sum(len(certificate.wrong) for certificate in certificates):
         raise RuntimeError(f"verify: {wrong} implementations disagree with the reference")
+
+
+def _told(found: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Print verdicts as they come."""
+    for verdict in found:
+        print(verdict, flush=True)
+        yield verdict
 
 
 def kernels(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from tinymed.bench import timing
@@ -17,7 +18,10 @@ from tinymed.bench.roofline import Roofline
 from tinymed.bench.timing import Samples, alternate, median_interval, ratio
 from tinymed.errors import CompileError
 
-__all__ = ["Attempt", "CannotError", "Contest", "Entry", "InstallError"]
+__all__ = ["Attempt", "CannotError", "Contest", "Entry", "InstallError", "Measure"]
+
+
+Measure = Callable[[Mapping[str, Callable[[], Any]], int], Mapping[str, Samples]]
 
 
 class CannotError(Exception):
@@ -74,8 +78,14 @@ class Contest:
     words: float = 0
     goal: float | None = None
 
-    def run(self, repeats: int, threads: int, roofline: Roofline | None) -> list[Row]:
-        """Prove, then time who agrees; return a row for each."""
+    def run(
+        self, repeats: int, threads: int, roofline: Roofline | None, measure: Measure | None = None
+    ) -> list[Row]:
+        """Prove, then time who agrees; return a row for each.
+
+        ``measure(calls, repeats)`` takes the times: `alternate` by the clock of this machine, if
+        it is None.
+        """
         draft = Row(self.work, self.case, "", threads, TIMED, flops=self.flops, bytes=self.bytes)
         draft = replace(draft, words=self.words)
         if roofline is not None and (self.flops or self.bytes):
@@ -97,8 +107,10 @@ class Contest:
                     agreed[full] = attempt
                     peers += [full] * entry.peer
         calls = {name: attempt.call for name, attempt in agreed.items()}
-        # Alone on one core, nobody's threads spin in the time of the others.
-        samples = alternate(calls, repeats, pause=0.0 if threads == 1 else timing.PAUSE)
+        if measure is None:
+            # Alone on one core, nobody's threads spin in the time of the others.
+            measure = partial(alternate, pause=0.0 if threads == 1 else timing.PAUSE)
+        samples = measure(calls, repeats)
         rows |= {name: _timed(rows[name], name, samples, peers) for name in agreed}
         return list(rows.values())
 

@@ -87,8 +87,8 @@ def build(model: str, shape: tuple[int, ...], classes: int) -> nn.Module:
         )
     if model in WIDTHS:
         return ResNet18(shape[0], classes, WIDTHS[model])
-    if model == "gru":
-        return RecurrentClassifier("GRU", shape[1], classes)
+    if model in ("gru", "lstm"):
+        return RecurrentClassifier(model.upper(), shape[1], classes)
     layers: list[nn.Module] = [nn.ConvPool2d(shape[0], 16, padding=1)]
     for before, after in ((16, 32), (32, 64)):
         layers += [nn.Conv2d(before, after, 3, padding=1, activation="relu"), nn.MaxPool2d(2)]

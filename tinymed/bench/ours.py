@@ -27,15 +27,15 @@ from tinymed.bench.workloads import (
     Words,
 )
 from tinymed.compilation import compile
-from tinymed.creation import tensor
-from tinymed.kernels.arrays import is_array
+from tinymed.creation import as_tensor
+from tinymed.kernels.arrays import is_array, place
 from tinymed.kernels.registry import missing
 from tinymed.kernels.threads import get_num_threads
 from tinymed.nn import functional as F
 from tinymed.nn.module import Parameter
 from tinymed.nn.utils.fusion import folded
 
-__all__ = ["attempt", "compiled_attempt"]
+__all__ = ["attempt", "compiled_attempt", "training_step"]
 
 
 def attempt(spec: Spec, arrays: Arrays) -> Attempt:
@@ -69,8 +69,13 @@ def compiled_attempt(spec: Spec, arrays: Arrays) -> Attempt:
     return _losses(lambda: step(*next(batches)).item())
 
 
+def _tensor(array: Any) -> Any:
+    """Return a Tensor with a copy of an array, where the array is."""
+    return as_tensor(array.copy())
+
+
 def _leaf(array: Any) -> Any:
-    return tensor(array, requires_grad=True)
+    return _tensor(array).requires_grad_()
 
 
 def _arrays(results: Any) -> list[Any]:
@@ -81,7 +86,7 @@ def _arrays(results: Any) -> list[Any]:
 
 def _conv(spec: Conv, arrays: Arrays) -> Attempt:
     x, weight, bias = (_leaf(arrays[name]) for name in ("x", "weight", "bias"))
-    dy = tensor(arrays["grad"])
+    dy = _tensor(arrays["grad"])
     settings = (spec.stride, spec.padding, 1, spec.groups)
 
     def forward() -> Any:
@@ -98,7 +103,7 @@ def _conv(spec: Conv, arrays: Arrays) -> Attempt:
 
 
 def _max_pool(spec: MaxPool, arrays: Arrays) -> Attempt:
-    x, dy = _leaf(arrays["x"]), tensor(arrays["grad"])
+    x, dy = _leaf(arrays["x"]), _tensor(arrays["grad"])
 
     def call() -> Any:
         y = F.max_pool2d(x, spec.kernel, spec.stride, spec.padding)
@@ -111,7 +116,7 @@ def _recurrent(spec: Recurrent, arrays: Arrays) -> Attempt:
     layer = getattr(nn, spec.kind.upper())(spec.features, spec.hidden)
     _set(layer, arrays["parameters"])
     parameters = list(layer.parameters())
-    x, dy = _leaf(arrays["x"]), tensor(arrays["grad"])
+    x, dy = _leaf(arrays["x"]), _tensor(arrays["grad"])
 
     def call() -> Any:
         y, _ = layer(x)
@@ -121,7 +126,7 @@ def _recurrent(spec: Recurrent, arrays: Arrays) -> Attempt:
 
 
 def _embedding(spec: Embedding, arrays: Arrays) -> Attempt:
-    weight, ids, dy = _leaf(arrays["weight"]), tensor(arrays["ids"]), tensor(arrays["grad"])
+    weight, ids, dy = _leaf(arrays["weight"]), _tensor(arrays["ids"]), _tensor(arrays["grad"])
 
     def call() -> Any:
         y = F.embedding(ids, weight, sparse=spec.sparse)
@@ -139,8 +144,8 @@ def _embedding(spec: Embedding, arrays: Arrays) -> Attempt:
 
 
 def _adam(spec: Adam, arrays: Arrays) -> Attempt:
-    parameter = Parameter(tensor(arrays["param"].copy()))
-    parameter.grad = tensor(arrays["grad"])
+    parameter = Parameter(_tensor(arrays["param"]))
+    parameter.grad = _tensor(arrays["grad"])
     optimizer = optim.Adam([parameter])
 
     def call() -> Any:
@@ -151,17 +156,23 @@ def _adam(spec: Adam, arrays: Arrays) -> Attempt:
 
 
 def _network(spec: Network, arrays: Arrays) -> Attempt:
-    model = _model(spec, arrays)
-    x, labels = tensor(arrays["x"]), tensor(arrays["labels"])
-    if not spec.training:
-        model.eval()
+    if spec.training:
+        return training_step(spec, arrays, lambda step: step)
+    x, model = _tensor(arrays["x"]), _model(spec, arrays).eval()
 
-        def predict() -> Any:
-            with no_grad():
-                return model(x)
+    def predict() -> Any:
+        with no_grad():
+            return model(x)
 
-        return Attempt(predict, _arrays)
-    step = _step(model)
+    return Attempt(predict, _arrays)
+
+
+def training_step(
+    spec: Network, arrays: Arrays, made: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Attempt:
+    """Return the attempt of a step of training, of which ``made`` makes what is called."""
+    step = made(_step(_model(spec, arrays)))
+    x, labels = _tensor(arrays["x"]), _tensor(arrays["labels"])
     return _losses(lambda: step(x, labels).item())
 
 
@@ -203,7 +214,8 @@ def _words(spec: Words, arrays: Arrays) -> Attempt:
 
 
 def _set(module: nn.Module, values: list[Any]) -> None:
-    """Give a module's parameters these values."""
+    """Give a module's parameters these values, and move it to where they are."""
+    module.to(place(values[0]))
     for parameter, value in zip(module.parameters(), values, strict=True):
         parameter.data[...] = value
 

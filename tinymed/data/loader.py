@@ -21,6 +21,7 @@ from tinymed.data.sampler import (
     checked_count,
     own_generator,
 )
+from tinymed.data.transfer import check_device, on_device
 from tinymed.data.workers import ThreadWorkers, Workers, in_order
 from tinymed.random import generator_state, restore_generator
 
@@ -82,6 +83,9 @@ class DataLoader:
         Seconds to wait for a batch of a worker process (its start included); 0 waits for ever.
     worker_init_fn : callable, optional
         ``worker_init_fn(number)``, called once in each worker process before it loads anything.
+    device : str, optional
+        "cpu", "cuda" or "cuda:N": where the tensors of a batch go. To a GPU the next batch is
+        copied, through pinned memory, while one is computed on.
 
     Attributes
     ----------
@@ -166,7 +170,9 @@ class DataLoader:
         persistent_workers: bool = False,
         timeout: float = 0.0,
         worker_init_fn: Callable[[int], Any] | None = None,
+        device: str | None = None,
     ) -> None:
+        self.device = check_device(device)
         self._set_workers(num_workers, prefetch_factor, workers)
         self._set_processes(persistent_workers, timeout, worker_init_fn)
         for name, function in (
@@ -348,7 +354,9 @@ class DataLoader:
     def _batches(self, epoch: int, skip: int, current: object) -> Iterator[Any]:
         """Yield the batches of ``epoch`` from number ``skip`` on and keep count of them."""
         jobs = islice(planned(self.batch_sampler, epoch, len(self.dataset)), skip, None)
-        with closing(self._made(jobs)) as batches:  # leaving the loop early ends the workers
+        made = self._made(jobs)
+        to_there = made if self.device is None else on_device(made, self.device)
+        with closing(made), closing(to_there) as batches:  # leaving the loop early ends the workers
             for batch in batches:
                 if self._running is current:
                     self._served += 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tinymed.autograd import no_grad
-from tinymed.interpret.question import Array
+from tinymed.interpret.question import Array, evaluated
 from tinymed.kernels.arrays import to_host
 from tinymed.nn import GRU, LSTM, Module, MultiheadAttention
 from tinymed.nn.gates import gate_maps
@@ -123,10 +123,7 @@ def listened(
     named: dict[str, Any],
 ) -> None:
     """Run the model with ``asked(name, layer, arguments)`` in the place of ``layer.forward``."""
-    with contextlib.ExitStack() as stack, no_grad():
-        for module in model.modules():
-            stack.callback(module.__dict__.__setitem__, "training", module.training)
-        model.eval()
+    with contextlib.ExitStack() as stack, evaluated(model), no_grad():
         for name, layer in model.named_modules():
             if isinstance(layer, kinds):
                 stack.enter_context(replaced(name, layer, asked))

@@ -6,6 +6,7 @@ for (at the input, or at the output of a layer), and that the model is left as i
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -20,7 +21,7 @@ from tinymed.kernels.arrays import is_array, place, to_host, to_place
 from tinymed.nn import Module
 from tinymed.tensor import Tensor
 
-__all__ = ["Array", "Layer", "Model", "Question", "Target", "log_odds", "probability"]
+__all__ = ["Array", "Layer", "Model", "Question", "Target", "evaluated", "log_odds", "probability"]
 
 Array = NDArray[Any]
 Model = Callable[..., Any]  # a Module, or any function of a Tensor
@@ -128,28 +129,18 @@ class Question:
         self.layer = layer_of(name, model, layer)
         self.device, self.x = place(array), to_host(array)
         self.asked: Target = target
-        self.modules: list[tuple[Module, bool]] = []
-        self.parameters: list[tuple[Any, bool]] = []
 
     def __enter__(self) -> Self:
-        if isinstance(self.model, Module):
-            self.modules = [(module, module.training) for module in self.model.modules()]
-            self.parameters = [(p, p.requires_grad) for p in self.model.parameters()]
-            self.model.eval()
-            self.model.requires_grad_(False)  # their gradients would be computed for nothing
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(evaluated(self.model))
+            stack.enter_context(frozen(self.model))
             self.target = self.settled()
             self.start = self.x if self.layer is None else self._outputs_of(self.layer)
-        except BaseException:
-            self.__exit__()
-            raise
+            self.restore = stack.pop_all()  # nothing failed: not now, but at the end
         return self
 
     def __exit__(self, *error: object) -> None:
-        for module, training in self.modules:
-            module.training = training
-        for parameter, requires_grad in self.parameters:
-            parameter.requires_grad = requires_grad
+        self.restore.close()
 
     def rows(self, count: int | None = None) -> Iterator[slice]:
         """Yield slices of ``count`` rows (N unless given) of at most ``batch_size``."""
@@ -283,6 +274,34 @@ class Question:
     def tensor(self, values: Array) -> Tensor:
         """Return values where x was given: on the host, or on a GPU."""
         return Tensor(to_place(values, self.device))
+
+
+@contextlib.contextmanager
+def evaluated(model: Model) -> Iterator[None]:
+    """Put a model into eval mode, and each of its modules back afterwards."""
+    modules = list(model.modules()) if isinstance(model, Module) else []
+    modes = [module.training for module in modules]
+    for module in modules:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
+@contextlib.contextmanager
+def frozen(model: Model) -> Iterator[None]:
+    """Let no gradient go to a model's parameters: it would be computed for nothing."""
+    parameters = list(model.parameters()) if isinstance(model, Module) else []
+    before = [parameter.requires_grad for parameter in parameters]
+    for parameter in parameters:
+        parameter.requires_grad = False
+    try:
+        yield
+    finally:
+        for parameter, requires_grad in zip(parameters, before, strict=True):
+            parameter.requires_grad = requires_grad
 
 
 def class_index(name: str, target: Any, classes: int) -> int:

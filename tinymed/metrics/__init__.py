@@ -1,4 +1,4 @@
-"""Metrics of a whole epoch: decisions, ranking, calibration, regression, intervals, thresholds.
+"""Metrics of a whole epoch: decisions, ranking, detection, calibration, regression, thresholds.
 
 Functions take ``(y_true, y_pred)`` or ``(y_true, y_score)`` in scikit-learn's order and give its
 values; anything `numpy.asarray` understands is accepted. `BinaryMetrics` and `MulticlassMetrics`
@@ -15,6 +15,7 @@ from tinymed.metrics.calibration import (
     expected_calibration_error,
     reliability_curve,
 )
+from tinymed.metrics.comparison import AucDifference, delong_test, paired_difference
 from tinymed.metrics.decisions import (
     PerClass,
     accuracy,
@@ -25,6 +26,13 @@ from tinymed.metrics.decisions import (
     precision,
     recall,
     specificity,
+)
+from tinymed.metrics.detection import (
+    FALSE_ALARMS,
+    FrocCurve,
+    froc_curve,
+    froc_score,
+    froc_sensitivity,
 )
 from tinymed.metrics.inputs import UndefinedMetricError
 from tinymed.metrics.label_errors import LabelErrors, label_errors
@@ -38,11 +46,15 @@ from tinymed.metrics.ranking import (
     roc_curve,
 )
 from tinymed.metrics.regression import mae, r2, rmse
+from tinymed.metrics.temperature import fit_temperature
 from tinymed.metrics.thresholds import choose_threshold
 
 __all__ = [
+    "FALSE_ALARMS",
+    "AucDifference",
     "BinaryMetrics",
     "BootstrapInterval",
+    "FrocCurve",
     "LabelErrors",
     "MulticlassMetrics",
     "PerClass",
@@ -58,10 +70,16 @@ __all__ = [
     "brier",
     "choose_threshold",
     "confusion_matrix",
+    "delong_test",
     "expected_calibration_error",
     "f1",
+    "fit_temperature",
+    "froc_curve",
+    "froc_score",
+    "froc_sensitivity",
     "label_errors",
     "mae",
+    "paired_difference",
     "per_class",
     "precision",
     "precision_recall_curve",

@@ -14,7 +14,7 @@ from tinymed.autograd import no_grad
 from tinymed.backpropagation import Handle
 from tinymed.kernels.arrays import array_module
 from tinymed.row_gradient import RowGradient
-from tinymed.tensor import Tensor, targets_of
+from tinymed.tensor import Tensor, names_device, targets_of
 
 __all__ = ["Module", "Parameter"]
 
@@ -389,8 +389,8 @@ def _register(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) ->
 
 def _moved(tensor: Tensor, targets: tuple[Any, ...]) -> Any:
     """Return the array on another device or in another dtype; integer buffers keep their dtype."""
-    devices = [t for t in targets if isinstance(t, str) and t.partition(":")[0] in ("cpu", "cuda")]
-    dtypes = [t for t in targets if t not in devices] if tensor.dtype.kind == "f" else []
+    devices = [t for t in targets if names_device(t)]
+    dtypes = [t for t in targets if not names_device(t)] if tensor.dtype.kind == "f" else []
     return tensor.detach().to(*devices, *dtypes).data
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from tinymed import ops
 from tinymed.creation import ones, tensor, zeros
-from tinymed.kernels.recording import act
+from tinymed.kernels.recording import written
 from tinymed.nn.module import Module, Parameter, check_sizes
 from tinymed.ops.promotion import same_dtype
 
@@ -65,7 +65,7 @@ class _BatchNorm(Module):
             self.eps,
         )
         if counted is not None:
-            act(lambda: counted.add_(1))
+            written(lambda: counted.add_(1))
         return y
 
     def extra_repr(self) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinymed.autograd import Function
 from tinymed.errors import check_size
-from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.arrays import Array, array_module, sent
+from tinymed.kernels.recording import values_known
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.conv import per_axis
 from tinymed.ops.indexing import take_along_dim
@@ -78,13 +79,14 @@ class MaxPlace(Function):
         for axis, window in enumerate(self.windows):
             shape = [*window.shape[:2], *[1] * (2 * axes)]  # (N, C, *out, *places in a window)
             shape[2 + axis], shape[2 + axes + axis] = window.shape[2:]
-            along.append(xp.asarray(window).reshape(shape))
+            along.append(sent(window, x).reshape(shape))
             places = places * x.shape[2 + axis] + along[-1]
         image, channel = xp.ogrid[: x.shape[0], : x.shape[1]]
         ones = (...,) + (None,) * (2 * axes)
         seen = x[(image[ones], channel[ones], *along)].reshape(*out, taps)
         winner = seen.argmax(axis=-1)
-        if x.dtype.kind == "f" and (missing := xp.isnan(seen)).any():
+        missing = xp.isnan(seen)
+        if not values_known() or missing.any():
             last = taps - 1 - missing[..., ::-1].argmax(axis=-1)
             winner = xp.where(missing.any(axis=-1), last, winner)
         places = xp.broadcast_to(places.reshape(*places.shape[:2], *out[2:], taps), seen.shape)
@@ -97,7 +99,7 @@ def _means(x: Array, matrix: np.ndarray[Any, Any]) -> Array:
     for row in matrix:
         places = row.nonzero()[0]
         start, end = int(places[0]), int(places[-1]) + 1
-        rows.append(x[..., start:end] @ xp.asarray(row[start:end], x.dtype))
+        rows.append(x[..., start:end] @ sent(row[start:end], x, x.dtype))
     return xp.stack(rows, axis=-1)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinymed.autograd import Variable
 from tinymed.kernels.arrays import array_module
+from tinymed.kernels.recording import values_known
 from tinymed.ops.activation import softmax
 from tinymed.ops.arithmetic import add, multiply
 from tinymed.ops.broadcasting import Shape, expand
@@ -105,7 +106,7 @@ def _softmax_of_masked(scores: Any) -> Any:
     """Return the softmax of rows, 0 where a whole row is -inf: it would be 0 / 0 there."""
     array = scores.data if isinstance(scores, Variable) else scores
     nowhere = (array == -math.inf).all(axis=-1, keepdims=True)
-    if not nowhere.any():
+    if values_known() and not nowhere.any():
         return softmax(scores, -1)
     return where(nowhere, 0.0, softmax(where(nowhere, 0.0, scores), -1))
 

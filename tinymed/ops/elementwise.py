@@ -296,7 +296,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
             "expected bool; compare first, as in x != 0"
         )
     if not hasattr(a, "dtype") and not hasattr(b, "dtype"):
-        a = array_module(condition).asarray(a, result_type(a, b))  # NumPy's own would be float64
+        a = array_module(condition).full((), a, result_type(a, b))  # NumPy's own would be float64
     return Where()(condition, *promote(a, b))
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from tinymed.autograd import Function, Variable
 from tinymed.errors import check_dim, check_size
-from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.recording import active
+from tinymed.kernels.arrays import Array, array_module, is_array, to_host
+from tinymed.kernels.recording import active, values_known
 from tinymed.ops.broadcasting import Shape, broadcast_shapes, expand
 from tinymed.ops.shaping import reshape
 
@@ -40,7 +40,11 @@ class GetItem(Function):
         self.index = index
 
     def output_shape(self, x: Shape) -> Shape:
-        return np.broadcast_to(np.False_, x)[self.index].shape
+        several = isinstance(self.index, tuple)
+        parts = [
+            to_host(p) if is_array(p) else p for p in (self.index if several else [self.index])
+        ]
+        return np.broadcast_to(np.False_, x)[tuple(parts) if several else parts[0]].shape
 
     def forward(self, x: Array) -> Array:
         self.keep(index=self.index)  # so that a later write into it is noticed
@@ -132,6 +136,8 @@ def check_index(name: str, index: Any, length: int, from_end: bool = False) -> A
     kind = getattr(array, "dtype", type(array).__name__)
     if getattr(kind, "kind", "") != "i":
         raise TypeError(f"{name}: the index is {kind}, a tensor of int64 is expected")
+    if not values_known():  # they were checked when the step ran for the first time
+        return array_module(array).where(array < 0, array + length, array) if from_end else array
     if array.size:
         low, high = int(array.min()), int(array.max())
         least = -length if from_end else 0

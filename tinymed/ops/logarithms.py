@@ -85,7 +85,7 @@ class XLogY(Broadcasting):
     def forward(self, a: Array, b: Array) -> Array:
         xp = array_module(a, b)
         dtype = xp.result_type(a, b)
-        b = xp.asarray(b, dtype)
+        b = b.astype(dtype, copy=False) if hasattr(b, "dtype") else xp.full((), b, dtype)
         return a * xp.log(xp.where((a == 0) & (b == b), dtype.type(1), b))
 
     def backward(self, grad_output: Array, a: Array, b: Array) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinymed.autograd import Variable
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import values_known
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.division import divide
 from tinymed.ops.elementwise import where
@@ -40,7 +41,7 @@ def class_rows(name: str, x: Any, target: Any, ignore_index: int) -> tuple[Any, 
     rows = reshape(rows, (len(indices), classes))
     xp = array_module(indices)
     ignored = indices == ignore_index
-    if ignored.any():
+    if not values_known() or ignored.any():
         rows = where(ignored[:, None], 0.0, rows)
         indices = xp.where(ignored, 0, indices)
     return rows, indices, xp.asarray(~ignored, x.dtype)
@@ -63,7 +64,7 @@ def checked_classes(name: str, target: Any, classes: int, ignore_index: int | No
     wrong = (indices < 0) | (indices >= classes)
     if ignore_index is not None:
         wrong &= indices != ignore_index
-    if wrong.any():
+    if values_known() and wrong.any():
         raise IndexError(
             f"{name}: class index {int(indices[wrong][0])} in target is out of range for "
             f"{classes} classes"
@@ -94,7 +95,8 @@ def weighted_reduce(name: str, losses: Any, counts: Any, shape: Shape, reduction
     """Return the losses of items (M,), their mean divided by the weights in ``counts``."""
     if reduction == "mean":
         total = sum(counts)
-        return divide(sum(losses), total if plain(total) != 0 else np.nan)
+        empty = values_known() and plain(total) == 0  # where 0 / 0 would warn
+        return divide(sum(losses), np.nan if empty else total)
     return reduce(name, reshape(losses, tuple(shape)), reduction)
 
 
@@ -115,7 +117,7 @@ def check_range(
     """Raise where a value is NaN or outside [low, high]."""
     array = plain(x)
     inside = array >= low if high is None else (array >= low) & (array <= high)
-    if not inside.all():
+    if values_known() and not inside.all():
         limits = f"below {low} or NaN" if high is None else f"outside [{low}, {high}] or NaN"
         raise ValueError(f"{name}: {argument} holds values {limits}{advice}")
 

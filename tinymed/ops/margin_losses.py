@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import values_known
 from tinymed.ops.activation import logsigmoid, relu
 from tinymed.ops.arithmetic import negative
 from tinymed.ops.elementwise import clamp, minimum, sqrt, where
@@ -354,8 +355,8 @@ def check_signs(name: str, target: Any) -> Array:
     """Return where the target is 1, or raise naming the first value that is not 1 or -1."""
     array = plain(target)
     wrong = (array != 1) & (array != -1)
-    if wrong.any() or array.dtype == np.bool_:
-        given = array[wrong][:1].tolist() if wrong.any() else [True]
+    if array.dtype == np.bool_ or (values_known() and wrong.any()):
+        given = [True] if array.dtype == np.bool_ else array[wrong][:1].tolist()
         raise ValueError(
             f"{name}: target holds {given[0]}, expected 1 or -1; for labels 0 and 1 pass "
             "2 * target - 1"

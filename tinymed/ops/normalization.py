@@ -8,7 +8,7 @@ from typing import Any
 from tinymed.autograd import Function, Variable, wrote
 from tinymed.kernels import normalization as kernels
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.recording import action
+from tinymed.kernels.recording import written
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.elementwise import sqrt
 from tinymed.ops.promotion import same_dtype
@@ -160,10 +160,14 @@ def check_running(x: Any, running_mean: Any, running_var: Any) -> None:
             )
 
 
-@action
 def move(running: Any, batch: Array, momentum: float, factor: float = 1.0) -> None:
     """Move running statistics towards a batch's, times ``factor``, in place."""
     array = running.data if isinstance(running, Variable) else running
-    array *= 1 - momentum
-    array += momentum * (batch * factor if factor != 1 else batch)
-    wrote(array)
+
+    def write() -> None:
+        nonlocal array
+        array *= 1 - momentum
+        array += momentum * (batch * factor if factor != 1 else batch)
+        wrote(array)
+
+    written(write)

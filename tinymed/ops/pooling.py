@@ -10,7 +10,7 @@ import numpy as np
 from tinymed.autograd import Function
 from tinymed.errors import check_size
 from tinymed.kernels import pooling as kernels
-from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.arrays import Array, sent
 from tinymed.kernels.pooling.reference import padded_shape
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.conv import Setting, per_axis
@@ -120,7 +120,7 @@ def as_dtype(divisor: Any, x: Array) -> Any:
     """Return an array of divisors where and as what ``x`` is; a number as it is."""
     if isinstance(divisor, int):
         return divisor
-    return array_module(x).asarray(divisor, x.dtype)
+    return sent(divisor, x, x.dtype)
 
 
 def batched(name: str, axes: int, x: Any) -> tuple[Any, bool]:

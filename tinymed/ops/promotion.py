@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import Function, Variable
-from tinymed.kernels.arrays import Array
+from tinymed.autograd import MODE, Function, Variable
+from tinymed.kernels.arrays import Array, is_at, place, to_place
 from tinymed.ops.broadcasting import Shape
 
 __all__ = [
     "Cast",
+    "ToDevice",
     "cast",
     "default_dtype",
     "floating",
@@ -25,6 +26,7 @@ __all__ = [
     "result_type",
     "same_dtype",
     "set_default_dtype",
+    "to_device",
 ]
 
 _DEFAULT = [np.dtype(np.float32)]
@@ -65,6 +67,34 @@ def cast(x: Any, dtype: Any) -> Any:
     """Return ``x`` in ``dtype``; itself if it already is."""
     dtype = np.dtype(dtype)
     return x if x.dtype == dtype else Cast(dtype)(x)
+
+
+class ToDevice(Function):
+    """y = x in the memory of another device;  dL/dx = dL/dy, back where x is."""
+
+    stays = False
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def output_shape(self, x: Shape) -> Shape:
+        return x
+
+    def forward(self, x: Array) -> Array:
+        self.came_from = place(x)
+        return to_place(x, self.device)
+
+    def backward(self, grad_output: Array) -> tuple[Any, ...]:
+        return (to_device(grad_output, self.came_from),)
+
+
+def to_device(x: Any, device: str) -> Any:
+    """Return ``x`` on ``device``, "cpu", "cuda" or "cuda:N"; itself if it is there already.
+
+    Raises what `tinymed.kernels.arrays.to_place` raises.
+    """
+    array = x.data if isinstance(x, Variable) else x
+    return x if is_at(array, device) else ToDevice(device)(x)
 
 
 def _rank_and_dtype(x: Any) -> tuple[int, np.dtype[Any]]:
@@ -170,7 +200,7 @@ def same_dtype(name: str, **inputs: Any) -> None:
             raise TypeError(f"{name}: {argument} is {type(x).__name__}, expected a Tensor or array")
         if first is None:
             first = argument, x.dtype
-        if x.dtype != first[1]:
+        if x.dtype != first[1] and MODE.casts is None:  # `autocast` will make them one
             raise TypeError(
                 f"{name}: {argument} is {x.dtype} but {first[0]} is {first[1]}; "
                 f"use {argument}.to({str(first[1])!r})"

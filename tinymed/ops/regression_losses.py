@@ -11,6 +11,7 @@ from typing import Any
 from tinymed.autograd import Function, Variable
 from tinymed.kernels import losses as kernels
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import values_known
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.division import divide
 from tinymed.ops.elementwise import abs, clamp, exp, log, where
@@ -230,8 +231,8 @@ def gaussian_nll_loss(
     same_shape(name, x=x, target=target)
     if not eps > 0:
         raise ValueError(f"{name}: eps={eps} is not > 0")
-    negative = var < 0 if isinstance(var, (int, float)) else (plain(var) < 0).any()
-    if negative:
+    is_number = isinstance(var, (int, float))
+    if var < 0 if is_number else values_known() and (plain(var) < 0).any():
         raise ValueError(f"{name}: var holds negative values; pass its logarithm through exp")
     difference = _difference(name, x, target)
     if isinstance(var, (int, float)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,8 @@ __all__ = [
 class SetAt(Function):
     """y = x, y[index] = value;  dL/dx = dL/dy, 0 at the index;  dL/dvalue = dL/dy[index].
 
-    Of values for the same place the last stays, and only that one has a gradient.
+    Of values for the same place the last stays, and only that one has a gradient. On a GPU, which
+    writes them all at once, it may be any of them.
     """
 
     def __init__(self, index: Any) -> None:
@@ -67,10 +69,10 @@ class SetAt(Function):
     def taken(self, grad_output: Any) -> Any:
         """Return dL/dy[index], 0 where a later value took the place."""
         shape = grad_output.shape
-        wanted = GetItem(self.index).output_shape(shape)
         xp = array_module(array_of(grad_output))
-        number = xp.arange(int(np.prod(wanted))).reshape(wanted)
-        last = xp.empty(shape, number.dtype)
+        last = xp.empty(shape, np.int64)
+        wanted = last[self.index].shape
+        number = xp.arange(math.prod(wanted)).reshape(wanted)
         last[self.index] = number
         return where(last[self.index] == number, getitem(grad_output, self.index), 0.0)
 

@@ -8,6 +8,7 @@ from typing import Any
 from tinymed.autograd import Function
 from tinymed.errors import check_size
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.recording import values_known
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.conv import Setting, per_axis
 from tinymed.ops.indexing import take_along_dim
@@ -37,7 +38,7 @@ class MaxUnpool(Function):
     def forward(self, x: Array, index: Array) -> Array:
         shape = self.output_shape(x.shape, index.shape)
         xp, places = array_module(x), math.prod(self.spatial)
-        if index.size and not (index.min() >= 0 and index.max() < places):
+        if values_known() and index.size and not (index.min() >= 0 and index.max() < places):
             wrong = int(index[(index < 0) | (index >= places)][0])
             raise IndexError(
                 f"max_unpool{len(self.spatial)}d: index {wrong} is out of range for an output "

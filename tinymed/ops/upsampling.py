@@ -10,7 +10,7 @@ import numpy as np
 
 from tinymed.autograd import Function
 from tinymed.errors import check_size
-from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.arrays import Array, array_module, sent
 from tinymed.ops.adaptive_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -41,11 +41,11 @@ class Resample(Function):
         along = (-1, *[1] * (x.ndim - self.dim - 1))
         y = xp.zeros(self.output_shape(x.shape), x.dtype)
         for k in range(index.shape[1]):
-            taken = xp.take(x, xp.asarray(np.maximum(index[:, k], 0)), axis=self.dim)
-            weights = xp.asarray(weight[:, k], x.dtype).reshape(along)
+            taken = xp.take(x, sent(np.maximum(index[:, k], 0), x), axis=self.dim)
+            weights = sent(weight[:, k], x, x.dtype).reshape(along)
             none = index[:, k] < 0
             if none.any():  # not even 0 times infinity
-                taken = xp.where(xp.asarray(none).reshape(along), xp.zeros((), x.dtype), taken)
+                taken = xp.where(sent(none, x).reshape(along), xp.zeros((), x.dtype), taken)
             y += taken * weights
         return y
 

@@ -116,7 +116,7 @@ def norm_of(name: str, given: list[Any], norm_type: float, error_if_nonfinite: b
     if norm_type == 2 and arrays:
         total = math.sqrt(kernels.squares(arrays))
     elif norm_type == math.inf:
-        largest = [float(size.max(initial=0.0)) for size in sizes]
+        largest = [float(size.max()) for size in sizes if size.size]
         total = math.nan if any(map(math.isnan, largest)) else max(largest, default=0.0)
     else:
         sums = (float((size.astype("float64") ** norm_type).sum()) for size in sizes)

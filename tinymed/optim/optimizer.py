@@ -16,7 +16,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from tinymed.autograd import wrote
-from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.arrays import Array, array_module, place, to_place
 from tinymed.kernels.buffers import empty
 from tinymed.kernels.recording import Slot, act, action, active
 from tinymed.row_gradient import RowGradient
@@ -162,7 +162,10 @@ class Optimizer:
             return False
         given = [p for p in self.parameters() if p.grad is not None]
         return all(
-            p.data.flags.carray and p.grad.data.flags.carray and p.data.dtype.kind == "f"
+            place(p.data) == "cpu"
+            and p.data.flags.carray
+            and p.grad.data.flags.carray
+            and p.data.dtype.kind == "f"
             for p in given
         )
 
@@ -324,10 +327,15 @@ def check_betas(name: str, group: Group) -> None:
 
 
 def slots(states: list[State], name: str, params: list[Array], value: float = 0) -> list[Array]:
-    """Return the array ``name`` of each state, full of ``value`` when first asked for."""
+    """Return the array ``name`` of each state, full of ``value`` when first asked for.
+
+    It follows its parameter to another device.
+    """
     for state, param in zip(states, params, strict=True):
         if name not in state:
             state[name] = array_module(param).full_like(param, value)
+        elif state[name].__class__ is not param.__class__:
+            state[name] = to_place(state[name], place(param))
     return [state[name] for state in states]
 
 
@@ -345,5 +353,8 @@ def _restored(name: str, key: Any, entries: dict[str, Any], param: Array) -> dic
             raise ValueError(
                 f"{name}: {entry} of parameter {key} is {value.shape}, expected {param.shape}"
             )
-        restored[entry] = array_module(param).array(value, param.dtype) if is_array else value
+        if is_array:
+            moved = to_place(value, place(param))
+            value = moved.astype(param.dtype, copy=moved is value)
+        restored[entry] = value
     return restored

@@ -25,6 +25,8 @@ case("Tanh", "far out", np.array([-20.0, 20.0]))
 case("Cast", "to float64", any_(2, 3), settings=(np.dtype(np.float64),))
 case("Cast", "to integers", any_(2, 3), settings=(np.dtype(np.int64),), constant=(0,))
 case("Cast", "not contiguous", strided(2, 3), settings=(np.dtype(np.float64),))
+case("ToDevice", "the host", any_(2, 3), settings=("cpu",))
+case("ToDevice", "not contiguous", strided(2, 3), settings=("cpu",))
 for low, high in ((-0.55, 0.55), (None, 0.55), (-0.55, None), (0.55, -0.55)):
     case("Clamp", f"{low} to {high}", any_(3, 4), settings=(low, high))
 case("Clamp", "nothing", any_(0), settings=(-1, 1))

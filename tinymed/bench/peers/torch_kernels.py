@@ -33,8 +33,12 @@ def kernel(name: str, arguments: tuple[Any, ...], variant: str) -> Attempts:
 
 
 def image(array: Any, channels_last: bool) -> Any:
-    """Return a tensor of an array, images in the layout that is wanted."""
-    made = torch.from_numpy(np.array(array))
+    """Return a tensor of an array on PyTorch's default device, images in the layout wanted."""
+    if array.dtype.name == "bfloat16":  # which PyTorch does not know of NumPy
+        made = torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+    else:
+        made = torch.from_numpy(np.array(array))
+    made = made.to(torch.get_default_device())
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     if channels_last and made.ndim in formats:
         return made.contiguous(memory_format=formats[made.ndim])
@@ -44,7 +48,16 @@ def image(array: Any, channels_last: bool) -> Any:
 def arrays(results: Any) -> list[Any]:
     """Return tensors as arrays, None as it is."""
     results = results if isinstance(results, tuple | list) else [results]
-    return [r if r is None else r.detach().numpy() for r in results]
+    return [r if r is None else _array(r.detach().cpu()) for r in results]
+
+
+def _array(tensor: Any) -> Any:
+    """Return a tensor as an array."""
+    if tensor.dtype == torch.bfloat16:
+        from ml_dtypes import bfloat16
+
+        return tensor.view(torch.int16).numpy().view(bfloat16)
+    return tensor.numpy()
 
 
 def _first(count: int, picked: Callable[[Any], Any] = lambda r: r) -> Callable[[Any], list[Any]]:
@@ -119,9 +132,9 @@ def max_pool_grad(
     if len(kernel) != 2:
         raise CannotError("two dimensions only")
     last = dy.is_contiguous(memory_format=torch.channels_last)
-    x = image(np.empty((*dy.shape[:2], *spatial), dy.numpy().dtype), last)
+    x = image(np.empty((*dy.shape[:2], *spatial), arrays(dy)[0].dtype), last)
     place = 0
-    taps = np.unravel_index(winner.numpy(), tuple(kernel))
+    taps = np.unravel_index(arrays(winner)[0], tuple(kernel))
     for axis, tap in enumerate(taps):  # the winner's place in the input, numbered row by row
         start = np.arange(dy.shape[2 + axis]) * stride[axis] - padding[axis]
         at = start.reshape(-1, *[1] * (1 - axis)) + tap * dilation[axis]

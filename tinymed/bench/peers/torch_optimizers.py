@@ -83,20 +83,26 @@ def _attempt(
     settings: dict[str, Any],
 ) -> Attempt:
     """Return steps of an optimizer whose state begins as given."""
-    parameters = [torch.nn.Parameter(torch.from_numpy(one.copy())) for one in param]
+    parameters = [torch.nn.Parameter(_tensor(one)) for one in param]
     optimizer = made(parameters, **settings)
     for number, (parameter, gradient) in enumerate(zip(parameters, grad, strict=True)):
-        parameter.grad = torch.from_numpy(gradient.copy())
-        kept = {name: torch.from_numpy(arrays[number].copy()) for name, arrays in state.items()}
+        parameter.grad = _tensor(gradient)
+        kept = {name: _tensor(arrays[number]) for name, arrays in state.items()}
         if step is not None:
-            kept["step"] = torch.tensor(float(step - 1))
+            place = torch.get_default_device() if "fused" in settings else "cpu"
+            kept["step"] = torch.tensor(float(step - 1), device=place)
         if kept:
             optimizer.state[parameter] = kept
 
     def results(_: Any) -> list[Any]:
-        found: list[Any] = [None, *(p.detach().numpy() for p in parameters), *grad]
+        found: list[Any] = [None, *(p.detach().cpu().numpy() for p in parameters), *grad]
         for name in state:
-            found += [optimizer.state[p][name].numpy() for p in parameters]
+            found += [optimizer.state[p][name].cpu().numpy() for p in parameters]
         return found
 
     return Attempt(optimizer.step, results)
+
+
+def _tensor(array: np.ndarray[Any, Any]) -> Any:
+    """Return a copy of an array on PyTorch's default device."""
+    return torch.from_numpy(array.copy()).to(torch.get_default_device())

@@ -99,7 +99,7 @@ def _embedding(spec: Embedding, arrays: Arrays, last: bool) -> Attempt:
 
 def _adam(spec: Adam, arrays: Arrays, last: bool) -> dict[str, Attempt]:
     def attempt(kind: Mapping[str, bool]) -> Attempt:
-        parameter = nn.Parameter(torch.from_numpy(arrays["param"].copy()))
+        parameter = nn.Parameter(image(arrays["param"], last))
         parameter.grad = image(arrays["grad"], last)
         optimizer = torch.optim.Adam([parameter], **kind)
 
@@ -131,9 +131,9 @@ class _Block(nn.Module):  # type: ignore[misc]  # Any, to the type checker
 
 
 class _Classifier(nn.Module):  # type: ignore[misc]
-    def __init__(self, features: int, classes: int) -> None:
+    def __init__(self, kind: str, features: int, classes: int) -> None:
         super().__init__()
-        self.layer = nn.GRU(features, HIDDEN, batch_first=True)
+        self.layer = getattr(nn, kind)(features, HIDDEN, batch_first=True)
         self.fc = nn.Linear(HIDDEN, classes)
 
     def forward(self, x: Any) -> Any:
@@ -155,8 +155,8 @@ def _resnet18(channels: int, classes: int, widths: tuple[int, ...]) -> nn.Module
 def _build(spec: Network) -> nn.Module:
     if spec.model in WIDTHS:
         return _resnet18(spec.shape[0], spec.classes, WIDTHS[spec.model])
-    if spec.model == "gru":
-        return _Classifier(spec.shape[1], spec.classes)
+    if spec.model in ("gru", "lstm"):
+        return _Classifier(spec.model.upper(), spec.shape[1], spec.classes)
     if spec.model == "mlp":
         sizes = (nn.Linear(spec.shape[0], 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU())
         return nn.Sequential(*sizes, nn.Linear(32, spec.classes))

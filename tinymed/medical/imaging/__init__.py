@@ -6,6 +6,8 @@ from tinymed.medical.imaging.dicom import DicomSlice, read_slice
 from tinymed.medical.imaging.dicom_export import write_dicom_series
 from tinymed.medical.imaging.dicom_header import DicomError, DicomWarning, patient_key
 from tinymed.medical.imaging.dicom_series import Series, list_series, read_series
+from tinymed.medical.imaging.grid import Grid, carry
+from tinymed.medical.imaging.nifti import write_nifti
 from tinymed.medical.imaging.phantoms import draw_patient, synthesise, synthesise_malignancy
 from tinymed.medical.imaging.reading import read_dataset, read_samples
 from tinymed.medical.imaging.samples import Samples
@@ -16,6 +18,7 @@ from tinymed.medical.imaging.synthetic_scan import (
     synthesise_volume,
 )
 from tinymed.medical.imaging.volume import Volume
+from tinymed.medical.imaging.volume_files import picture_volume, read_volume
 from tinymed.medical.imaging.windowing import (
     BONE,
     LUNG,
@@ -40,6 +43,7 @@ __all__ = [
     "DicomError",
     "DicomSlice",
     "DicomWarning",
+    "Grid",
     "ImageDataset",
     "Samples",
     "ScanNodule",
@@ -49,16 +53,19 @@ __all__ = [
     "SyntheticScan",
     "Volume",
     "Window",
+    "carry",
     "check_dataset",
     "draw_patient",
     "list_series",
     "normalise",
     "patient_key",
+    "picture_volume",
     "read_dataset",
     "read_npz",
     "read_samples",
     "read_series",
     "read_slice",
+    "read_volume",
     "statistics",
     "synthesise",
     "synthesise_malignancy",
@@ -68,5 +75,6 @@ __all__ = [
     "to_uint8",
     "window",
     "write_dicom_series",
+    "write_nifti",
     "write_npz",
 ]

@@ -23,6 +23,7 @@ __all__ = ["SPLITS", "ImageDataset", "Split", "read_npz", "write_npz"]
 SPLITS = ("train", "val", "test")
 
 _Array = NDArray[Any]
+_SMALL, _MOST_PACKED = 2**28, 500  # bytes that are unpacked however few they were; the ratio
 # What zipfile, zlib and NumPy's reader are seen to raise on truncated, altered and foreign files.
 _UNREADABLE = (
     ValueError,
@@ -188,6 +189,12 @@ def _archive(path: Path, file: Any) -> Any:
         ) from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError(f"read_npz: {str(path)!r} is a single array; save it with numpy.savez")
+    for member in archive.zip.infolist() if archive.zip else ():
+        if member.file_size > max(_SMALL, _MOST_PACKED * member.compress_size):
+            raise ValueError(
+                f"read_npz: {str(path)!r} would unpack {member.compress_size} bytes to "
+                f"{member.file_size}, no images expected to be so alike"
+            )
     return archive
 
 

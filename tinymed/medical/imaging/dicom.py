@@ -29,6 +29,7 @@ AIR = -1024.0  # HU: what scanners store outside the field of view; nothing is t
 CT = "CT"
 CODECS = "pip install tinymed[dicom-codecs]"
 MOST_VALUES = 2**31  # 8 GiB of float32; a header that claims more is damaged or hostile
+_SMALL, _MOST_PACKED = 2**26, 1000  # bytes that are decoded however few they came from; the ratio
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -155,6 +156,8 @@ def _encoding_objections(header: DicomHeader, dataset: Any) -> Iterator[str]:
         yield f"compressed as {syntax.name}, which needs a codec: {CODECS}"
     expected = math.prod(header.shape) * header.samples * header.bits // 8
     found = len(dataset.PixelData)
+    if decoder.is_encapsulated and expected > max(_SMALL, _MOST_PACKED * found):
+        yield f"it claims {expected} bytes of pixels in {found} compressed ones"
     if not decoder.is_encapsulated and found < expected:
         frames, rows, columns = header.shape
         yield (

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -37,8 +38,11 @@ __all__ = [
 
 SALT = "tinymed"  # the default: keys agree between runs, but whoever knows an ID can find its key
 _MOST_FRAMES = 2**16  # a header that claims more is damaged or hostile
+_MOST_INFLATED = 2**28  # bytes: 500 slices of 512 x 512
+_INFLATED_AT_ONCE = 2**12  # bytes of the file: they grow to 4 MiB at most
 _MARK, _MARK_AT = b"DICM", 128
 _DIRECTORY = "1.2.840.10008.1.3.10"  # the class of a DICOMDIR, which lists files and is no image
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 # Everything that is read of a file. With PixelData come the elements that its decoders ask for.
 _ELEMENTS = [
     "SOPClassUID", "Modality", "PatientID", "SeriesInstanceUID", "Rows", "Columns",
@@ -167,6 +171,10 @@ def open_dicom(file: Path, salt: str, *, pixels: bool) -> tuple[DicomHeader | No
         if opened.read(_MARK_AT + 4)[_MARK_AT:] != _MARK:
             raise DicomError(file, "no DICOM file: the mark DICM is missing at byte 128")
     notes: list[str] = []
+    with parsing(file, notes, "damaged"):
+        meta = pydicom.filereader.read_file_meta_info(file)
+        if str(meta.get("TransferSyntaxUID", "")) == _DEFLATED:
+            _check_inflated(file)
     with parsing(file, notes, "damaged"), open(file, "rb") as opened:
         dataset = pydicom.dcmread(opened, stop_before_pixels=not pixels, specific_tags=_ELEMENTS)
         meta = dataset.file_meta
@@ -178,6 +186,28 @@ def open_dicom(file: Path, salt: str, *, pixels: bool) -> tuple[DicomHeader | No
     with parsing(file, notes, "its header is damaged"):
         header = _header(file, dataset, syntax, salt)
     return replace(header, notes=tuple(dict.fromkeys(notes))), dataset
+
+
+def _check_inflated(file: Path) -> None:
+    """Raise for a deflated file that grows beyond all measure; pydicom inflates it whole."""
+    content, size = file.read_bytes(), 0
+    inflate, start = zlib.decompressobj(-zlib.MAX_WBITS), _after_meta(content)
+    if start >= len(content):
+        raise DicomError(file, "damaged: nothing follows its meta information")
+    for part in range(start, len(content), _INFLATED_AT_ONCE):
+        size += len(inflate.decompress(content[part : part + _INFLATED_AT_ONCE]))
+        if size > _MOST_INFLATED:
+            raise DicomError(file, f"it inflates to more than {_MOST_INFLATED} bytes")
+
+
+def _after_meta(content: bytes) -> int:
+    """Return where the meta elements (group 2, never deflated) end; PS3.5, 7.1.2."""
+    at = _MARK_AT + len(_MARK)
+    while content[at : at + 2] == b"\x02\x00":
+        long = content[at + 4 : at + 6] in (b"OB", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")
+        length = content[at + 8 : at + 12] if long else content[at + 6 : at + 8]
+        at += (12 if long else 8) + int.from_bytes(length, "little")
+    return at
 
 
 def _header(file: Path, dataset: Any, syntax: str, salt: str) -> DicomHeader:

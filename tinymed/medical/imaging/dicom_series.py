@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed.medical.imaging.dicom import CT, MOST_VALUES, read_pixels
+from tinymed.medical.imaging.dicom_directory import listed_files
 from tinymed.medical.imaging.dicom_header import (
     SALT,
     DicomError,
@@ -89,9 +90,9 @@ class _Stack:
 
 
 def list_series(folder: Paths, *, salt: str = SALT) -> list[Series]:
-    """Return the series in a folder and the folders in it, or among some files.
+    """Return the series in a folder and the folders in it, in a DICOMDIR, or among some files.
 
-    Files that are not DICOM (and are not called so) and DICOMDIRs are left out.
+    Files of a folder that are not DICOM (and are not called so) and DICOMDIRs are left out.
 
     Raises
     ------
@@ -99,7 +100,8 @@ def list_series(folder: Paths, *, salt: str = SALT) -> list[Series]:
     ImportError
         Without pydicom.
     DicomError
-        A DICOM file that cannot be read, or no DICOM file at all.
+        A DICOM file that cannot be read, a link that leads out of the folder, a DICOMDIR that lists
+        what is not there, or no DICOM file at all.
     """
     return [series for series, _ in _found(folder, salt)]
 
@@ -112,7 +114,8 @@ def read_series(
     Parameters
     ----------
     source : path, or sequence of paths
-        A folder, searched with the folders in it; one multi-frame file; or files.
+        A folder, searched with the folders in it; a DICOMDIR, for the files it lists; one
+        multi-frame file; or files.
     series : str, optional
         Which, if there are several: a `Series.key` or a SeriesInstanceUID.
     gaps : {"raise", "interpolate"}
@@ -174,7 +177,10 @@ def read_series(
 
 def _found(source: Paths, salt: str) -> list[tuple[Series, str]]:
     """Return the series with their SeriesInstanceUIDs."""
-    headers = [header for file in _files(source) if (header := read_header(file, salt)) is not None]
+    files = _files(source)
+    headers = _headers(files, salt)
+    if not headers and len(files) == 1:  # all but a DICOMDIR have one
+        headers = _headers(listed_files(files[0]), salt)
     if not headers:
         raise DicomError(str(source), "no DICOM image in it")
     uids = dict.fromkeys(header.series for header in headers)
@@ -188,10 +194,13 @@ def _found(source: Paths, salt: str) -> list[tuple[Series, str]]:
                 raise DicomError(
                     own[0].file.parent, f"one series of {len(values)} {what}; separate its files"
                 )
-        files = tuple(header.file for header in own)
-        key = patient_key(uid, salt)
-        found.append((Series(key, own[0].modality, own[0].group, files), uid))
+        key, own_files = patient_key(uid, salt), tuple(header.file for header in own)
+        found.append((Series(key, own[0].modality, own[0].group, own_files), uid))
     return found
+
+
+def _headers(files: Sequence[Path], salt: str) -> list[DicomHeader]:
+    return [header for file in files if (header := read_header(file, salt)) is not None]
 
 
 def _files(source: Paths) -> list[Path]:
@@ -200,7 +209,11 @@ def _files(source: Paths) -> list[Path]:
     for path in map(Path, paths):
         if path.is_dir():
             inside = sorted(file for file in path.rglob("*") if file.is_file())
-            files += [file for file in inside if file.stat().st_size and dicom_file(file)]
+            own = [file for file in inside if file.stat().st_size and dicom_file(file)]
+            for file in own:
+                if not file.resolve().is_relative_to(path.resolve()):
+                    raise DicomError(file, "a link that leads out of the folder")
+            files += own
         elif path.is_file():
             files.append(path)
         else:

@@ -60,7 +60,7 @@ def read_array(path: Path) -> Array:
     """Return the array in an npy file, (H, W) or (n, H, W), finite numbers."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         raise DataError(f"read_array: {path} is not a whole npy file ({error})") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"read_array: {path} is an npz file, npy expected; call it .npz")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Evidence", "thirds"]
+__all__ = ["Evidence"]
 
 Array = np.ndarray[Any, Any]
 
@@ -31,8 +31,9 @@ class Evidence:
         The patient, family or scaffold of each case: intervals are over these.
     names : sequence of n str, optional
         What a case is called: its text, its sequence.
-    subgroups : mapping of str to array (n,) of str
-        For each kind of subgroup, the one that each case is in.
+    subgroups : mapping of str to array (n,)
+        What is known of each case, see `tinymed.interpret.subgroup_table`: texts and whole
+        numbers are parts, floats are cut in thirds.
 
     Raises
     ------
@@ -69,13 +70,6 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def __getitem__(self, chosen: Array) -> Evidence:
-        """Return some of the cases, without their names and subgroups."""
-        groups = None if self.groups is None else self.groups[chosen]
-        return Evidence(
-            self.truth[chosen], self.found[chosen], self.classes, self.threshold, groups
-        )
-
     @property
     def kind(self) -> str:
         """Return "binary", "classes" or "numbers"."""
@@ -100,21 +94,3 @@ class Evidence:
             wrong: Array = 1 - self.found[np.arange(len(self)), self.truth]
             return wrong
         return np.abs(self.found - self.truth)
-
-
-def thirds(values: Array) -> Array:
-    """Return in which third of the values each is, as text with its limits.
-
-    Examples
-    --------
-    >>> thirds(np.array([1, 2, 3])).tolist()
-    ['1: up to 1.67', '2: to 2.33', '3: above 2.33']
-    >>> thirds(np.array([5, 5])).tolist()               # nothing to part
-    ['all alike', 'all alike']
-    """
-    low, high = np.quantile(values, [1 / 3, 2 / 3])
-    if values.min() == values.max():
-        return np.full(len(values), "all alike")
-    names = np.array([f"1: up to {low:.3g}", f"2: to {high:.3g}", f"3: above {high:.3g}"])
-    third: Array = names[(values > low).astype(int) + (values > high)]
-    return third

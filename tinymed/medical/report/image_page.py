@@ -10,7 +10,7 @@ import numpy as np
 
 from tinymed import nn
 from tinymed.medical.report.cases import galleries, heat_maps, random_cases, worst_cases
-from tinymed.medical.report.evidence import Evidence, thirds
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.page import Table
 from tinymed.medical.report.run_page import write_page
 from tinymed.medical.report.summary import card_facts
@@ -64,7 +64,7 @@ def write_image_page(
         about["classes"],
         about["threshold"],
         groups,
-        subgroups={f"by {name}": thirds(measure(images)) for name, measure in measures.items()},
+        subgroups={name: measure(images).astype(np.float64) for name, measure in measures.items()},
     )
     chosen = np.concatenate([worst_cases(evidence), random_cases(evidence)])
     cases = galleries(evidence, images, heat_maps(network, planes[chosen]))

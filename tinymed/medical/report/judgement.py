@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinymed.interpret.generalisation import SubgroupRow, subgroup_table
 from tinymed.medical.report import pictures
 from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.page import Section, Table, drawn
@@ -40,12 +41,12 @@ Value = tuple[float | None, str]
 RESAMPLES = 300  # of an interval
 RECALLS = (0.8, 0.9, 0.95, 0.99)  # of the operating points
 PLACES = np.linspace(0, 1, 101)  # of the bands
-FEW = 10  # cases of a class: below, a value of a subgroup is noise
 SCORES: dict[str, tuple[str, Metric]] = {
     "binary": ("AUC", roc_auc),
     "classes": ("accuracy", accuracy),
     "numbers": ("RMSE", rmse),
 }
+RATES: dict[str, Metric] = {"recall": recall, "specificity": specificity}
 
 
 def judgement(evidence: Evidence, quantity: str) -> list[Section]:
@@ -68,37 +69,37 @@ def judgement(evidence: Evidence, quantity: str) -> list[Section]:
 
 def subgroup_section(evidence: Evidence) -> Section:
     """Return the score of each subgroup beside that of all: who is served worse."""
-    name, _ = SCORES[evidence.kind]
+    if not evidence.subgroups:
+        return Section("Subgroups", ["The data say nothing of the cases by which to part them."])
+    name, metric = SCORES[evidence.kind]
     binary = evidence.kind == "binary"
-    columns = ["subgroup", "cases", *(["positive"] if binary else []), name, "95 % interval"]
-    columns += ["recall", "specificity"] if binary else []
-    tables = []
-    for title, column in evidence.subgroups.items():
-        parts = {"all": np.ones(len(evidence), bool)}
-        parts |= {str(each): column == each for each in np.unique(column)}
-        rows = [(part, *_subgroup(evidence[chosen])) for part, chosen in parts.items()]
-        tables.append(Table(columns, rows, title))
+    found = evidence.found if binary else evidence.decided
+    score = _subgroups(metric, evidence, found)
+    rates = [_subgroups(each, evidence, evidence.decided) for each in RATES.values() if binary]
+    rows = []
+    for row, *others in zip(score, *rates, strict=True):
+        defined = not row.remark
+        value = (row.estimate, f"{row.low:.3f} to {row.high:.3f}") if defined else (None, "")
+        rest = [None if other.remark else other.estimate for other in others]
+        rows.append((row.column, row.value, row.n, *value, *rest, row.remark))
+    columns = ("by", "value", "cases", name, "95 % interval", *(RATES if binary else ()), "")
     notes = [
-        f"Where a class has fewer than {FEW} cases nothing is given. A part whose interval does "
-        "not reach the value of all is served better or worse than the rest; among many parts "
-        "one in twenty does so by chance."
+        "A part whose interval does not reach the value of all is served better or worse than the "
+        "rest; among many parts one in twenty does so by chance."
     ]
-    if not tables:
-        notes = ["The data say nothing of the cases by which they could be parted."]
-    return Section("Subgroups", notes, tables)
+    return Section("Subgroups", notes, [Table(columns, rows)])
 
 
-def _subgroup(part: Evidence) -> tuple[Any, ...]:
-    _, metric = SCORES[part.kind]
-    if part.kind != "binary":
-        enough = len(part) >= FEW
-        found = part.decided
-        return (len(part), *(_interval(metric, part, found) if enough else (None, "")))
-    positives = int(part.truth.sum())
-    if min(positives, len(part) - positives) < FEW:
-        return len(part), positives, None, "", None, None
-    rates = (recall(part.truth, part.decided), specificity(part.truth, part.decided))
-    return (len(part), positives, *_interval(metric, part, part.found), *rates)
+def _subgroups(metric: Metric, evidence: Evidence, found: Array) -> list[SubgroupRow]:
+    return subgroup_table(
+        metric,
+        evidence.truth,
+        found,
+        evidence.subgroups,
+        evidence.groups,
+        resamples=RESAMPLES,
+        generator=np.random.default_rng(0),
+    )
 
 
 def _interval(metric: Metric, evidence: Evidence, found: Array) -> Value:

@@ -17,7 +17,7 @@ from tinymed import nn
 from tinymed.data import BucketSampler, DataLoader
 from tinymed.errors import DataError
 from tinymed.medical.models import AlignedSequenceNetwork
-from tinymed.medical.report.evidence import Evidence, thirds
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.sequences import (
     DNA,
     PROTEIN,
@@ -226,14 +226,14 @@ class PresenceTask(SequenceTask):
 
     def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence:
         """Return the classes of all sequences, and the probability that something is there."""
-        lengths = np.array([len(text) for text in examples.inputs])
+        lengths = np.array([float(len(text)) for text in examples.inputs])
         return Evidence(
             classes_of(examples),
             probabilities(outputs)[:, 1],
             self.classes,
             groups=examples.groups,
             names=examples.inputs.tolist(),
-            subgroups={"by length": thirds(lengths)},
+            subgroups={"length": lengths},
         )
 
     def baseline_outputs(self, train: Examples, judged: Examples) -> tuple[str, Array]:

@@ -23,7 +23,7 @@ from tinymed.medical.molecules import Molecule, parse_smiles, scaffold_key, writ
 from tinymed.medical.molecules.encoding import SURROUNDINGS, SYMBOLS, EncodedMolecule
 from tinymed.medical.molecules.reading import MoleculeTable, read_molecules
 from tinymed.medical.molecules.synthesis import synthesise_molecules
-from tinymed.medical.report.evidence import Evidence, thirds
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.tasks.cross_validation import CrossValidatedTask, Fold
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.kinds import Kinds
@@ -335,7 +335,7 @@ def evidence_of(examples: Examples, truth: Array, found: Array) -> Evidence:
         ("inactive", "active") if truth.dtype.kind == "i" else (),
         groups=None if examples.groups is None else examples.groups.astype(np.str_),
         names=texts,
-        subgroups={"by length of the SMILES": thirds(np.array([len(text) for text in texts]))},
+        subgroups={"length of the SMILES": np.array([float(len(text)) for text in texts])},
     )
 
 

@@ -156,7 +156,7 @@ class HeartbeatTask(CrossValidatedTask):
             outputs[judged],
             JUDGED,
             groups=of,
-            subgroups={"by patient": of.astype(np.str_)},
+            subgroups={"patient": of.astype(np.str_)},
         )
 
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:

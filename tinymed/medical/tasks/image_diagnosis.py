@@ -16,6 +16,7 @@ import numpy as np
 
 from tinymed import __version__, manual_seed, nn, optim, serialization
 from tinymed.data import Augment, DataLoader, TensorDataset, grouped_stratified_holdout
+from tinymed.data.transfer import check_device
 from tinymed.errors import DataError
 from tinymed.medical.imaging.checks import DataReport, check_dataset
 from tinymed.medical.imaging.dataset import ImageDataset, Split
@@ -99,12 +100,16 @@ class ImageDiagnosis:
         """Declare the options of training."""
         files = "labelled images: npz or folder with a CSV; see below (default: synthetic patches)"
         declare(parser, self.name, files, {self.name: self.defaults})
+        parser.add_argument(
+            "--device", default="cpu", help="where to train: cpu (default), cuda or cuda:N"
+        )
         parser.epilog = FORMS
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
     def train(self, options: Options) -> dict[str, Any]:
         """Read, check, preprocess, train, choose a threshold, evaluate, write; return metrics."""
         self.defaults.settle(options, self.name)
+        check_device(options.device)  # what is missing for a GPU is said before anything is read
         out = run_folder(options, self.name)
         dataset = self.read(options)
         facts = self.check(dataset)
@@ -236,7 +241,11 @@ class ImageDiagnosis:
         options: Options,
         out: Path,
     ) -> History:
-        """Train with AdamW, one cycle of the learning rate, and cross-entropy."""
+        """Train with AdamW, one cycle of the learning rate, and cross-entropy.
+
+        On ``options.device``; the network comes back to host memory, where the rest is done.
+        """
+        network.to(options.device)
         batches = DataLoader(
             images_and_labels(dataset["train"], preprocessing),
             batch_size=min(options.batch_size, len(dataset["train"])),
@@ -244,16 +253,17 @@ class ImageDiagnosis:
             drop_last=True,  # batch norm needs more than one image
             augment=self.augment.on_image,
             generator=np.random.default_rng(options.seed),
+            device=options.device,
         )
         optimizer = optim.AdamW(network.parameters(), lr=options.lr, weight_decay=0.02)
         steps = options.epochs * len(batches)
-        validation = loader(dataset["val"], preprocessing)
+        validation = loader(dataset["val"], preprocessing, options.device)
 
         def validate(model: nn.Module) -> dict[str, float]:
             outputs, labels, *_ = predict(model, validation)
             return {"val_auc": roc_auc(labels, positive(outputs))}
 
-        return fit(
+        history = fit(
             network,
             batches,
             nn.CrossEntropyLoss(),
@@ -266,6 +276,8 @@ class ImageDiagnosis:
             folder=out,
             resume=options.resume,
         )
+        network.cpu()
+        return history
 
     def measure(self, saved: SavedModel, split: Split) -> tuple[dict[str, Any], Array, Array]:
         """Return the metrics on a split, its baseline's among them; the labels and scores (n,)."""
@@ -301,6 +313,7 @@ class ImageDiagnosis:
             "learning_rate": options.lr,
             "seed": options.seed,
             "quick": options.quick,
+            "device": options.device,
             "data_file": None if options.data is None else options.data.name,
         }
 
@@ -333,9 +346,9 @@ def group_numbers(split: Split) -> list[Array]:
     return [np.unique(split.groups, return_inverse=True)[1].astype(np.int64)]
 
 
-def loader(split: Split, preprocessing: Preprocessing) -> DataLoader:
+def loader(split: Split, preprocessing: Preprocessing, device: str = "cpu") -> DataLoader:
     """Return the batches of a split in order, without augmentation."""
-    return DataLoader(images_and_labels(split, preprocessing), batch_size=256)
+    return DataLoader(images_and_labels(split, preprocessing), batch_size=256, device=device)
 
 
 def part(split: Split, indices: Array) -> Split:

@@ -14,7 +14,7 @@ from tinymed import Tensor, nn, no_grad
 from tinymed.data import BucketSampler, DataLoader
 from tinymed.errors import DataError
 from tinymed.medical.models import NoteClassifier
-from tinymed.medical.report.evidence import Evidence, thirds
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.tasks.examples import Examples, with_variants
 from tinymed.medical.tasks.options import Settings
 from tinymed.medical.tasks.sparse_regression import fit_view
@@ -155,14 +155,14 @@ class NotesTask(SupervisedTask):
     def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence:
         """Return the classes of all notes, and their probabilities."""
         classes = about["preprocessing"]["classes"]
-        lengths = np.array([len(text) for text in examples.inputs])
+        lengths = np.array([float(len(text)) for text in examples.inputs])
         return Evidence(
             numbered(examples, classes),
             outputs,
             classes,
             groups=examples.groups,
             names=examples.inputs.tolist(),
-            subgroups={"by length in characters": thirds(lengths)},
+            subgroups={"length in characters": lengths},
         )
 
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:

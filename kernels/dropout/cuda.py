@@ -1,0 +1,38 @@
+"""Dropout in CUDA: the mask is drawn in registers, forward and back, and never stored."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
+from tinymed.kernels.cuda.row_threads import ALIGNED, aligned
+from tinymed.kernels.dropout.reference import threshold
+
+__all__ = ["VARIANTS", "forward"]
+
+WORDS = 4  # elements that a thread of `elements` takes
+OF_DTYPE = {
+    dtype: Variant(
+        f"dropout/{dtype}", "dropout/dropout.cu", ("elements", "channels"), (("SCALAR", scalar),)
+    )
+    for dtype, scalar in (("float32", "float"), ("float64", "double"))
+}
+VARIANTS = tuple(OF_DTYPE.values())
+
+
+def forward(
+    x: Array, inner: int, p: float, seed: int, scale: float, shift: float, floor: float
+) -> Array:
+    """Return scale x + shift where an element is kept, 0 x + floor where it is not."""
+    variant, y = OF_DTYPE[x.dtype.name], empty(x.shape, x.dtype, x)
+    x = array_module(x).ascontiguousarray(x)
+    drawn = np.uint64(seed), np.uint64(threshold(p)), *map(x.dtype.type, (scale, shift, floor))
+    if inner == 1:
+        grid = Grid(blocks(x.size, variant.threads * WORDS))
+        launch(variant, grid, x, y, np.uint32(x.size), aligned(0, x), *drawn, entry="elements")
+    else:
+        grid = Grid(blocks(x.size, variant.threads * ALIGNED // x.dtype.itemsize))
+        sizes = np.uint32(x.size), np.uint32(inner), aligned(inner, x)
+        launch(variant, grid, x, y, *sizes, *drawn, entry="channels")
+    return y

@@ -1,0 +1,100 @@
+// Dropout by a counter: an element's number and a seed say whether it is kept, so that no mask is read or
+// written, the grid does not matter, and what goes back draws the same numbers anew.
+//
+// elements: each for itself; a thread takes four, for which Philox gives four words at once. channels:
+// groups of `inner` neighbours; a thread takes 16 bytes and draws where a group begins.
+//
+// Counted in float32, an element: 8 bytes and some 20 integer instructions, a quarter of the ten rounds.
+// Bound: memory.
+//
+// Left open: SCALAR, float or double.
+#include "device.cuh"
+#include "pack.cuh"
+
+constexpr int THREADS = 256, WORDS = 4;  // of a block, and of a counter
+
+struct Words {
+  unsigned of[WORDS];
+
+  DEVICE unsigned at(unsigned n) const {  // indexed by n they would have to be in memory
+    const unsigned low = n & 1 ? of[1] : of[0], high = n & 1 ? of[3] : of[2];
+    return n & 2 ? high : low;
+  }
+};
+
+// Philox-4x32-10 (Salmon, Moraes, Dror, Shaw 2011, section 3.3); the upper half of the counter is 0.
+DEVICE Words philox(unsigned counter, unsigned long long seed) {
+  unsigned c0 = counter, c1 = 0, c2 = 0, c3 = 0;
+  unsigned k0 = static_cast<unsigned>(seed), k1 = static_cast<unsigned>(seed >> 32);
+#pragma unroll
+  for (int round = 0; round < 10; round++) {
+    const unsigned long long left = 0xD2511F53ull * c0, right = 0xCD9E8D57ull * c2;
+    c0 = static_cast<unsigned>(right >> 32) ^ c1 ^ k0;
+    c1 = static_cast<unsigned>(right);
+    c2 = static_cast<unsigned>(left >> 32) ^ c3 ^ k1;
+    c3 = static_cast<unsigned>(left);
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+// What becomes of an element whose word this is.
+struct Fate {
+  unsigned long long threshold;  // words below it drop: 2^32 is all of them
+  SCALAR scale, shift, floor;
+
+  DEVICE SCALAR of(SCALAR x, unsigned word) const {
+    return word < threshold ? 0 * x + floor : scale * x + shift;
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    elements(const SCALAR* __restrict__ x, SCALAR* __restrict__ y, unsigned n, int wide,
+             unsigned long long seed, unsigned long long threshold, SCALAR scale, SCALAR shift,
+             SCALAR floor) {
+  const Fate fate = {threshold, scale, shift, floor};
+  const unsigned counter = blockIdx.x * THREADS + threadIdx.x, first = counter * WORDS;
+  const Words words = philox(counter, seed);
+  if (wide && CHECK(words_inside, first + WORDS <= n)) {
+#pragma unroll
+    for (int done = 0; done < WORDS; done += PACK) {
+      Pack pack = *reinterpret_cast<const Pack*>(x + first + done);
+#pragma unroll
+      for (int i = 0; i < PACK; i++) pack.of[i] = fate.of(pack.of[i], words.of[done + i]);
+      *reinterpret_cast<Pack*>(y + first + done) = pack;
+    }
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < WORDS; i++)
+    if (CHECK(element_inside, first + i < n)) y[first + i] = fate.of(x[first + i], words.of[i]);
+}
+
+// `wide`: groups are whole packs.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    channels(const SCALAR* __restrict__ x, SCALAR* __restrict__ y, unsigned n, unsigned inner,
+             int wide, unsigned long long seed, unsigned long long threshold, SCALAR scale,
+             SCALAR shift, SCALAR floor) {
+  const Fate fate = {threshold, scale, shift, floor};
+  const unsigned first = (blockIdx.x * THREADS + threadIdx.x) * PACK;
+  unsigned group = first / inner, end = (group + 1) * inner;
+  unsigned word = philox(group / WORDS, seed).at(group % WORDS);
+  if (wide) {
+    if (!CHECK(channel_inside, first < n)) return;
+    Pack pack = *reinterpret_cast<const Pack*>(x + first);
+#pragma unroll
+    for (int i = 0; i < PACK; i++) pack.of[i] = fate.of(pack.of[i], word);
+    *reinterpret_cast<Pack*>(y + first) = pack;
+    return;
+  }
+#pragma unroll 1
+  for (unsigned i = first; i < first + PACK && CHECK(neighbour_inside, i < n); i++) {
+    if (i == end) {
+      group++;
+      end += inner;
+      word = philox(group / WORDS, seed).at(group % WORDS);
+    }
+    y[i] = fate.of(x[i], word);
+  }
+}

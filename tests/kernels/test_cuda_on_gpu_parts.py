@@ -1,0 +1,291 @@
+"""The parts of the proof on a GPU, each by itself: what measures, guards, keeps and compares."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.cuda_emulator.emulate import unavailable
+from tests.cuda_emulator.emulated_gpu import TICK, EmulatedGpu
+from tests.cuda_emulator.golden import GOLDEN, chosen
+from tinymed.bench.gpu import device, report, sanitizer
+from tinymed.bench.gpu.checks import check
+from tinymed.bench.gpu.golden import GoldenFile, digest, golden
+from tinymed.bench.gpu.guard import MARGIN, Guard
+from tinymed.bench.gpu.journal import Journal
+from tinymed.bench.gpu.steps import KINDS, _of_contest, roofline, steps
+from tinymed.bench.gpu.timings import in_turns
+from tinymed.bench.gpu.trials import implementations
+from tinymed.bench.gpu.worker import work
+from tinymed.bench.proof import DisagreementError
+from tinymed.bench.record import Row
+from tinymed.errors import DataError
+from tinymed.kernels.case import proofs
+
+needs_compiler = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+
+
+@pytest.fixture
+def journal(tmp_path):
+    made = Journal(tmp_path / "gpu.jsonl")
+    made.create(EmulatedGpu().about())
+    return made
+
+
+# ---------------------------------------------------------------------------- measuring
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Timings of one small case of each kernel, three times."""
+    monkeypatch.setattr("tinymed.bench.gpu.steps.REPEATS", 3)
+    monkeypatch.setattr("tinymed.bench.gpu.steps.benches", smallest)
+
+
+def smallest(kernel: str) -> list:
+    name = {"matmul.product": "8 x 16 by", "arithmetic.add": "(2, 3, 37)"}.get(kernel, "")
+    counted = [one for one in proofs(kernel) if one.flops or one.bytes or name]
+    return [one for one in counted if one.name.startswith(name)][1 if not name else 0 :][:1]
+
+
+@needs_compiler
+def test_ceilings_kernels_and_steps_are_timed(small, journal):
+    pytest.importorskip("ml_dtypes")
+    wanted = ("ceiling", "time arithmetic.add ", "time matmul.product ", "network MLP")
+    todo = [s for s in steps(("ceiling", "network", "time")) if s.name.startswith(wanted)]
+    work(EmulatedGpu(), todo, journal, time.time() + 60)
+    rows = journal.rows()
+    assert not report.failures(journal), report.failures(journal)
+    measured = {row["of"]: row["value"] for row in rows if "of" in row}
+    (case,) = smallest("ceilings.copy")
+    assert measured["bytes"] == pytest.approx(case.bytes / TICK)
+    assert measured["bfloat16"] == pytest.approx(2 * measured["tf32"])
+    assert roofline(journal, "float32").bytes == measured["bytes"]
+    timed = {(row["case"].rpartition(", ")[2], row["candidate"]) for row in rows
+             if row["state"] == "timed" and row["work"] == "matmul.product"}  # fmt: skip
+    assert {("float32", "cuda"), ("float32", "cuda:naive"), ("tf32", "cuda:tensor"),
+            ("tf32", "cuda:tensor_cores"), ("bfloat16", "cuda:tensor")} <= timed  # fmt: skip
+    assert ("float32", "cuda:tensor") not in timed
+    (own,) = [row for row in rows if row.get("candidate") == "tinymed"]
+    assert own["wall"]["median"] == pytest.approx(TICK)
+    lines = "\n".join(report.readme(journal))
+    assert "| MLP 30-64-32-2 step | 32x30 | 1 ms |" in lines
+    assert "Ceilings: " in lines
+
+
+@needs_compiler
+def test_pytorch_takes_part_where_it_has_a_gpu(small, journal, monkeypatch):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("ml_dtypes")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("tinymed.bench.gpu.timings.TORCH_DEVICE", "cpu")
+    before = torch.backends.cudnn.benchmark
+    wanted = ("time arithmetic.add ", "time matmul.product ", "network MLP")
+    todo = [s for s in steps(("network", "time")) if s.name.startswith(wanted)]
+    work(EmulatedGpu(), todo, journal, time.time() + 60)
+    assert torch.backends.cudnn.benchmark == before
+    rows = [row for row in journal.rows() if row["candidate"].startswith("torch")]
+    timed = {(row["work"], row["case"].rpartition(", ")[2]) for row in rows
+             if row["state"] == "timed"}  # fmt: skip
+    assert {("matmul.product", a) for a in ("float32", "tf32", "bfloat16")} <= timed
+    assert ("MLP 30-64-32-2 step", "32x30") in timed
+    assert not [row for row in rows if row["state"].startswith("peer")]
+    assert "| 1 ms, torch | 1.00 |" in "\n".join(report.readme(journal))
+
+
+def test_a_peer_that_is_wrong_is_not_ours_to_answer_for():
+    row = Row("work", "case", "torch", 1, "disagrees", "it differs")
+    assert _of_contest(row)["state"] == "peer disagrees"
+    assert _of_contest(replace(row, candidate="cuda"))["state"] == "wrong"
+
+
+def test_candidates_take_turns_and_long_ones_fewer():
+    gpu, called = EmulatedGpu(), []
+    calls = {name: lambda name=name: called.append(name) for name in "ab"}
+    found = in_turns(gpu, calls, 5)
+    assert {len(samples.wall) for samples in found.values()} == {5}
+    assert sorted(called) == ["a"] * 7 + ["b"] * 7
+    gpu.timed = lambda call: type("T", (), {"device": 1.0, "host": 0.1})()
+    assert len(in_turns(gpu, calls, 50)["a"].wall) == 3
+
+
+# ---------------------------------------------------------------------------- its parts
+
+
+def test_margins_are_watched_and_memory_begins_as_nan():
+    gpu = EmulatedGpu()
+    guard = Guard(gpu)
+    given = guard.given(np.arange(4, dtype=np.float32))
+    y = guard.empty((3,), np.float32, given)
+    assert np.isnan(y).all()
+    assert given.tolist() == [0, 1, 2, 3]
+    assert guard.given([np.ones(2)])[0].tolist() == [1, 1]
+    apart = guard.given(np.arange(3.0), apart=True)
+    assert (apart.tolist(), apart.strides) == ([0, 1, 2], (16,))
+    turned = np.arange(6.0).reshape(2, 3).T  # kernels have variants for these
+    assert guard.given(turned).strides == turned.strides
+    assert guard.given(turned).tolist() == device.on_device(gpu, turned).tolist() == turned.tolist()
+    guard.check()
+    whole = guard._framed[1][1]
+    whole[MARGIN - 1] = 0
+    with pytest.raises(DisagreementError, match=r"1 bytes written just before a result, float32"):
+        guard.check()
+
+
+@needs_compiler
+def test_what_is_for_other_gpus_is_not_run_and_not_wrong(small, journal):
+    gpu = EmulatedGpu()
+    gpu.capability = gpu.launcher.compute = (7, 5)
+    row = check(gpu, "ceilings.tile_product", "cuda:tensor", lambda what: None)
+    assert row["state"] == "not run"
+    assert "not for this GPU's sm_75" in row["note"]
+    begins = "time matmul.product "
+    (tf32,) = [s for s in steps(("time",)) if s.name.startswith(begins) and "tf32" in s.name]
+    work(gpu, [tf32], journal, time.time() + 60)
+    states = {r["candidate"]: r["state"] for r in journal.rows() if "cuda" in r["candidate"]}
+    assert states == {"cuda:tensor": "cannot", "cuda:tensor_cores": "cannot"}
+
+
+def test_resources_are_never_more_than_there_are():
+    gpu = EmulatedGpu()
+    real = gpu.launcher.resources(None)
+    guard = Guard(gpu, type(real)(multiprocessors=10**6, shared=1024))
+    assert guard.resources(None) == (real.multiprocessors, 1024)
+    assert guard.asked
+
+
+def test_every_kind_of_step_is_there_and_names_are_unique():
+    names = [step.name for step in steps()]
+    assert len(set(names)) == len(names)
+    assert list(dict.fromkeys(step.kind for step in steps())) == list(KINDS)
+    checked = {tuple(name.split()[1:]) for name in names if name.startswith("check ")}
+    assert checked >= set(implementations())
+    assert len([name for name in names if name.startswith(("network ", "layer "))]) >= 40
+
+
+def test_a_journal_is_told_from_other_files(tmp_path):
+    for content in ("", "[]\n", '{"format": 0}\n', "nonsense\n"):
+        (tmp_path / "gpu.jsonl").write_text(content)
+        with pytest.raises(DataError, match="is not a journal of format 1"):
+            Journal(tmp_path / "gpu.jsonl").rows()
+
+
+def test_variants_that_no_check_has_run_are_named():
+    rows = [{"variant": "a"}, {"variant": "b"}, {"variants": ["b"]}]
+    assert list(report.unproved(rows)) == ["compiled, but run by no check: a"]
+
+
+def test_cupys_gpu_copies_and_times(monkeypatch):
+    """All calls of CuPy's, on one that keeps its arrays in NumPy's memory."""
+    done = []
+    event = SimpleNamespace(record=lambda: done.append("record"), synchronize=lambda: None)
+    properties = {"name": b"A GPU", "major": 9, "minor": 0, "multiProcessorCount": 132,
+                  "totalGlobalMem": 2**37}  # fmt: skip
+
+    class Array(np.ndarray):
+        data = SimpleNamespace(memset_async=lambda value, size: done.append("flushed"))
+
+        def set(self, host):
+            self[...] = host
+
+    fake = SimpleNamespace(
+        __version__="14.2",
+        ndarray=Array,
+        empty=lambda shape, dtype: np.empty(shape, dtype).view(Array),
+        asnumpy=np.asarray,
+        cuda=SimpleNamespace(
+            Device=lambda: SimpleNamespace(id=0, synchronize=lambda: done.append("waited")),
+            Event=lambda: event,
+            get_elapsed_time=lambda begin, end: 2.0,
+            runtime=SimpleNamespace(
+                getDeviceProperties=lambda index: properties,
+                driverGetVersion=lambda: 13010,
+                runtimeGetVersion=lambda: 13000,
+            ),
+        ),
+    )
+    module = "tinymed.kernels.cuda.cupy_launcher.cupy_launcher"
+    monkeypatch.setattr(module, lambda: SimpleNamespace(cupy=fake))
+    monkeypatch.setattr("tinymed.kernels.cuda.nvrtc.library_version", lambda: (13, 0))
+    monkeypatch.setattr("tinymed.bench.gpu.device.FLUSHED", 16)
+    monkeypatch.setenv("PATH", "")  # no nvidia-smi
+    gpu = device.CuPyGpu()
+    about = gpu.about()
+    assert (about["device"], about["capability"], about["driver"]) == ("A GPU", [9, 0], "unknown")
+    assert (about["cuda_of_driver"], about["cuda"], about["nvrtc"]) == ("13.1", "13.0", "13.0")
+    given = {"x": [np.arange(6, dtype=np.float32).reshape(2, 3)], "n": 3}
+    there = device.on_device(gpu, given)
+    assert gpu.holds(there["x"][0])
+    assert gpu.host(there["x"][0]).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert there["n"] == 3
+    done.clear()
+    took = gpu.timed(lambda: done.append("called"))
+    assert done == ["waited", "flushed", "record", "called", "record"]
+    assert took.device == pytest.approx(2e-3)
+    assert took.host > 0
+
+
+@pytest.mark.parametrize(
+    ("script", "state", "said"),
+    [
+        ("exit 0", "proved", "NO ERRORS"),
+        ("exit 9", "wrong", "NO ERRORS"),
+        ("exit 4", "failed", "status 4"),
+        ("exec sleep 30", "not run", "the time was over"),
+    ],
+)
+def test_the_sanitizer_is_asked_where_it_is(script, state, said, tmp_path, monkeypatch):
+    program = tmp_path / "compute-sanitizer"
+    program.write_text(f"#!/bin/sh\necho 'NO ERRORS'\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sanitizer, "_program", lambda: str(program))
+    monkeypatch.setattr(sanitizer, "LOOK", 0.1)
+    told: list[str] = []
+    row = sanitizer.sanitized("memcheck", time.time() + 0.5, told.append)
+    assert (row["tool"], row["state"]) == ("memcheck", state)
+    assert said in row["note"]
+    assert state != "not run" or told[0] == "compute-sanitizer --tool memcheck"
+
+
+def test_without_the_sanitizer_it_is_not_run(monkeypatch):
+    monkeypatch.setattr(sanitizer, "_program", lambda: None)
+    row = sanitizer.sanitized("memcheck", time.time(), lambda what: None)
+    assert (row["state"], row["note"]) == ("not run", "compute-sanitizer is not installed")
+
+
+# ---------------------------------------------------------------------------- golden files
+
+
+def test_golden_files_are_small_and_of_every_implementation():
+    assert GOLDEN.stat().st_size < 200_000
+    file = GoldenFile(GOLDEN)
+    for kernel, implementation in implementations():
+        trial = file.trial(kernel, implementation)
+        again = "python -m tests.cuda_emulator.golden"
+        assert trial is not None, f"{kernel} on {implementation} has none: {again}"
+        assert digest(trial) == file.inputs(kernel, implementation), again
+        assert trial == chosen(kernel, implementation), again
+
+
+@needs_compiler
+@pytest.mark.parametrize("kernel", ["arithmetic.add", "ceilings.copy"])
+def test_golden_files_are_what_the_emulator_computes(kernel):
+    row = golden(EmulatedGpu(), GoldenFile(GOLDEN), kernel, "cuda", lambda what: None)
+    assert row["state"] == "proved"
+
+
+@needs_compiler
+def test_results_that_are_not_the_emulators_are_wrong(tmp_path):
+    altered = json.loads(GOLDEN.read_text())
+    own = altered["results"]
+    own["arithmetic.add cuda"]["results"] = own["arithmetic.multiply cuda"]["results"]
+    own.pop("ceilings.copy cuda")
+    (tmp_path / "golden.json").write_text(json.dumps(altered))
+    file, gpu = GoldenFile(tmp_path / "golden.json"), EmulatedGpu()
+    assert golden(gpu, file, "arithmetic.add", "cuda", lambda what: None)["state"] == "wrong"
+    assert golden(gpu, file, "ceilings.copy", "cuda", lambda what: None)["state"] == "not run"

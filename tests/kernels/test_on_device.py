@@ -1,0 +1,87 @@
+"""The reference of every kernel on the arrays of a GPU, and the page that says how to call them."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fake_cupy import FakeCuPy, ndarray
+from tinymed import kernels, ops
+from tinymed.kernels import KERNELS
+from tinymed.kernels.case import Case, proofs
+
+PAGE = (Path(__file__).parents[2] / "kernels/README.md").read_text()
+ROWS = [line.split("|")[1:4] for line in PAGE.splitlines() if line.startswith("| `")]
+# These learn from text in host memory, row after row: no work for a GPU in their reference. CTC has
+# no other implementation, and so no cases: `tests/ops/test_on_device.py` tries it.
+LEFT_OUT = ("word2vec", "glove", "ctc")
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`([\w.]+)`", cell)
+
+
+def test_every_gradient_has_a_row_with_its_layer() -> None:
+    forward = [name for row in ROWS for name in names(row[0])]
+    gradients = [name for row in ROWS for name in names(row[1])]
+    wanted = {name for name in KERNELS if re.search(r"_grad|grad_|\.grad|backward", name)}
+    assert wanted <= set(gradients)
+    assert set(forward) | set(gradients) <= set(KERNELS)
+    assert len(set(forward)) == len(forward) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0].strip(" `"))
+def test_what_a_row_names_is_public_and_documented(row: list[str]) -> None:
+    for name in names(row[0]) + names(row[1]):
+        package, _, function = name.partition(".")
+        assert getattr(getattr(kernels, package), function) is KERNELS[name]
+        assert getattr(kernels, package).__doc__
+        assert KERNELS[name].load("reference").__doc__
+    for name in names(row[2]):
+        assert name in ops.__all__
+
+
+def test_its_example_runs() -> None:
+    example = doctest.DocTestParser().get_doctest(PAGE, {}, "README", None, 0)
+    assert len(example.examples) > 5
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
+def moved(cupy: FakeCuPy, x: Any) -> Any:
+    if isinstance(x, (np.ndarray, np.floating)):
+        return cupy.asarray(x)
+    if isinstance(x, (tuple, list)):
+        inner = [moved(cupy, each) for each in x]
+        return type(x)(*inner) if hasattr(x, "_fields") else type(x)(inner)
+    return x
+
+
+def arrays(x: Any) -> list[np.ndarray]:
+    """All arrays of arguments or results, those of the device as those of the host."""
+    if isinstance(x, (tuple, list)):
+        return [array for each in x for array in arrays(each)]
+    if isinstance(x, ndarray):
+        return [x.host]
+    return [np.asarray(x)] if isinstance(x, (np.ndarray, np.generic)) else []
+
+
+CASES = [case for name in sorted(KERNELS) if not name.startswith(LEFT_OUT) for case in proofs(name)]
+
+
+@pytest.mark.parametrize("case", CASES[::3], ids=str)
+def test_the_reference(case: Case, cupy: FakeCuPy) -> None:
+    """Results, and what it writes, are those of the host, and are where the arguments are."""
+    reference = KERNELS[case.kernel].load("reference")
+    here = case.make(np.random.default_rng(0), np.dtype(np.float64))
+    there = moved(cupy, case.make(np.random.default_rng(0), np.dtype(np.float64)))
+    expected, found = reference(*here), reference(*there)
+    assert not any(
+        isinstance(x, np.ndarray) for x in (found if isinstance(found, tuple) else [found])
+    )
+    for y, z in zip(arrays([expected, *here]), arrays([found, *there]), strict=True):
+        np.testing.assert_allclose(z, y, rtol=1e-9, atol=1e-12)

@@ -1,0 +1,203 @@
+"""Mixed precision: which ops compute in what, what the scaler does, and that a training arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinymed as tm
+from tests.fake_cupy import FakeCuPy
+from tests.ops.cases import CASES, Case
+from tests.ops.test_registry import tensors
+from tinymed import nn, ops, optim
+from tinymed.amp import FLOAT32, LOW, GradScaler, autocast
+from tinymed.autograd import CASTING, MODE, Function
+
+HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    yield
+    CASTING.hook = None
+
+
+def first(name: str) -> Case:
+    return next(case for case in CASES if case.op == name and case.inputs[0].size)
+
+
+def test_the_lists_name_ops_that_there_are_once() -> None:
+    assert set(Function.registry) >= LOW | FLOAT32
+    assert not LOW & FLOAT32
+
+
+@pytest.mark.parametrize("name", sorted(LOW | FLOAT32))
+@pytest.mark.parametrize("given", [np.float16, np.float32])
+def test_precision(name: str, given: Any) -> None:
+    case = first(name)
+    inputs = tensors(case, given)
+    with autocast("cpu"):
+        results = case.node()(*inputs)
+    several = results if isinstance(results, tuple) else (results,)
+    expected = HALF if name in LOW else SINGLE
+    assert {y.dtype for y in several if y.dtype.kind == "f"} == {expected}
+    assert case.node()(*inputs) is not None  # outside, nothing is cast
+    wanted = [y for y in several if y.requires_grad]
+    if wanted:
+        tm.grad(wanted, [x for x in inputs if isinstance(x, tm.Tensor) and x.requires_grad],
+                [np.ones(y.shape, y.dtype) for y in wanted])  # fmt: skip
+
+
+def test_what_is_left_alone() -> None:
+    weight = tm.ones(2, 3)
+    with autocast("cpu"):
+        assert ops.linear(np.ones((1, 3), np.float32), np.ones((2, 3), np.float32)).dtype == SINGLE
+        assert ops.linear(tm.ones(1, 3).double(), weight.double()).dtype == np.float64
+        assert (weight * 2).dtype == SINGLE
+        assert (weight.half() + weight).dtype == SINGLE
+        with autocast("cpu", enabled=False):
+            assert ops.linear(tm.ones(1, 3), weight).dtype == SINGLE
+        assert ops.linear(tm.ones(1, 3), weight).dtype == HALF
+    with autocast("cuda"):
+        assert ops.linear(tm.ones(1, 3), weight).dtype == SINGLE
+    assert MODE.casts is None
+    with pytest.raises(TypeError, match=r"linear: weight is float32 but x is float16"):
+        ops.linear(tm.ones(1, 3).half(), weight)
+
+
+def test_as_a_decorator_and_after_an_error() -> None:
+    @autocast("cpu")
+    def product(x: Any) -> Any:
+        return x @ x
+
+    assert product(tm.ones(2, 2)).dtype == HALF
+    with pytest.raises(ValueError, match="matmul"):
+        product(tm.ones(2, 3))
+    assert MODE.casts is None
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: autocast("tpu"), ValueError, "autocast: device_type='tpu' is not 'cuda' or 'cpu'"),
+        (lambda: autocast("cpu", "bfloat16"), NotImplementedError, "dtype='bfloat16' .* use floa"),
+        (lambda: autocast("cpu", tm.float64), NotImplementedError, "autocast: dtype=.*float64"),
+        (lambda: GradScaler("gpu"), ValueError, "GradScaler: device='gpu'"),
+        (lambda: GradScaler(growth_factor=1.0), ValueError, "growth_factor=1.0"),
+        (lambda: GradScaler(growth_interval=0), ValueError, "growth_interval=0 is not >= 1"),
+        (lambda: GradScaler("cpu").update(), RuntimeError, r"update\(\) before step\(\)"),
+        (lambda: GradScaler("cuda").scale(tm.ones(())), ValueError, r"on cpu, .* GradScaler\('cp"),
+        (lambda: GradScaler("cpu").load_state_dict({}), ValueError, r"the state has \[\], expect"),
+    ],
+)
+def test_refusals(call: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call()
+
+
+def stepped(scaler: GradScaler, gradient: float) -> float:
+    """One step of SGD on a parameter that is 1, with a gradient; where it went."""
+    weight = tm.tensor([1.0], requires_grad=True)
+    optimizer = optim.SGD([weight], lr=1.0)
+    scaler.scale((weight * gradient).sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    return weight.item()
+
+
+def test_the_scale_halves_at_infinity_and_doubles_after_a_while() -> None:
+    scaler = GradScaler("cpu", init_scale=8.0, growth_interval=2)
+    assert stepped(scaler, 0.5) == 0.5
+    assert stepped(scaler, np.inf) == 1.0
+    assert scaler.get_scale() == 4.0
+    assert stepped(scaler, np.nan) == 1.0
+    assert scaler.get_scale() == 2.0
+    assert [stepped(scaler, 0.25) for _ in range(2)] == [0.75] * 2
+    assert scaler.get_scale() == 4.0
+    again = GradScaler("cpu", growth_interval=7)
+    again.load_state_dict(scaler.state_dict())
+    assert again.state_dict() == scaler.state_dict()
+    assert again.get_scale() == 4.0
+    off = GradScaler("cpu", enabled=False)
+    assert (off.get_scale(), stepped(off, 0.5)) == (1.0, 0.5)
+
+
+def test_unscaling_before_clipping_and_the_order_of_calls() -> None:
+    scaler, weight = GradScaler("cpu", init_scale=1024.0), tm.tensor([3.0], requires_grad=True)
+    optimizer = optim.SGD([weight], lr=1.0)
+    scaler.scale((weight * 4).sum()).backward()
+    assert weight.grad.item() == 4096
+    scaler.unscale_(optimizer)
+    assert weight.grad.item() == 4
+    with pytest.raises(RuntimeError, match="called twice"):
+        scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_([weight], 1.0)
+    scaler.step(optimizer)
+    assert weight.item() == pytest.approx(2.0)
+    with pytest.raises(RuntimeError, match=r"step\(\) was called twice"):
+        scaler.step(optimizer)
+    half = tm.ones(1).half().requires_grad_()
+    half.sum().backward()
+    with pytest.raises(
+        TypeError, match=r"a gradient is float16, .* autocast instead of model.half"
+    ):
+        GradScaler("cpu").unscale_(optim.SGD([half], lr=1.0))
+
+
+def network() -> nn.Module:
+    tm.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, activation="relu"), nn.BatchNorm2d(4), nn.MaxPool2d(2), nn.Flatten(),
+        nn.LayerNorm(36), nn.Linear(36, 2),
+    )  # fmt: skip
+
+
+def losses(device: str, mixed: bool, capture: bool = False) -> list[float]:
+    model, generator = network().to(device), np.random.default_rng(0)
+    images = generator.standard_normal((16, 1, 8, 8)).astype(np.float32)
+    x, y = tm.tensor(images, device=device), tm.tensor(images.sum((1, 2, 3)) > 0, device=device)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    scaler = GradScaler(device, init_scale=256.0, growth_interval=3, enabled=mixed)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        with autocast(device, enabled=mixed):
+            loss = nn.functional.cross_entropy(model(x), y)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        return loss
+
+    run = tm.cuda.capture(step) if capture else step
+    found = [run(x, y.long()).item() for _ in range(12)]
+    assert scaler.get_scale() == (256.0 * 2**4 if mixed else 1.0)
+    assert {p.dtype for p in model.parameters()} == {SINGLE}
+    return found
+
+
+def test_a_training_arrives_where_float32_does() -> None:
+    full, mixed = losses("cpu", mixed=False), losses("cpu", mixed=True)
+    assert mixed != full
+    assert full[-1] < full[0] / 2
+    np.testing.assert_allclose(mixed, full, rtol=0.02, atol=0.01)
+
+
+def test_on_a_gpu_and_captured(cupy: FakeCuPy) -> None:
+    """The scale changes in between: graphs read it anew."""
+    expected = losses("cpu", mixed=True)
+    np.testing.assert_allclose(losses("cuda", mixed=True), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(losses("cuda", True, capture=True), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers(kind: Any) -> None:
+    layer, x = kind(3, 4), tm.randn(5, 2, 3)
+    with autocast("cpu"):
+        output = layer(x)[0]
+    output.float().sum().backward()
+    assert output.dtype == HALF
+    np.testing.assert_allclose(output.data, layer(x)[0].data, atol=5e-3)
+    assert {p.grad.dtype for p in layer.parameters()} == {SINGLE}

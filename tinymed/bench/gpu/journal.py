@@ -1,0 +1,100 @@
+"""The journal of a run: a file of JSON lines, to which each row is added when it is known.
+
+The first line says on what and when. A step is begun, gives rows and is ended: whoever reads the
+file sees what was found, what was being done when a run stopped, and what was never begun. A run
+that is started again on the same file goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tinymed.errors import DataError
+
+__all__ = ["FORMAT", "RIGHT", "WRONG", "Journal", "Row"]
+
+FORMAT = 1
+Row = dict[str, Any]
+RIGHT = ("proved", "compiled", "measured", "timed")
+WRONG = ("wrong", "failed", "crashed", "hung")  # what makes the exit status 1
+
+
+class Journal:
+    """A file of rows.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     journal = Journal(Path(folder) / "gpu.jsonl")
+    ...     journal.create({"device": "a GPU"})
+    ...     journal.begin("check conv")
+    ...     journal.add("check conv", {"state": "proved"})
+    ...     journal.begun(), journal.left(["check conv", "check pooling"])
+    ('check conv', ['check conv', 'check pooling'])
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self, about: dict[str, Any]) -> None:
+        """Begin a new file, in place of what is there."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps({"format": FORMAT, **about}) + "\n")
+
+    def begin(self, step: str) -> None:
+        """Say that a step begins."""
+        self._append({"step": step, "event": "begun"})
+
+    def add(self, step: str, row: Row) -> None:
+        """Add a row that a step found."""
+        self._append({"step": step, **row})
+
+    def end(self, step: str) -> None:
+        """Say that a step has come to its end."""
+        self._append({"step": step, "event": "ended"})
+
+    def about(self) -> dict[str, Any]:
+        """Return the first line: device, versions, date."""
+        return self._lines()[0]
+
+    def rows(self) -> list[Row]:
+        """Return all rows, in order."""
+        return [line for line in self._lines()[1:] if "event" not in line]
+
+    def left(self, steps: Iterable[str]) -> list[str]:
+        """Return those of ``steps`` that have not come to their end."""
+        ended = {line["step"] for line in self._lines()[1:] if line.get("event") == "ended"}
+        return [step for step in steps if step not in ended]
+
+    def begun(self) -> str | None:
+        """Return the step that was begun last and not ended, if any."""
+        events = [line for line in self._lines()[1:] if "event" in line]
+        return events[-1]["step"] if events and events[-1]["event"] == "begun" else None
+
+    def _append(self, line: dict[str, Any]) -> None:
+        with self.path.open("r+b") as file:  # closed after each: what is known is in the file
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":  # whoever wrote the last line was killed
+                whole = self.path.read_bytes().rfind(b"\n") + 1
+                file.truncate(whole)
+                file.seek(whole)
+            file.write(json.dumps(line).encode() + b"\n")
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Return all whole lines: the last may have been cut when a run was killed."""
+        try:
+            text = self.path.read_text()
+            lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+            if lines[0]["format"] != FORMAT:
+                raise ValueError("another format")
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise DataError(
+                f"Journal: {self.path} is not a journal of format {FORMAT} ({error}); write one "
+                "with: python -m benchmarks.gpu_verify"
+            ) from None
+        return lines

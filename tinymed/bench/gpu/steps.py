@@ -1,0 +1,229 @@
+"""All that is done on a GPU, in order: what matters most first, since time may run out.
+
+A `Step` gives rows. `steps` finds them without a GPU, so that whoever watches knows what was not
+run.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tinymed.bench import record
+from tinymed.bench.contests import has_cases
+from tinymed.bench.gpu.checks import At, check
+from tinymed.bench.gpu.device import Gpu, on_device
+from tinymed.bench.gpu.golden import GoldenFile, golden
+from tinymed.bench.gpu.journal import Journal, Row
+from tinymed.bench.gpu.sanitizer import TOOLS, sanitized
+from tinymed.bench.gpu.timings import ARITHMETICS, kernel_rows
+from tinymed.bench.gpu.trials import ROUNDED, Trial, bfloat16, implementations
+from tinymed.bench.gpu.works import gpu_workloads, is_network, workload_rows
+from tinymed.bench.roofline import Roofline
+from tinymed.bench.workloads import Workload
+from tinymed.kernels import KERNELS
+from tinymed.kernels.case import Case, benches
+from tinymed.kernels.cuda import LAUNCHER, variants
+from tinymed.kernels.cuda.cubins import cubin
+
+__all__ = ["KINDS", "Context", "Step", "roofline", "steps"]
+
+KINDS = (
+    "compile",  # every variant, for this GPU
+    "check",  # every implementation in CUDA against the reference
+    "ceiling",  # what the card reaches at most
+    "golden",  # against the emulator
+    "network",  # steps of whole networks
+    "time",  # each kernel on its largest case
+    "layer",  # forward and backward
+    "sanitize",  # by compute-sanitizer
+    "reference",  # the reference itself, on CuPy's arrays
+    "sizes",  # each kernel on its other cases
+)
+REPEATS = 20
+CEILING_RUNS = 8
+CEILINGS = {  # of what -> the kernel that reaches it, and its dtype
+    "bytes": ("ceilings.copy", "cuda", "float32"),
+    "float32": ("ceilings.multiply_add", "cuda", "float32"),
+    "tf32": ("ceilings.tile_product", "cuda:tensor", "float32"),
+    "bfloat16": ("ceilings.tile_product", "cuda:tensor", "bfloat16"),
+}
+
+
+class Context(NamedTuple):
+    """What steps need: the device, what was found so far, whom to tell what is being done."""
+
+    gpu: Gpu
+    journal: Journal
+    at: At
+    golden: Path | None
+    until: float  # by `time.time`: when nothing more is begun
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do; its name is its own."""
+
+    name: str
+    rows: Callable[[Context], Iterator[Row]]
+
+    @property
+    def kind(self) -> str:
+        """Which of `KINDS` it is."""
+        return self.name.partition(" ")[0]
+
+
+def steps(kinds: Sequence[str] = KINDS, kernels: Sequence[str] = ()) -> list[Step]:
+    """Return the steps of these kinds, in order; if kernels are named, those of each alone."""
+    found = {
+        "compile": lambda: [Step("compile all", _compile)],
+        "check": lambda: [_check("check", *each) for each in implementations("cuda", "numba_cuda")],
+        "ceiling": lambda: [Step(f"ceiling {of}", partial(_ceiling, of)) for of in CEILINGS],
+        "golden": lambda: [_golden(*each) for each in implementations()],
+        "network": lambda: [_workload("network", w) for w in gpu_workloads() if is_network(w)],
+        "time": lambda: [_time("time", case, a) for rank, case, a in _timed() if rank == 0],
+        "layer": lambda: [_workload("layer", w) for w in gpu_workloads() if not is_network(w)],
+        "sizes": lambda: [_time("sizes", case, a) for rank, case, a in _timed() if rank > 0],
+        "reference": lambda: [
+            _check("reference", kernel, name)
+            for kernel, name in implementations("reference")
+            if has_cases(kernel)
+        ],
+        "sanitize": lambda: [Step(f"sanitize {t}", partial(_sanitize, t)) for t in TOOLS],
+    }
+    wanted = tuple(kernels)
+    return [
+        step
+        for kind in KINDS
+        if kind in kinds
+        for step in found[kind]()
+        if not wanted or step.name.split()[1] in wanted
+    ]
+
+
+def roofline(journal: Journal, arithmetic: str) -> Roofline | None:
+    """Return the ceilings that were measured, None if they were not."""
+    found = {r["of"]: r["value"] for r in journal.rows() if r["step"].startswith("ceiling")
+             and r["state"] == "measured"}  # fmt: skip
+    if not {"bytes", arithmetic} <= found.keys():
+        return None
+    return Roofline(found[arithmetic], found["bytes"])
+
+
+def _compile(context: Context) -> Iterator[Row]:
+    """Compile all variants for this GPU, as many at once as there are processors."""
+    chosen = {}
+    for variant in variants():
+        try:
+            chosen[variant] = variant.target(context.gpu.capability)
+        except LookupError:  # not for this GPU
+            continue
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        begun = {pool.submit(cubin, v, target): (v, target) for v, target in chosen.items()}
+        for done in as_completed(begun):
+            variant, target = begun[done]
+            row: Row = {"variant": variant.name, "architecture": target, "state": "compiled"}
+            if error := done.exception():
+                row |= {"state": "failed", "note": f"{type(error).__name__}: {error}"}
+            yield row
+
+
+def _check(kind: str, kernel: str, implementation: str) -> Step:
+    def rows(context: Context) -> Iterator[Row]:
+        yield check(context.gpu, kernel, implementation, context.at)
+
+    return Step(f"{kind} {kernel} {implementation}", rows)
+
+
+def _ceiling(of: str, context: Context) -> Iterator[Row]:
+    """Measure bytes or FLOPs a second: the best of several runs, since nothing is faster."""
+    kernel, implementation, dtype = CEILINGS[of]
+    if dtype == "bfloat16" and bfloat16 is None:
+        yield {"of": of, "state": "not run", "note": "needs ml_dtypes: pip install ml-dtypes"}
+        return
+    gpu, (case,) = context.gpu, benches(kernel)
+    trial = Trial(case, implementation, np.dtype(bfloat16 if dtype == "bfloat16" else dtype))
+    given = on_device(gpu, list(trial.arguments()))
+    function = KERNELS[kernel].load(implementation)
+    token = LAUNCHER.set(gpu.launcher)
+    try:
+        function(*given)
+        took = [gpu.timed(lambda: function(*given)).device for _ in range(CEILING_RUNS)]
+    except LookupError as error:  # tensor cores of later GPUs
+        yield {"of": of, "state": "not run", "note": str(error)}
+        return
+    finally:
+        LAUNCHER.reset(token)
+    # An instruction takes twice as many numbers in bfloat16 as the case counts, for TF32.
+    work = case.bytes if of == "bytes" else case.flops * (2 if of == "bfloat16" else 1)
+    row: Row = {"of": of, "state": "measured", "value": work / min(took)}
+    yield row | {"median": work / statistics.median(took)}
+
+
+def _golden(kernel: str, implementation: str) -> Step:
+    def rows(context: Context) -> Iterator[Row]:
+        if context.golden is None:
+            yield {"state": "not run", "note": "no golden file was given"}
+            return
+        file = GoldenFile(context.golden)
+        yield golden(context.gpu, file, kernel, implementation, context.at)
+
+    return Step(f"golden {kernel} {implementation}", rows)
+
+
+def _workload(kind: str, workload: Workload) -> Step:
+    def rows(context: Context) -> Iterator[Row]:
+        context.at(f"{workload.name}: {workload.spec}")
+        limits = roofline(context.journal, "float32")
+        for row in workload_rows(context.gpu, workload, limits, REPEATS):
+            yield _of_contest(row)
+
+    return Step(f"{kind} {workload.name}: {workload.spec}", rows)
+
+
+def _timed() -> list[tuple[int, Case, str]]:
+    """Return each kernel's cases with their rank by size, 0 for the largest, and arithmetics."""
+    found: list[tuple[int, Case, str]] = []
+    for kernel in dict.fromkeys(name for name, _ in implementations("cuda", "numba_cuda")):
+        if kernel.startswith("ceilings."):
+            continue
+        rounds = any(i in ROUNDED for i in KERNELS[kernel].implementations)
+        arithmetics = ARITHMETICS if rounds else ARITHMETICS[:1]
+        largest = sorted(benches(kernel), key=lambda case: -(case.flops + case.bytes))
+        found += [(rank, case, a) for rank, case in enumerate(largest) for a in arithmetics]
+    return sorted(found, key=lambda one: one[0])
+
+
+def _time(kind: str, case: Case, arithmetic: str) -> Step:
+    def rows(context: Context) -> Iterator[Row]:
+        if arithmetic == "bfloat16" and bfloat16 is None:
+            yield {"state": "not run", "note": "needs ml_dtypes: pip install ml-dtypes"}
+            return
+        context.at(f"{case}, {arithmetic}")
+        limits = roofline(context.journal, arithmetic)
+        for row in kernel_rows(context.gpu, case, arithmetic, limits, REPEATS):
+            yield _of_contest(row)
+
+    return Step(f"{kind} {case.kernel} {case.name}, {arithmetic}", rows)
+
+
+def _of_contest(row: record.Row) -> Row:
+    """Return a row of a contest as the journal has it: ours is wrong if it disagrees."""
+    found = asdict(row)
+    state = {"disagrees": "wrong"}.get(row.state, row.state)
+    ours = "torch" not in row.candidate
+    if not ours and row.state in ("failed", "disagrees"):
+        state = f"peer {row.state}"  # which is not ours to answer for
+    return found | {"state": state}
+
+
+def _sanitize(tool: str, context: Context) -> Iterator[Row]:
+    yield sanitized(tool, context.until, context.at)

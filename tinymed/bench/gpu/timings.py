@@ -1,0 +1,172 @@
+"""Kernels, layers and whole steps timed on a GPU, each proved on the very numbers it is timed on.
+
+A contest has one arithmetic. In float32 nobody may use TF32; in "tf32" those take part who round
+their input to it; in bfloat16 all arrays are. PyTorch takes part as it is, in its channels-last
+layout, with cuDNN's search for the fastest algorithm (``cudnn.benchmark``).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from tinymed.bench import record
+from tinymed.bench.contest import Attempt, CannotError, Contest, Entry, InstallError
+from tinymed.bench.gpu.device import Gpu, on_device
+from tinymed.bench.gpu.trials import ROUNDED, Trial, allowed, bfloat16, by_reference
+from tinymed.bench.peers import PEERS, Attempts
+from tinymed.bench.proof import arguments
+from tinymed.bench.roofline import Roofline
+from tinymed.bench.timing import Samples
+from tinymed.kernels import KERNELS
+from tinymed.kernels.case import Case
+from tinymed.kernels.cuda import LAUNCHER
+
+__all__ = ["ARITHMETICS", "TORCH", "in_turns", "kernel_rows", "precision", "torch_entries"]
+
+ARITHMETICS = ("float32", "tf32", "bfloat16")
+TORCH = {"torch": "torch", "torch channels-last": "torch-channels-last"}
+TORCH_DEVICE = "cuda"
+LONGEST = 0.4  # seconds that the measurements of one candidate may take
+FEWEST = 3
+
+
+def in_turns(
+    gpu: Gpu, calls: Mapping[str, Callable[[], Any]], repeats: int
+) -> Mapping[str, Samples]:
+    """Return seconds of each call: those of the GPU as ``wall``, those of the host as ``cpu``.
+
+    Each round takes all candidates in a new order. The first two calls of each are not timed: they
+    compile, choose algorithms and fill the pool.
+    """
+    slowest = 0.0
+    for call in calls.values():
+        call()
+        slowest = max(slowest, gpu.timed(call).device)
+    rounds = repeats if not slowest else max(FEWEST, min(repeats, int(LONGEST / slowest)))
+    found = {name: Samples() for name in calls}
+    order, chance = list(calls), random.Random(0)
+    for _ in range(rounds):
+        chance.shuffle(order)
+        for name in order:
+            took = gpu.timed(calls[name])
+            found[name].wall.append(took.device)
+            found[name].cpu.append(took.host)
+    return found
+
+
+def kernel_rows(
+    gpu: Gpu, case: Case, arithmetic: str, roofline: Roofline | None, repeats: int
+) -> Iterator[record.Row]:
+    """Yield a row for each implementation for GPUs of a kernel, and for PyTorch, on one case."""
+    dtype = np.dtype(bfloat16 if arithmetic == "bfloat16" else np.float32)
+    token = LAUNCHER.set(gpu.launcher)
+    try:
+        given = arguments(case, dtype)
+        able, chosen = _able(case, arithmetic, given)
+        if not able:
+            return
+        trial = Trial(case, able[0], dtype)
+        entries = {
+            name: Entry(partial(_attempt, gpu, case.kernel, name, given), ours=name == chosen)
+            for name in able
+        }
+        contest = Contest(
+            case.kernel,
+            f"{case.name}, {arithmetic}",
+            partial(by_reference, trial),
+            allowed(case, able[0], dtype),
+            entries | torch_entries("kernels", "kernel", case.kernel, given),
+            dtype,
+            case.flops,
+            case.bytes * dtype.itemsize / 4,
+        )
+        with precision(tf32=arithmetic == "tf32"):
+            yield from contest.run(repeats, 1, roofline, partial(in_turns, gpu))
+    finally:
+        LAUNCHER.reset(token)
+
+
+def _able(case: Case, arithmetic: str, given: tuple[Any, ...]) -> tuple[list[str], str | None]:
+    """Return the implementations that take part, and the one that runs by itself or is the first.
+
+    In float32 these are the exact ones, in tf32 those that round, in bfloat16 all that take it.
+    """
+    rules = [r for r in KERNELS[case.kernel].candidates(on_host=False) if r.can(*given)]
+    rules = [
+        r
+        for r in rules
+        if r.implementation != "reference"
+        and (arithmetic == "bfloat16" or (r.implementation in ROUNDED) == (arithmetic == "tf32"))
+    ]
+    paying = (r.implementation for r in rules if r.pays(*given))
+    names = [r.implementation for r in rules]
+    return names, next(paying, names[0] if names else None)
+
+
+def _attempt(gpu: Gpu, kernel: str, implementation: str, arguments: tuple[Any, ...]) -> Attempt:
+    """Return the attempt of an implementation, on copies of the arguments of its own."""
+    function = KERNELS[kernel].load(implementation)
+    try:  # it compiles, if nothing has before
+        function(*on_device(gpu, list(arguments)))
+    except LookupError as error:  # a variant for other GPUs
+        raise CannotError(str(error)) from error
+    given = on_device(gpu, list(arguments))
+
+    def results(found: Any) -> list[Any]:
+        every = list(found) if isinstance(found, tuple) else [found]
+        parts = (part for one in given for part in (one if isinstance(one, list) else [one]))
+        every += [part for part in parts if gpu.holds(part)]
+        return [gpu.host(one) if gpu.holds(one) else one for one in every]
+
+    return Attempt(lambda: function(*given), results)
+
+
+def torch_entries(files: str, function: str, subject: Any, given: Any) -> dict[str, Entry]:
+    """Return entries of PyTorch on the GPU, from the ``kernels`` or ``workloads`` of `peers`."""
+
+    def entry(peer: str) -> Entry:
+        def make() -> Attempts:
+            if find_spec("torch") is None:
+                raise InstallError("pip install torch")
+            import torch
+
+            if not torch.cuda.is_available():
+                raise InstallError("this PyTorch is without CUDA, or its CUDA is not the driver's")
+            file = getattr(PEERS[peer], files)
+            with torch.device(TORCH_DEVICE):  # while it is made: calls in this mode are slower
+                made = PEERS[peer].made(file, function, subject, given)
+            return made
+
+        return Entry(make, peer=True)
+
+    return {name: entry(peer) for name, peer in TORCH.items()}
+
+
+@contextmanager
+def precision(tf32: bool) -> Iterator[None]:
+    """Let PyTorch use TF32 inside, or not; and search for cuDNN's fastest algorithms."""
+    if find_spec("torch") is None:
+        yield
+        return
+    import torch
+
+    switches = [
+        (torch.backends.cuda.matmul, "allow_tf32", tf32),
+        (torch.backends.cudnn, "allow_tf32", tf32),
+        (torch.backends.cudnn, "benchmark", True),
+    ]
+    before = [(place, name, getattr(place, name)) for place, name, _ in switches]
+    try:
+        for place, name, value in switches:
+            setattr(place, name, value)
+        yield
+    finally:
+        for place, name, value in before:
+            setattr(place, name, value)

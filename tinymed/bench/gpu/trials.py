@@ -1,0 +1,127 @@
+"""Every implementation for GPUs on every case it is for: `trials` finds them, `judge` compares.
+
+Nothing is listed by hand: an implementation is found by its name in the registry, its cases are the
+``PROOFS`` of its operation, and what it can do is what `device_rules` says. The emulator of the
+tests runs the same trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinymed.bench.proof import arguments, bound, compare, outcome
+from tinymed.kernels import KERNELS
+from tinymed.kernels.case import Case, proofs
+
+try:
+    from ml_dtypes import bfloat16
+except ImportError:  # those trials are then left out, and their test says so
+    bfloat16 = None
+
+__all__ = [
+    "BFLOAT16_BOUND",
+    "ROUNDED",
+    "Trial",
+    "allowed",
+    "bfloat16",
+    "by_reference",
+    "expected",
+    "implementations",
+    "judge",
+    "same_bits",
+    "trials",
+]
+
+# Implementations that round their input, and how much larger their errors may be: TF32 has 13 bits
+# fewer than float32, of which a product loses half a bit of two; the factor of all bounds is 16.
+ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512}
+BFLOAT16_BOUND = 2.0**-8  # of a result that is rounded to 8 bits
+LARGEST = 5 << 15  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
+
+
+class Trial(NamedTuple):
+    """A case, an implementation, and the dtype of its arrays."""
+
+    case: Case
+    implementation: str
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.case} on {self.implementation} in {self.dtype.name}"
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Return the arguments, the same numbers each time."""
+        return arguments(self.case, self.dtype)
+
+
+def implementations(*backends: str) -> list[tuple[str, str]]:
+    """Return each kernel and its implementations on these backends, "cuda" if none is named."""
+    return [
+        (name, implementation)
+        for name, kernel in sorted(KERNELS.items())
+        for implementation in kernel.implementations
+        if implementation.partition(":")[0] in (backends or ("cuda",))
+    ]
+
+
+@cache
+def trials(kernel: str, implementation: str) -> tuple[Trial, ...]:
+    """Return all trials of an implementation up to LARGEST, the smallest first."""
+    return tuple(sorted(_trials(kernel, implementation), key=lambda t: _size(t.arguments())))
+
+
+def _trials(kernel: str, implementation: str) -> Iterator[Trial]:
+    rules = KERNELS[kernel].candidates(on_host=False)
+    (rule,) = (rule for rule in rules if rule.implementation == implementation)
+    extra = [bfloat16] if bfloat16 and implementation != "reference" else []
+    for dtype in (np.float32, np.float64, *extra):
+        for case in proofs(kernel):
+            trial = Trial(case, implementation, np.dtype(dtype))
+            given = trial.arguments()
+            if _size(given) <= LARGEST and rule.can(*given):
+                yield trial
+
+
+def _size(given: tuple[Any, ...]) -> int:
+    return sum(one.size for one in given if isinstance(one, np.ndarray))
+
+
+def by_reference(trial: Trial) -> list[Any]:
+    """Return the outcome of the reference in float64, on the same (rounded) numbers."""
+    given = (a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype == trial.dtype else a
+             for a in trial.arguments())  # fmt: skip
+    return outcome(KERNELS[trial.case.kernel].load("reference"), tuple(given))
+
+
+expected = cache(by_reference)
+
+
+def allowed(case: Case, implementation: str, dtype: np.dtype[Any]) -> float:
+    """Return the relative error that an implementation may have on a case."""
+    if dtype.name == "bfloat16":
+        return BFLOAT16_BOUND
+    return bound(case, dtype) * ROUNDED.get(implementation, 1)
+
+
+def judge(trial: Trial, found: Sequence[Any]) -> float:
+    """Return the largest error as a fraction of what is allowed.
+
+    Raises
+    ------
+    DisagreementError
+        If results are not the reference's.
+    """
+    limit = allowed(trial.case, trial.implementation, trial.dtype)
+    return compare(found, expected(trial), limit, trial.dtype)
+
+
+def same_bits(first: Sequence[Any], second: Sequence[Any]) -> bool:
+    """Return whether two outcomes are equal in every bit."""
+    return all(
+        a.tobytes() == b.tobytes() if isinstance(a, np.ndarray) else a == b
+        for a, b in zip(first, second, strict=True)
+    )
