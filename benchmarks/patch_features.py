@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FEATURES", "all_features", "central_size"]
+__all__ = ["FEATURES", "TISSUE", "all_features"]
 
 Array = np.ndarray[Any, Any]
 
@@ -78,19 +78,6 @@ def edges_and_grain(images: Array) -> Array:
 def all_features(images: Array) -> Array:
     """Return the features of all families."""
     return np.concatenate([features(images) for features in FEATURES.values()], axis=1)
-
-
-def central_size(images: Array) -> Array:
-    """Return how many pixels above -300 HU hang together with the centre."""
-    from scipy import ndimage
-
-    sizes = []
-    for image in images:
-        parts, _ = ndimage.label(image > TISSUE)
-        middle = parts[22:28, 22:28]
-        middle = middle[middle > 0]
-        sizes.append((parts == np.bincount(middle).argmax()).sum() if len(middle) else 0)
-    return np.array(sizes)
 
 
 FEATURES: dict[str, Callable[[Array], Array]] = {

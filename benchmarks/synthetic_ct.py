@@ -26,11 +26,12 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.patch_features import FEATURES, all_features, central_size
+from benchmarks.patch_features import FEATURES, TISSUE, all_features
 from tinymed import manual_seed, nn, optim
 from tinymed.bench.machine import machine
 from tinymed.data import DataLoader, TensorDataset
 from tinymed.medical.imaging import ImageDataset, read_npz, synthesise, synthesise_malignancy
+from tinymed.medical.imaging.image_measures import central_size
 from tinymed.medical.models import NoduleCNN
 from tinymed.medical.tasks.lung import LUNG
 from tinymed.training import fit, predict
@@ -112,7 +113,7 @@ def learning_rows(
     """Train on synthetic patches, judge on other synthetic patients and on real ones."""
     train, test = images_of(drawn, "train"), images_of(drawn, "val", "test")
     yield simple_row(task, train, test)
-    size = roc_auc_score(test[1], central_size(test[0]))
+    size = roc_auc_score(test[1], central_size(test[0], TISSUE))
     yield Row(f"{task}: size alone, synthetic", size, len(test[0]), highest=0.98)
     score = trained(train, epochs, seed)
     auc = roc_auc_score(test[1], score(test[0]))
@@ -120,7 +121,7 @@ def learning_rows(
     note = "beats size alone" if auc > size else "DOES NOT BEAT SIZE ALONE"
     yield Row(f"{task}: CNN, synthetic", auc, len(test[0]), **hard, note=note)
     if real is not None:
-        size = roc_auc_score(real[1], central_size(real[0]))
+        size = roc_auc_score(real[1], central_size(real[0], TISSUE))
         yield Row(f"{task}: size alone, real", size, len(real[0]))
         auc = roc_auc_score(real[1], score(real[0]))
         yield Row(f"{task}: CNN trained on synthetic, real", auc, len(real[0]), lowest=must)

@@ -21,7 +21,8 @@ TESTS = Path(__file__).parent
 # What is tested here runs no kernel, in any process: with Numba nothing about it is another. So
 # .ci/run tries it once, without Numba, and leaves it out of the second run (-m "not no_kernels").
 WITHOUT_KERNELS = (
-    "data/", "medical/detection/test_candidates", "medical/imaging/", "medical/report/",
+    "data/", "medical/detection/test_candidates", "medical/imaging/",
+    "medical/report/test_model_card", "medical/report/test_pictures",
     "medical/signals/", "medical/sequences/", "medical/survival/test_metrics",
     "medical/molecules/", "test_metrics", "test_names", "test_random.py",
 )  # fmt: skip

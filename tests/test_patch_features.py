@@ -8,7 +8,6 @@ import pytest
 from benchmarks.patch_features import (
     FEATURES,
     all_features,
-    central_size,
     edges_and_grain,
     histogram,
     radial_profile,
@@ -70,14 +69,6 @@ def test_all_features_are_those_of_the_families():
     np.testing.assert_array_equal(
         all_features(images), np.hstack([family(images) for family in FEATURES.values()])
     )
-
-
-def test_size_is_that_of_what_lies_in_the_middle():
-    pytest.importorskip("scipy", reason="labels of components need the extra `medical`")
-    images = np.zeros((2, 50, 50), np.uint8)
-    images[0, 23:27, 20:30] = 200
-    images[0, :5] = 200  # dense, and elsewhere
-    assert central_size(images).tolist() == [40, 0]
 
 
 def test_what_is_alike_is_not_told_apart_and_what_is_not_is():

@@ -17,6 +17,7 @@ from tinymed import __version__, serialization
 from tinymed.bench import command as bench
 from tinymed.kernels.devices import device_count, why_no_gpu
 from tinymed.kernels.registry import table
+from tinymed.medical.check.command import add_check
 from tinymed.medical.detection.command import add_scan
 from tinymed.medical.tasks.task import TASKS, load_model, task_of
 
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         )
     _add_evaluate(commands.add_parser("evaluate", help="measure a trained model on a file"))
     _add_predict(commands.add_parser("predict", help="apply a trained model to images"))
+    add_check(commands.add_parser("check", help="leakage, duplicates, doubted labels of a file"))
     add_scan(commands.add_parser("scan", help="find what could be nodules in a whole chest CT"))
     info = commands.add_parser("info", help="versions, backends, and why a GPU is not used")
     info.set_defaults(run=lambda options: print(installation()))

@@ -68,6 +68,7 @@ def test_run_leaves_model_metrics_log_and_card(run):
     assert {"model.safetensors", "metrics.json", "log.jsonl", "model_card.md"} <= names
     if _has("matplotlib"):
         assert {"roc.png", "confusion.png", "samples.png"} <= names
+        assert ("report.html" in names) == _has("jinja2")
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in log] == [1, 2]
 

@@ -8,7 +8,7 @@ Data that cannot be measured (an AUC with one class) raise `UndefinedMetricError
 """
 
 from tinymed.metrics.accumulators import BinaryMetrics, MulticlassMetrics
-from tinymed.metrics.bootstrap import BootstrapInterval, bootstrap_interval
+from tinymed.metrics.bootstrap import BootstrapInterval, bootstrap_band, bootstrap_interval
 from tinymed.metrics.calibration import (
     ReliabilityCurve,
     brier,
@@ -35,6 +35,7 @@ from tinymed.metrics.detection import (
     froc_sensitivity,
 )
 from tinymed.metrics.inputs import UndefinedMetricError
+from tinymed.metrics.label_errors import LabelErrors, label_errors
 from tinymed.metrics.ranking import (
     PrecisionRecallCurve,
     RocCurve,
@@ -54,6 +55,7 @@ __all__ = [
     "BinaryMetrics",
     "BootstrapInterval",
     "FrocCurve",
+    "LabelErrors",
     "MulticlassMetrics",
     "PerClass",
     "PrecisionRecallCurve",
@@ -63,6 +65,7 @@ __all__ = [
     "accuracy",
     "average_precision",
     "balanced_accuracy",
+    "bootstrap_band",
     "bootstrap_interval",
     "brier",
     "choose_threshold",
@@ -74,6 +77,7 @@ __all__ = [
     "froc_curve",
     "froc_score",
     "froc_sensitivity",
+    "label_errors",
     "mae",
     "paired_difference",
     "per_class",

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from tinymed.medical.imaging.dataset import ImageDataset, Split
 
-__all__ = ["ALIKE", "SAME_GRAIN", "DataReport", "SharedImages", "SplitFacts", "check_dataset"]
+__all__ = [
+    "ALIKE",
+    "SAME_GRAIN",
+    "DataReport",
+    "SharedImages",
+    "SplitFacts",
+    "check_dataset",
+    "near_duplicates",
+    "shrunk",
+]
 
 # Two images are near duplicates if they correlate above ALIKE when shrunk to 16 x 16 and if the
 # signs of what a 3 x 3 mean takes away (the grain) correlate above SAME_GRAIN. Measured:
@@ -158,7 +167,7 @@ class _Prints:
         self.kept = np.setdiff1d(np.arange(len(split)), constant)
         self.digest = {int(i): _digest(images[i]) for i in self.kept}
         parts = [  # in parts: float32 copies of a large set would not fit in memory
-            _shrunk(images[self.kept[start : start + 256]])
+            shrunk(images[self.kept[start : start + 256]])
             for start in range(0, len(self.kept), 256)
         ]
         self.small = np.concatenate(parts) if parts else np.zeros((0, 1, 1, 1), np.float32)
@@ -168,17 +177,17 @@ def _digest(image: NDArray[Any]) -> bytes:
     return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
-def _shrunk(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Average areas so that each of the last three axes has at most 16 entries (n, d, h, w).
+def shrunk(images: NDArray[Any], side: int = _SIGNATURE) -> NDArray[np.float32]:
+    """Average areas so that each of the last three axes has at most ``side`` entries (n, d, h, w).
 
     Pixels on a border count by their parts on either side, so that turning and shrinking commute.
     """
     small: NDArray[Any] = images.astype(np.float32)
     for axis in (1, 2, 3):
         size = small.shape[axis]
-        edges = np.linspace(0, size, min(size, _SIGNATURE) + 1)
+        edges = np.linspace(0, size, min(size, side) + 1)
         pixels = np.arange(size)[:, None]
-        overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)  # (size, 16)
+        overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)  # (size, side)
         weights = (np.maximum(overlap, 0) / edges[1]).astype(np.float32)
         small = np.moveaxis(np.moveaxis(small, axis, -1) @ weights, -1, axis)
     return small
@@ -235,6 +244,9 @@ def _near_pairs(a: _Prints, b: _Prints) -> Iterator[tuple[int, int]]:
     for start in range(0, len(b.kept), 512):
         part = b.small[start : start + 512]
         likeness = [_unit_rows(view) @ left.T for view in _views(part, square)]
+        if a is b:  # an image is like itself; each pair counts once, the later image its second
+            for matrix in likeness:
+                matrix[np.arange(len(left)) >= start + np.arange(len(matrix))[:, None]] = -1
         best = np.stack([matrix.max(1) for matrix in likeness])  # (views, 512)
         for offset in np.flatnonzero(best.max(0) > ALIKE):
             view = int(best[:, offset].argmax())
@@ -243,6 +255,21 @@ def _near_pairs(a: _Prints, b: _Prints) -> Iterator[tuple[int, int]]:
             turned = list(_views(b.images[j : j + 1], square))[view][0]
             if (_grain(a.images[i]) @ _grain(turned).T).item() > SAME_GRAIN:
                 yield i, j
+
+
+def near_duplicates(images: NDArray[Any]) -> list[tuple[int, int]]:
+    """Return (i, j), i < j: image j and the earlier one most like it, where they are one image.
+
+    Equal images are among them, constant ones are not.
+
+    Parameters
+    ----------
+    images : array as of `Split`
+    """
+    rows = images.reshape(len(images), -1)
+    constant = np.flatnonzero((rows == rows[:, :1]).all(1))
+    prints = _Prints(Split(images, np.zeros(len(images), np.int64)), constant)
+    return list(_near_pairs(prints, prints))
 
 
 def _some(items: list[Any]) -> str:

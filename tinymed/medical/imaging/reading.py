@@ -20,7 +20,7 @@ from tinymed.medical.imaging.pictures import PICTURES, read_array, read_picture
 from tinymed.medical.imaging.samples import Samples, deal
 from tinymed.medical.imaging.series_folder import read_scans
 
-__all__ = ["FORMS", "KINDS", "Kind", "read_dataset", "read_samples"]
+__all__ = ["FORMS", "KINDS", "Kind", "kind_of", "read_dataset", "read_samples", "table_in"]
 
 LABELS = "labels.csv"
 
@@ -92,7 +92,7 @@ def read_dataset(
         What cannot be read, naming file and line; a path that holds no labels.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = kind_of(path)
     if kind.dataset is not None:
         return kind.dataset(path)
     samples = kind.samples(path, classes)
@@ -111,10 +111,11 @@ def read_samples(path: str | Path) -> Samples:
         (n, H, W), one picture, or one DICOM file with a CT slice.
     """
     path = Path(path)
-    return _kind(path).samples(path, None)
+    return kind_of(path).samples(path, None)
 
 
-def _kind(path: Path) -> Kind:
+def kind_of(path: Path) -> Kind:
+    """Return which of `KINDS` a path is, or raise what `read_dataset` does."""
     if not path.exists():
         raise FileNotFoundError(f"read: no file or folder {str(path)!r}")
     for kind in KINDS:
@@ -157,12 +158,13 @@ TABLES: dict[str, Callable[[LabelTable, int | None], Samples]] = {
 
 
 def _tabled(path: Path, classes: int | None) -> Samples:
-    table = read_label_table(_table_in(path) if path.is_dir() else path)
+    table = read_label_table(table_in(path) if path.is_dir() else path)
     (about,) = (column for column in table.columns if column in TABLES)
     return TABLES[about](table, classes)
 
 
-def _table_in(folder: Path) -> Path:
+def table_in(folder: Path) -> Path:
+    """Return the table of a folder, or raise `DataError` if it is not clear which."""
     if (folder / LABELS).is_file():
         return folder / LABELS
     tables = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".csv")

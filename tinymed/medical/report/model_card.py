@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OPTIONAL", "REQUIRED", "model_card", "write_model_card"]
+__all__ = ["OPTIONAL", "REQUIRED", "in_words", "metric_rows", "model_card", "write_model_card"]
 
 # Fact -> what it is. A dict of facts is shown as a list of "name: value".
 REQUIRED = {
@@ -101,7 +101,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
         "## Training",
         _list(facts["training"]),
         "## Results" + (f" on {_escaped(facts['results_on'])}" if "results_on" in facts else ""),
-        _table(("metric", "value", "95 % interval"), _metric_rows(facts["metrics"])),
+        _table(("metric", "value", "95 % interval"), metric_rows(facts["metrics"])),
         *([f"**Threshold.** {_escaped(facts['threshold'])}"] if "threshold" in facts else []),
         *_baseline(facts.get("baseline", {})),
         *(["**Warnings.**", _list(warnings)] if warnings else []),
@@ -138,13 +138,14 @@ def _splits(splits: Mapping[str, Mapping[str, Any]]) -> str:
     return _table(("split", *columns), rows)
 
 
-def _metric_rows(metrics: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def metric_rows(metrics: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return name, value and interval (text) of each metric; ``x_ci`` is the interval of x."""
     rows = []
     for name, value in metrics.items():
         if name.endswith("_ci") and name.removesuffix("_ci") in metrics:
             continue
         interval = metrics.get(f"{name}_ci")
-        text = "" if interval is None else f"{_text(interval[0])} to {_text(interval[1])}"
+        text = "" if interval is None else f"{in_words(interval[0])} to {in_words(interval[1])}"
         rows.append((name.replace("_", " "), value, text))
     return rows
 
@@ -155,7 +156,7 @@ def _baseline(baseline: Mapping[str, Any]) -> list[str]:
     rows: list[tuple[Any, ...]] = []
     for name, value in baseline.items():
         metrics = value if isinstance(value, Mapping) else {"auc": value}
-        rows += [(name, *row[1:]) for row in _metric_rows(metrics)]
+        rows += [(name, *row[1:]) for row in metric_rows(metrics)]
     return [
         "What the same test gives without a network; the model is worth what it adds to this:",
         _table(("baseline", "AUC", "95 % interval"), rows),
@@ -185,7 +186,7 @@ def _fenced(commands: Iterable[str]) -> str:
     return f"{fence}sh\n{text}\n{fence}"
 
 
-def _text(value: Any) -> str:
+def in_words(value: Any) -> str:
     """Return a value in words: four digits of a float, ``a, b`` of a list."""
     if value is None:
         return "not known"
@@ -194,15 +195,15 @@ def _text(value: Any) -> str:
     if isinstance(value, float):  # NumPy's float64 is one
         return "undefined" if math.isnan(value) else f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{_text(key)} {_text(item)}" for key, item in value.items())
+        return ", ".join(f"{in_words(key)} {in_words(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(_text(item) for item in value)
+        return ", ".join(in_words(item) for item in value)
     return str(value)
 
 
 def _escaped(value: Any) -> str:
     """Return a value as Markdown that shows it and nothing else, on one line."""
-    text = " ".join(_text(value).split())
+    text = " ".join(in_words(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", text)
     text = re.sub(r"^([-+=])", r"\\\1", text)  # a list or a heading

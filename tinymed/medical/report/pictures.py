@@ -1,5 +1,7 @@
 """Pictures of a result, each a PNG: curves, a confusion matrix, a montage of cases.
 
+Each is written to a path, or to a file that is open for bytes.
+
 Nothing is measured here: the functions take what `tinymed.metrics` returns. They draw on figures of
 their own, without pyplot, so they need no display and leave the user's plots alone.
 """
@@ -8,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "draw_agreement",
     "draw_confusion_matrix",
     "draw_montage",
     "draw_precision_recall",
@@ -22,7 +25,8 @@ __all__ = [
     "draw_training",
 ]
 
-_Path = str | os.PathLike[str]
+_Path = str | os.PathLike[str] | IO[bytes]
+_Band = tuple[ArrayLike, ArrayLike, ArrayLike]  # places, lower and upper edge
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 _BLUE, _RED, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
@@ -36,13 +40,14 @@ def draw_roc(
     *,
     auc: float,
     interval: tuple[float, float] | None = None,
+    band: _Band | None = None,
     operating_point: tuple[float, float] | None = None,
 ) -> None:
     """Draw the ROC curve, with the point at which the model is used.
 
     Parameters
     ----------
-    path : path
+    path : path or binary file
         The PNG to write.
     fpr, tpr : array (T,), in [0, 1]
         As `tinymed.metrics.roc_curve` gives them.
@@ -50,17 +55,20 @@ def draw_roc(
         Area under the curve.
     interval : (float, float), optional
         Its 95 % interval.
+    band : (array (G,), array (G,), array (G,)), optional
+        False positive rates, and the 95 % interval of the recall at each.
     operating_point : (float, float), optional
         False and true positive rate, 1 - specificity and recall, at the chosen threshold.
     """
     x, y = _rates("draw_roc", fpr=fpr, tpr=tpr)
     figure, axes = _square_axes("draw_roc")
-    label = f"AUC {auc:.3f}"
-    if interval is not None:
-        label += f" (95 % interval {interval[0]:.3f} to {interval[1]:.3f})"
+    label = f"AUC {auc:.3f}" + _interval_text(interval)
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle=":", label="chance")
     axes.plot(x, y, color=_BLUE, linewidth=2, label=label)
-    axes.fill_between(x, y, color=_BLUE, alpha=0.08, linewidth=0)
+    if band is None:
+        axes.fill_between(x, y, color=_BLUE, alpha=0.08, linewidth=0)
+    else:
+        _shade("draw_roc", axes, band)
     if operating_point is not None:
         rate, recall = operating_point
         text = f"threshold: recall {recall:.3f}, specificity {1 - rate:.3f}"
@@ -77,6 +85,8 @@ def draw_precision_recall(
     *,
     average_precision: float,
     prevalence: float,
+    interval: tuple[float, float] | None = None,
+    band: _Band | None = None,
     operating_point: tuple[float, float] | None = None,
 ) -> None:
     """Draw precision against recall.
@@ -89,6 +99,10 @@ def draw_precision_recall(
         The area under the steps.
     prevalence : float
         Share of positive cases: the precision of guessing.
+    interval : (float, float), optional
+        The 95 % interval of the average precision.
+    band : (array (G,), array (G,), array (G,)), optional
+        Recalls, and the 95 % interval of the precision at each.
     operating_point : (float, float), optional
         Recall and precision at the chosen threshold.
     """
@@ -96,9 +110,12 @@ def draw_precision_recall(
     figure, axes = _square_axes("draw_precision_recall")
     guess = f"chance: {prevalence:.3f} of the cases are positive"
     axes.axhline(prevalence, color=_GREY, linewidth=1, linestyle=":", label=guess)
-    label = f"average precision {average_precision:.3f}"
+    label = f"average precision {average_precision:.3f}" + _interval_text(interval)
     axes.step(x, y, where="post", color=_BLUE, linewidth=2, label=label)
-    axes.fill_between(x, y, step="post", color=_BLUE, alpha=0.08, linewidth=0)
+    if band is None:
+        axes.fill_between(x, y, step="post", color=_BLUE, alpha=0.08, linewidth=0)
+    else:
+        _shade("draw_precision_recall", axes, band)
     if operating_point is not None:
         text = f"threshold: recall {operating_point[0]:.3f}, precision {operating_point[1]:.3f}"
         axes.plot(*operating_point, "o", color=_RED, markersize=8, label=text)
@@ -185,6 +202,32 @@ def draw_reliability(
     below.set(xlabel="predicted probability", ylabel="cases", yscale="log", ylim=(0.8, None))
     below.minorticks_off()
     _plain(axes, below)
+    _save(figure, path)
+
+
+def draw_agreement(path: _Path, truth: ArrayLike, found: ArrayLike, *, quantity: str) -> None:
+    """Draw predicted against true numbers.
+
+    Parameters
+    ----------
+    truth, found : array (n,), finite
+    quantity : str
+        What they are, for the axes.
+    """
+    x, y = np.asarray(truth, np.float64), np.asarray(found, np.float64)
+    if x.shape != y.shape or x.ndim != 1 or not x.size or not np.isfinite([x, y]).all():
+        raise ValueError(
+            f"draw_agreement: truth {x.shape}, found {y.shape}; finite and of one length expected"
+        )
+    figure = _figure("draw_agreement", 5.2, 5.2)
+    axes = figure.add_subplot()
+    ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+    axes.plot(ends, ends, color=_GREY, linewidth=1, linestyle=":", label="perfect")
+    axes.plot(x, y, ".", color=_BLUE, markersize=4, alpha=0.5)
+    axes.set_xlabel(f"true {quantity}", parse_math=False)
+    axes.set_ylabel(f"predicted {quantity}", parse_math=False)
+    axes.legend(loc="upper left", frameon=False)
+    _plain(axes)
     _save(figure, path)
 
 
@@ -294,6 +337,17 @@ def _flat_pictures(pictures: NDArray[Any]) -> NDArray[Any]:
     if pictures.ndim == 3 or pictures.shape[-1] in (3, 4):
         return pictures
     return pictures[..., 0] if pictures.shape[-1] == 1 else pictures[:, pictures.shape[1] // 2]
+
+
+def _interval_text(interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return ""
+    return f" (95 % interval {interval[0]:.3f} to {interval[1]:.3f})"
+
+
+def _shade(function: str, axes: Any, band: _Band) -> None:
+    places, low, high = _rates(function, places=band[0], low=band[1], high=band[2])
+    axes.fill_between(places, low, high, color=_BLUE, alpha=0.15, linewidth=0)
 
 
 def _rates(function: str, **arrays: ArrayLike) -> list[NDArray[np.float64]]:

@@ -18,7 +18,7 @@ from tinymed.metrics import (
     roc_curve,
 )
 
-__all__ = ["write_report"]
+__all__ = ["card_facts", "write_report"]
 
 Array = np.ndarray[Any, Any]
 # What a card shows of the metrics: the rest is in metrics.json.

@@ -113,7 +113,7 @@ class CrossValidatedTask(SupervisedTask):
         metrics |= self.compared(metrics, baseline, reached)
         if "test" in splits:
             metrics["test"] = self.judged(ensemble, splits["test"], about, "test")
-        self.write(about, metrics, out)
+        self.write(about, metrics, out, self.evidence(held, learned, about))
         return metrics
 
     # ------------------------------------------------------------------------------ its steps

@@ -17,6 +17,7 @@ from tinymed import nn
 from tinymed.data import BucketSampler, DataLoader
 from tinymed.errors import DataError
 from tinymed.medical.models import AlignedSequenceNetwork
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.sequences import (
     DNA,
     PROTEIN,
@@ -194,6 +195,16 @@ class SpliceTask(SequenceTask):
         metrics.update(classes_of(examples), probabilities(outputs))
         return metrics.compute()
 
+    def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence:
+        """Return the classes of all sequences, and their probabilities."""
+        return Evidence(
+            classes_of(examples),
+            probabilities(outputs),
+            self.classes,
+            groups=examples.groups,
+            names=examples.inputs.tolist(),
+        )
+
     def baseline_outputs(self, train: Examples, judged: Examples) -> tuple[str, Array]:
         """Return softmax regression on the letters at each place: a weight matrix of motifs."""
         x, y = ([self.alphabet.encode(t).ravel() for t in e.inputs] for e in (train, judged))
@@ -212,6 +223,18 @@ class PresenceTask(SequenceTask):
         metrics = BinaryMetrics()
         metrics.update(classes_of(examples), probabilities(outputs)[:, 1], examples.groups)
         return metrics.compute(generator=np.random.default_rng(0))
+
+    def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence:
+        """Return the classes of all sequences, and the probability that something is there."""
+        lengths = np.array([float(len(text)) for text in examples.inputs])
+        return Evidence(
+            classes_of(examples),
+            probabilities(outputs)[:, 1],
+            self.classes,
+            groups=examples.groups,
+            names=examples.inputs.tolist(),
+            subgroups={"length": lengths},
+        )
 
     def baseline_outputs(self, train: Examples, judged: Examples) -> tuple[str, Array]:
         """Return logistic regression on the shares of letters and of pairs of neighbours."""

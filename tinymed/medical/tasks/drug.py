@@ -23,6 +23,7 @@ from tinymed.medical.molecules import Molecule, parse_smiles, scaffold_key, writ
 from tinymed.medical.molecules.encoding import SURROUNDINGS, SYMBOLS, EncodedMolecule
 from tinymed.medical.molecules.reading import MoleculeTable, read_molecules
 from tinymed.medical.molecules.synthesis import synthesise_molecules
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.tasks.cross_validation import CrossValidatedTask, Fold
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.kinds import Kinds
@@ -227,6 +228,14 @@ class ToxicityTask(MoleculeTask):
             "warnings": warnings,
         }
 
+    def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence | None:
+        """Return what was measured and predicted of NR-AhR, where it was measured."""
+        truth = _targets(examples)[:, HEADLINE]
+        known = np.isfinite(truth)
+        if not known.any():
+            return None
+        return evidence_of(examples[known], truth[known].astype(int), outputs[known, HEADLINE])
+
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:
         """Return the probability of each assay."""
         return [dict(zip(LABELS, row, strict=True)) for row in outputs.tolist()]
@@ -244,6 +253,7 @@ class SolubilityTask(MoleculeTask):
     wide_loss = "squared"
     penalty = 10.0
     deep = 0.5
+    quantity = "log10 solubility"
     help = "solubility in water"
     files = "CSV of smiles and 'measured log solubility in mols per litre' or 'solubility'"
     meaning = "log10 of mol / L, measured (Delaney 2004)."
@@ -302,6 +312,10 @@ class SolubilityTask(MoleculeTask):
             "warnings": [] if several else ["r2: different solubilities expected"],
         }
 
+    def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence:
+        """Return what was measured and predicted."""
+        return evidence_of(examples, _targets(examples)[:, 0], outputs[:, 0])
+
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:
         """Return the log solubility."""
         return [{"log_solubility": float(row[0])} for row in outputs]
@@ -310,6 +324,19 @@ class SolubilityTask(MoleculeTask):
         """Return ridge regression on the n-grams of the SMILES."""
         model = NGramRegression("squared").fit(texts_of(train), _targets(train))
         return "ridge regression on character n-grams", model(texts_of(judged))
+
+
+def evidence_of(examples: Examples, truth: Array, found: Array) -> Evidence:
+    """Return the evidence on molecules; whole numbers are classes."""
+    texts = texts_of(examples)
+    return Evidence(
+        truth,
+        found,
+        ("inactive", "active") if truth.dtype.kind == "i" else (),
+        groups=None if examples.groups is None else examples.groups.astype(np.str_),
+        names=texts,
+        subgroups={"length of the SMILES": np.array([float(len(text)) for text in texts])},
+    )
 
 
 def measure_rarity(wide: FragmentRegression, batches: DataLoader, molecules: int) -> None:

@@ -22,6 +22,7 @@ import tinymed as tm
 from tinymed import nn
 from tinymed.data import ConcatDataset, DataLoader
 from tinymed.errors import DataError
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.signals.beat_features import RHYTHM, SHAPE, beat_features
 from tinymed.medical.signals.beat_windows import IGNORED, BeatAugment, BeatWindows, windows
 from tinymed.medical.signals.ectopy import with_atrial_beats
@@ -145,6 +146,18 @@ class HeartbeatTask(CrossValidatedTask):
             "positive_predictivity": dict(zip(JUDGED, precision, strict=True)),
             "not_judged": int((~judged).sum()),
         }
+
+    def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence:
+        """Return class and probabilities of the beats that are N, S or V; a subgroup a patient."""
+        judged: Array = np.not_equal(labels(examples), OTHER)
+        of = patients(examples)[judged]
+        return Evidence(
+            labels(examples)[judged],
+            outputs[judged],
+            JUDGED,
+            groups=of,
+            subgroups={"patient": of.astype(np.str_)},
+        )
 
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:
         """Return patient, class and probabilities of each beat."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from tinymed.data.transfer import check_device
 from tinymed.errors import DataError
 from tinymed.medical.imaging.checks import DataReport, check_dataset
 from tinymed.medical.imaging.dataset import ImageDataset, Split
+from tinymed.medical.imaging.image_measures import brightness, noise
 from tinymed.medical.imaging.reading import FORMS, read_dataset, read_samples
 from tinymed.medical.imaging.windowing import Window
 from tinymed.medical.models import MODELS
+from tinymed.medical.report.image_page import write_image_page
+from tinymed.medical.report.run_page import can_be_drawn
 from tinymed.medical.report.summary import write_report
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
 from tinymed.medical.tasks.preprocessing import Preprocessing
@@ -67,6 +70,8 @@ class ImageDiagnosis:
         A score that needs no learning, to be beaten: its name, and windowed images -> scores.
     defaults : Settings
         How long and how fast it trains.
+    measures : mapping of str to callable
+        What parts the cases of the report in thirds: grey values (n, H, W) -> numbers (n,).
     """
 
     name: str
@@ -82,6 +87,9 @@ class ImageDiagnosis:
     baseline: tuple[str, Callable[[Array], Array]]
     symmetric: bool = False
     defaults: Settings = DEFAULTS
+    measures: Mapping[str, Callable[[Array], Array]] = field(
+        default_factory=lambda: {"brightness": brightness, "noise": noise}
+    )
     patients: int = 200  # synthetic ones, without --data
     quick_patients: int = 100
     quick_images: int = 600
@@ -134,8 +142,12 @@ class ImageDiagnosis:
         metrics["split"] = final
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         serialization.write_bytes(text.encode(), out / METRICS)
-        images = preprocessing(judged.images)[:, 0]
-        write_report(out, about, metrics, labels, scores, images, history.epochs)
+        planes = preprocessing(judged.images)
+        write_report(out, about, metrics, labels, scores, planes[:, 0], history.epochs)
+        if can_be_drawn():
+            write_image_page(
+                out, network, about, metrics, labels, scores, judged.groups, planes, self.measures
+            )
         print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
         return metrics
 
@@ -210,7 +222,16 @@ class ImageDiagnosis:
         if report.problems:
             raise DataError(f"{self.name}: {'; '.join(report.problems)}")
         facts = report.to_dict()
-        return {"name": report.name, "splits": facts["splits"], "warnings": report.warnings}
+        shared = [
+            {name: len(each) if isinstance(each, list) else each for name, each in pair.items()}
+            for pair in facts["shared"]
+        ]
+        return {
+            "name": report.name,
+            "splits": facts["splits"],
+            "shared": shared,
+            "warnings": report.warnings,
+        }
 
     def learn(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.data import Augment
+from tinymed.medical.imaging.image_measures import brightness, central_size, noise
 from tinymed.medical.imaging.phantoms import synthesise
 from tinymed.medical.imaging.windowing import NODULE
 from tinymed.medical.tasks.image_diagnosis import ImageDiagnosis
@@ -47,4 +48,9 @@ LUNG = ImageDiagnosis(
     synthesise=synthesise,
     baseline=("central brightness", central_brightness),
     symmetric=True,
+    measures={
+        "size of what is bright at the centre (pixels)": central_size,
+        "noise (of the window)": noise,
+        "brightness": brightness,
+    },
 )

@@ -14,6 +14,7 @@ from tinymed import Tensor, nn, no_grad
 from tinymed.data import BucketSampler, DataLoader
 from tinymed.errors import DataError
 from tinymed.medical.models import NoteClassifier
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.tasks.examples import Examples, with_variants
 from tinymed.medical.tasks.options import Settings
 from tinymed.medical.tasks.sparse_regression import fit_view
@@ -150,6 +151,19 @@ class NotesTask(SupervisedTask):
         metrics = MulticlassMetrics(len(classes))
         metrics.update(numbered(examples, classes), outputs)
         return {**metrics.compute(), "classes": classes}
+
+    def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence:
+        """Return the classes of all notes, and their probabilities."""
+        classes = about["preprocessing"]["classes"]
+        lengths = np.array([float(len(text)) for text in examples.inputs])
+        return Evidence(
+            numbered(examples, classes),
+            outputs,
+            classes,
+            groups=examples.groups,
+            names=examples.inputs.tolist(),
+            subgroups={"length in characters": lengths},
+        )
 
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:
         """Return the class of each note, its probability, and the classes that follow."""

@@ -18,7 +18,9 @@ from tinymed import __version__, manual_seed, nn, optim, serialization
 from tinymed.data import DataLoader
 from tinymed.errors import DataError
 from tinymed.medical.models import MODELS
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.model_card import write_model_card
+from tinymed.medical.report.run_page import can_be_drawn, write_page
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
@@ -51,6 +53,8 @@ class SupervisedTask(abc.ABC):
     score : str
         The metric that is compared: with the baseline, and between epochs.
     higher_is_better : bool
+    quantity : str
+        What the targets are, where they are numbers.
     group : str
         What is never in two splits: "patient", "family" ...
     weight_decay, clip_norm : float
@@ -65,6 +69,7 @@ class SupervisedTask(abc.ABC):
     defaults: ClassVar[Settings]
     score: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
+    quantity: ClassVar[str] = "value"
     group: ClassVar[str] = "group"
     weight_decay: ClassVar[float] = 0.02
     clip_norm: ClassVar[float | None] = 1.0
@@ -116,6 +121,10 @@ class SupervisedTask(abc.ABC):
         """Return what is chosen on validation, such as a threshold; kept with the model."""
         return {}
 
+    def evidence(self, outputs: Array, examples: Examples, about: Facts) -> Evidence | None:
+        """Return truth and prediction of each case, for the report; None: its metrics say all."""
+        return None
+
     def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare options of training beside those that every task has."""
         return
@@ -154,7 +163,8 @@ class SupervisedTask(abc.ABC):
         final = "test" if "test" in splits else "val"
         metrics = self.judged(network, splits[final], about, final)
         metrics |= self.compared(metrics, *self.baseline(train, splits[final]))
-        self.write(about, metrics, out)
+        outputs = self.outputs(network, splits[final], about)
+        self.write(about, metrics, out, self.evidence(outputs, splits[final], about))
         return metrics
 
     def evaluate(self, saved: SavedModel, data: Path, split: str | None) -> Facts:
@@ -246,11 +256,14 @@ class SupervisedTask(abc.ABC):
             "quick": options.quick,
         }
 
-    def write(self, about: Facts, metrics: Facts, out: Path) -> None:
-        """Write metrics and model card beside the model."""
+    def write(self, about: Facts, metrics: Facts, out: Path, evidence: Evidence | None) -> None:
+        """Write metrics, model card and report beside the model."""
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         serialization.write_bytes(text.encode(), out / METRICS)
-        write_model_card(out / "model_card.md", self.card(about, metrics))
+        card = self.card(about, metrics)
+        write_model_card(out / "model_card.md", card)
+        if can_be_drawn():
+            write_page(out, card, evidence, quantity=self.quantity)
         print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
 
     def learn(
