@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tinymed import nn
 from tinymed.data import DataLoader, TensorDataset
 from tinymed.errors import DataError
 from tinymed.medical.models import MODELS
+from tinymed.medical.report import run_page
+from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
 from tinymed.medical.tasks.supervised import SupervisedTask
@@ -72,6 +75,11 @@ class Signs(SupervisedTask):
         collected = MulticlassMetrics(2)
         collected.update(examples.targets, np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True))
         return collected.compute()
+
+    def evidence(self, outputs: Any, examples: Examples, about: dict[str, Any]) -> Evidence:
+        odds = np.exp(outputs - outputs.max(1, keepdims=True))
+        shares = odds / odds.sum(1, keepdims=True)
+        return Evidence(examples.targets, shares, ("minus", "plus"), groups=examples.groups)
 
     def describe(self, outputs: Any, examples: Examples, about: dict[str, Any]) -> list[Any]:
         return [{"class": int(row.argmax())} for row in outputs]
@@ -248,3 +256,23 @@ def test_examples_that_cannot_be_dealt() -> None:
         Examples(np.zeros(6), np.zeros(5))
     with pytest.raises(DataError, match=r"splits \['dev'\], train, val, test expected"):
         by_split(Examples(np.zeros(2), splits=np.array(["train", "dev"])))
+
+
+def test_a_run_leaves_a_report_or_says_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed = all(find_spec(name) for name in run_page.NEEDED)
+    for hidden in (False, True):
+        if hidden:
+            monkeypatch.setattr(run_page, "find_spec", lambda name: None)
+        out = tmp_path / str(hidden)
+        Signs().train(options(Signs(), "--quick", "--out", out))
+        there = installed and not hidden
+        assert (out / MODEL).exists()
+        assert (out / "report.html").exists() == there
+        assert ("pip install tinymed[report]" in capsys.readouterr().out) != there
+        if there:
+            page = (out / "report.html").read_text()
+            assert "the sum is positive" in page
+            assert "no pair is in two splits" in page
+            assert page.count("<img") == 1 + 2  # learning curves; decisions, calibration
