@@ -120,6 +120,7 @@ def test_what_does_not_fit_is_refused_with_its_size(shape: tuple[int, ...], word
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX's, where a test has loaded it
 def test_a_child_forked_while_the_pool_is_locked_can_use_it() -> None:
     with warnings.catch_warnings(), buffers._lock:
         warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, that it may deadlock
