@@ -33,7 +33,7 @@ __all__ = [
     "variants_of",
 ]
 
-RAN: dict[Trial, tuple[Variant, ...]] = {}  # what trials have run so far
+RAN: dict[Trial, tuple[Variant, ...]] = {}  # what trials of unchanged sources have run
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
     with emulated(schedule, removed) as launcher:
         found = outcome(function, given)
     ran = [variant for variant, _ in launcher.ran]
-    if not removed:
+    if not removed and view is None:  # seen otherwise, other variants may run
         RAN[trial] = tuple(ran)
     return found, ran
 

@@ -281,11 +281,12 @@ def test_bad_arguments(settings: dict, kind: type[Exception], message: str) -> N
 
 
 HEAD = "from tests.data.process_datasets import *\nfrom tinymed.data import DataLoader\n"
+HEARS = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
 LOOP = "for batch in DataLoader(Pids(400), 2, num_workers=2, workers='process'):\n    "
 
 
 def script(path: Path, text: str) -> subprocess.Popen[str]:
-    path.write_text(HEAD + text)
+    path.write_text(HEARS + HEAD + text)  # what a shell starts behind itself ignores Ctrl-C
     return subprocess.Popen(
         [sys.executable, str(path)],
         stdout=subprocess.PIPE,
