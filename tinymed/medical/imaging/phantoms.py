@@ -8,28 +8,26 @@ that came to is in benchmarks/record/synthetic_ct.json.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinymed.medical.imaging.dataset import SPLITS, ImageDataset, Split
+from tinymed.medical.imaging.dataset import ImageDataset
 from tinymed.medical.imaging.findings import Finding, draw_mimics, draw_nodules
 from tinymed.medical.imaging.jpeg import jpeg_loss
 from tinymed.medical.imaging.lungs import Lungs, draw_lungs
 from tinymed.medical.imaging.nodules import Nodule, Scar
 from tinymed.medical.imaging.scanner import Scanner, draw_scanner
 from tinymed.medical.imaging.slabs import Array, Field, Slab, random_field
+from tinymed.medical.imaging.synthetic_split import Drawn, split_by_patient
 from tinymed.medical.imaging.thorax import Thorax, draw_thorax
 from tinymed.medical.imaging.windowing import to_uint8
-from tinymed.random import default_generator, spawn
 
 __all__ = ["PATCH", "Patient", "draw_patient", "synthesise", "synthesise_malignancy"]
 
 PATCH = 50  # pixels along each side: 35 mm at the median pixel of 0.7 mm
 READER_SPREAD = 0.75  # deviation of one radiologist's malignancy rating from the mean (LIDC-IDRI)
-_SPLIT_ENDS = (0.7, 0.85, 1.0)  # the first patients train, the next validate, the last test
 _JITTER = 1.5  # pixels, of the centre of a patch
 _CONTRAST_SHARE = 0.5
 
@@ -129,7 +127,7 @@ def synthesise(patients: int, generator: np.random.Generator | None = None) -> I
     >>> dataset["train"].images.shape[1:], sorted(set(dataset["test"].labels.tolist()))
     ((50, 50), [0, 1])
     """
-    return _split("synthesise", "synthetic_ct", patients, generator, _nodule_or_not)
+    return split_by_patient("synthesise", "synthetic_ct", patients, generator, _nodule_or_not)
 
 
 def synthesise_malignancy(
@@ -163,18 +161,18 @@ def synthesise_malignancy(
     >>> synthesise_malignancy(8, np.random.default_rng(0))["train"].images.shape[1:]
     (50, 50)
     """
-    return _split(
+    return split_by_patient(
         "synthesise_malignancy", "synthetic_malignancy", patients, generator, _benign_or_not
     )
 
 
-def _nodule_or_not(generator: np.random.Generator) -> tuple[list[Array], list[int]]:
+def _nodule_or_not(generator: np.random.Generator) -> Drawn:
     patient = draw_patient(generator)
     images = [patient.patch(finding, generator) for finding in patient.findings]
-    return images, [int(finding.nodule is not None) for finding in patient.findings]
+    return stored(images), [int(finding.nodule is not None) for finding in patient.findings]
 
 
-def _benign_or_not(generator: np.random.Generator) -> tuple[list[Array], list[int]]:
+def _benign_or_not(generator: np.random.Generator) -> Drawn:
     """Return what one patient gives; the first patient drawn whose nodules have a label."""
     images: list[Array] = []
     labels: list[int] = []
@@ -190,30 +188,9 @@ def _benign_or_not(generator: np.random.Generator) -> tuple[list[Array], list[in
             if rating != 3:
                 images.append(patient.patch(finding, generator))
                 labels.append(int(rating > 3))
-    return images, labels
+    return stored(images), labels
 
 
-def _split(
-    function: str,
-    name: str,
-    patients: int,
-    generator: np.random.Generator | None,
-    of_one: Callable[[np.random.Generator], tuple[list[Array], list[int]]],
-) -> ImageDataset:
-    ends = [round(share * patients) for share in _SPLIT_ENDS]
-    starts = [0, *ends[:-1]]
-    if any(start >= end for start, end in zip(starts, ends, strict=True)):
-        raise ValueError(f"{function}: {patients} patients, at least 7 expected to fill the splits")
-    generator = default_generator() if generator is None else generator
-    splits = {}
-    for split, start, end in zip(SPLITS, starts, ends, strict=True):
-        images: list[NDArray[np.uint8]] = []
-        labels: list[int] = []
-        groups: list[int] = []
-        for index in range(start, end):
-            scenes, own = of_one(spawn(generator, index))
-            images.append(jpeg_loss(to_uint8(np.stack(scenes))))
-            labels += own
-            groups += [index] * len(own)
-        splits[split] = Split(np.concatenate(images), np.array(labels), np.array(groups))
-    return ImageDataset(name, splits)
+def stored(images: list[Array]) -> NDArray[np.uint8]:
+    """Return images in HU (H, W) as they are kept: (n, H, W), bytes that were a JPEG."""
+    return jpeg_loss(to_uint8(np.stack(images)))

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "BONE",
+    "GREY",
     "LUNG",
     "MEDIASTINUM",
     "NODULE",
@@ -46,6 +47,8 @@ BONE = Window.of(width=1800, level=400)
 # For networks that look for nodules: air to the border of bone, as in the LUNA16 challenge
 # (Setio et al. 2017, Medical Image Analysis 42).
 NODULE = Window(-1000.0, 400.0)
+# A radiograph has no unit: what is not stored in 8 or 16 bits of grey is taken for 8 bits.
+GREY = Window(0.0, 255.0)
 
 
 class Statistics(NamedTuple):

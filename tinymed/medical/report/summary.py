@@ -111,7 +111,7 @@ def card_facts(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str
         "preprocessing": about["preprocessing"],
         "network": {"class": about["model"]["class"], **about["model"]["arguments"]},
         "training": training,
-        "threshold": f"{about['threshold']:.4f}, chosen on validation by Youden's index",
+        "threshold": f"{about['threshold']:.4f}, {about['threshold_from']}",
         "results_on": metrics["split"],
         "metrics": {key: metrics[key] for key in SHOWN if metrics[key] is not None},
         "baseline": {metrics["baseline"]: metrics["baseline_auc"]} if "baseline" in metrics else {},

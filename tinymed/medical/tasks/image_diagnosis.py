@@ -40,6 +40,7 @@ __all__ = ["ImageDiagnosis"]
 Array = np.ndarray[Any, Any]
 Options = argparse.Namespace
 DEFAULTS = Settings(epochs=45, quick_epochs=8)
+CHOSEN = "chosen on validation by Youden's index"
 DRAWN = "1: the generator drew one at the centre; 0: it drew something that looks like one."
 
 
@@ -56,7 +57,7 @@ class ImageDiagnosis:
     label_source : str
         Who said so: goes into the model card.
     window : Window
-        In Hounsfield units.
+        In Hounsfield units; `GREY` for radiographs.
     network : str
         Name in `tinymed.medical.models.MODELS`.
     settings, quick_settings : dict
@@ -64,6 +65,8 @@ class ImageDiagnosis:
     augment : Augment
     synthesise : callable
         ``synthesise(patients, generator)``: the data set that is used without ``--data``.
+    threshold : float, optional
+        Above which class 1 is meant; None: chosen on validation, for balanced accuracy.
     symmetric : bool
         Whether an image means the same turned and mirrored: predictions are means over these.
     baseline : (str, callable)
@@ -85,6 +88,7 @@ class ImageDiagnosis:
     augment: Augment
     synthesise: Callable[[int, np.random.Generator], ImageDataset]
     baseline: tuple[str, Callable[[Array], Array]]
+    threshold: float | None = None
     symmetric: bool = False
     defaults: Settings = DEFAULTS
     measures: Mapping[str, Callable[[Array], Array]] = field(
@@ -123,7 +127,8 @@ class ImageDiagnosis:
         validation = dataset["val"]
         planes, labels = preprocessing(validation.images), np.asarray(validation.labels)
         scores = probabilities(network, planes, symmetric=self.symmetric)
-        threshold = choose_threshold(labels, scores)
+        chosen = self.threshold is None
+        threshold = choose_threshold(labels, scores) if chosen else self.threshold
         about = {
             "task": self.name,
             "tinymed": __version__,
@@ -132,6 +137,7 @@ class ImageDiagnosis:
             "symmetric": self.symmetric,
             "classes": list(self.classes),
             "threshold": threshold,
+            "threshold_from": CHOSEN if chosen else "fixed before training",
             "data": {**facts, "labels": self.label_source if options.data else DRAWN},
             "training": self.training_facts(network, options, history),
         }

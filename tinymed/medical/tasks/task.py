@@ -28,6 +28,7 @@ TASKS = {
     "lung": "tinymed.medical.tasks.lung:LUNG",
     "notes": "tinymed.medical.tasks.notes:NOTES",
     "treatment": "tinymed.medical.tasks.treatment:TREATMENT",
+    "xray": "tinymed.medical.tasks.xray:XRAY",
 }
 
 
