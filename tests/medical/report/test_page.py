@@ -41,6 +41,7 @@ ABOUT = {
     "preprocessing": {"low": -1000, "high": 400, "mean": 0.5, "std": 0.25},
     "classes": [HOSTILE, QUOTED],
     "threshold": 0.5,
+    "threshold_from": "fixed before training",
     "data": {"splits": [SPLIT], "shared": [SHARED], "warnings": [], "labels": HOSTILE},
     "training": {
         "best_epoch": 2, "seed": 0, "epochs": 3, "batch_size": 8, "learning_rate": 0.1,
