@@ -12,6 +12,7 @@ import numpy as np
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.cuda import Grid, Struct, Variant, blocks, empty, launch
 from tinymed.kernels.cuda.row_threads import ALIGNED, MOST_THREADS
+from tinymed.kernels.optimizer.coefficients import decays, rectified
 
 __all__ = [
     "MOST",
@@ -65,11 +66,11 @@ def adam(
     decoupled: bool,
 ) -> None:
     """Step as the reference does, in place."""
+    kept, joins = decays(lr, weight_decay, decoupled)
     numbers = (
         lr / (1 - beta1**step),
         math.sqrt(1 - beta2**step),
-        *(beta1, 1 - beta1, beta2, 1 - beta2, eps),
-        *_decay(lr, weight_decay, decoupled),
+        *(beta1, 1 - beta1, beta2, 1 - beta2, eps, joins, kept),
     )
     amsgrad = max_exp_avg_sq is not None
     _step("adam", param, grad, [exp_avg, exp_avg_sq, max_exp_avg_sq], numbers, amsgrad)
@@ -126,12 +127,12 @@ def nadam(
     decoupled: bool,
 ) -> None:
     """Step as the reference does, in place."""
+    kept, joins = decays(lr, weight_decay, decoupled)
     numbers = (
         lr * (1 - mu) / (1 - mu_product),
         lr * mu_next / (1 - mu_product * mu_next),
         math.sqrt(1 - beta2**step),
-        *(beta1, 1 - beta1, beta2, 1 - beta2, eps),
-        *_decay(lr, weight_decay, decoupled),
+        *(beta1, 1 - beta1, beta2, 1 - beta2, eps, joins, kept),
     )
     _step("nadam", param, grad, [exp_avg, exp_avg_sq], numbers)
 
@@ -150,13 +151,9 @@ def radam(
     decoupled: bool,
 ) -> None:
     """Step as the reference does, in place."""
-    size, correction, limit = lr / (1 - beta1**step), 1 - beta2**step, 2 / (1 - beta2) - 1
-    rho = limit - 2 * step * beta2**step / correction
-    trusted = rho > 5
-    if trusted:
-        r = math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
-        size *= r * math.sqrt(correction)
-    numbers = (size, beta1, 1 - beta1, beta2, 1 - beta2, eps, *_decay(lr, weight_decay, decoupled))
+    size, trusted = rectified(step, lr, beta1, beta2)
+    kept, joins = decays(lr, weight_decay, decoupled)
+    numbers = (size, beta1, 1 - beta1, beta2, 1 - beta2, eps, joins, kept)
     _step("radam", param, grad, [exp_avg, exp_avg_sq], numbers, trusted)
 
 
@@ -234,11 +231,6 @@ def squares(grad: Arrays) -> float:
     return float(y)
 
 
-def _decay(lr: float, weight_decay: float, decoupled: bool) -> tuple[float, float]:
-    """Return what is added to the gradient of each parameter, and what it is multiplied by."""
-    return (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
-
-
 def _step(
     rule: str,
     param: Arrays,
@@ -252,9 +244,7 @@ def _step(
     written = [one for one in (param, *states) if one is not None]
     whole = {id(array): xp.ascontiguousarray(array) for one in (*written, grad) for array in one}
     variant = OF_DTYPE[dtype.name]
-    scalars = map(
-        dtype.type, numbers
-    )  # as they are, an int, of lr=1 say, would be handed over as one
+    scalars = map(dtype.type, numbers)  # or an int, of lr=1 say, would be handed over as one
     given = (*scalars, *flags)
     for chosen, grid, last_blocks in _launches(param, variant.threads * ALIGNED // dtype.itemsize):
         columns = [None if one is None else [whole[id(one[i])] for i in chosen]

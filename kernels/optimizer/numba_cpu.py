@@ -13,6 +13,7 @@ import numpy as np
 from tinymed.kernels import recording
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.optimizer import loops
+from tinymed.kernels.optimizer.coefficients import decays, rectified
 from tinymed.kernels.optimizer.sums import BLOCK, sums_of_squares
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd.many import table_of
@@ -59,11 +60,6 @@ def _run_on_copies(loop: Callable[..., None], columns: tuple[Arrays, ...], *scal
         for array, copy in zip(column, used, strict=True):
             if array is not copy:
                 array[...] = copy
-
-
-def decays(lr: float, weight_decay: float, decoupled: bool) -> tuple[float, float]:
-    """Return what the parameter is multiplied by, and how much of it joins the gradient."""
-    return (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
 
 
 def sgd(
@@ -167,12 +163,7 @@ def radam(
 ) -> None:
     """Step: Adam's, times r where v is of enough gradients to be trusted; else param -= lr m^."""
     means = beta1, 1 - beta1, beta2, 1 - beta2
-    size, correction = lr / (1 - beta1**step), 1 - beta2**step
-    limit = 2 / (1 - beta2) - 1
-    rho = limit - 2 * step * beta2**step / correction
-    if trusted := rho > 5:
-        r = math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
-        size *= r * math.sqrt(correction)
+    size, trusted = rectified(step, lr, beta1, beta2)
     columns = grad, param, exp_avg, exp_avg_sq
     run(loops.radam, columns, *means, size, trusted, eps, *decays(lr, weight_decay, decoupled))
 

@@ -7,6 +7,7 @@ in float32, with the hash of its arguments.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ def written(kept: dict[str, dict[str, Any]]) -> str:
 
 def main() -> int:
     """Write the file; return the exit status."""
+    argparse.ArgumentParser(prog="python -m tests.cuda_emulator.golden").parse_args()
     if unavailable():
         print(f"golden: {unavailable()}", file=sys.stderr)
         return 1

@@ -21,6 +21,7 @@ from tinymed.medical.imaging.volume import Volume
 from tinymed.medical.imaging.volume_files import picture_volume, read_volume
 from tinymed.medical.imaging.windowing import (
     BONE,
+    GREY,
     LUNG,
     MEDIASTINUM,
     NODULE,
@@ -35,6 +36,7 @@ from tinymed.medical.imaging.windowing import (
 
 __all__ = [
     "BONE",
+    "GREY",
     "LUNG",
     "MEDIASTINUM",
     "NODULE",
