@@ -124,6 +124,14 @@ WORKS = (
         "survival under each of four arms (ACTG 175), and who gains from which",
         "patients unseen",
     ),
+    Work(
+        "xray",
+        ("xray",),
+        "pneumoniamnist_train_val.npz",
+        "auc",
+        "pneumonia in chest radiographs (PneumoniaMNIST): a CNN",
+        "its validation split, which chose the epoch too",
+    ),
 )
 
 
