@@ -17,6 +17,7 @@ Everything here works on host (NumPy) arrays; only `default_collate` makes Tenso
 """
 
 from tinymed.data.augmentation import Augment
+from tinymed.data.balance import balanced_weights
 from tinymed.data.bucketing import BucketSampler
 from tinymed.data.collate import default_collate
 from tinymed.data.cropping import RandomCrop
@@ -61,6 +62,7 @@ __all__ = [
     "add_shot_noise",
     "adjust_contrast",
     "adjust_gamma",
+    "balanced_weights",
     "default_collate",
     "deform",
     "displacement_field",

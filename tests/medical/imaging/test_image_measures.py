@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinymed.medical.imaging.image_measures import brightness, central_size, noise
+from tinymed.medical.imaging.image_measures import (
+    brightness,
+    central_radius,
+    central_size,
+    noise,
+)
 
 
 def test_size_is_that_of_what_lies_in_the_middle():
@@ -15,6 +20,18 @@ def test_size_is_that_of_what_lies_in_the_middle():
     images[0, :5] = 200  # dense, and elsewhere
     assert central_size(images, 127).tolist() == [40, 0]
     assert central_size(images / 255).tolist() == [40, 0]
+
+
+def test_radius_is_that_of_the_disc_though_a_wall_touches_it():
+    pytest.importorskip("scipy", reason="distances need the extra `medical`")
+    y, x = np.mgrid[:51, :51] - 25
+    disc = np.hypot(y - 1, x) <= 6
+    with_wall = disc | (x > 5)
+    radii = central_radius(np.stack([disc, with_wall, x > 20, np.full((51, 51), True)]) * 1.0)
+    assert radii[0] == pytest.approx(6.5, abs=0.6)
+    assert radii[1] == pytest.approx(radii[0], abs=1)
+    assert radii[2] == 0
+    assert 22 <= radii[3] <= 26  # it ends where the image does
 
 
 def test_noise_is_that_which_was_added_whatever_the_picture():

@@ -15,11 +15,12 @@ measures = pytest.importorskip("sklearn.metrics", reason="scikit-learn is the or
 
 from tests.browser import browser, chromium  # noqa: E402
 from tinymed import manual_seed, nn  # noqa: E402
+from tinymed.medical.imaging.dataset import Split  # noqa: E402
 from tinymed.medical.models import NoduleCNN  # noqa: E402
 from tinymed.medical.report import run_page  # noqa: E402
 from tinymed.medical.report.cases import heat_maps, overlaid, png, random_cases  # noqa: E402
 from tinymed.medical.report.evidence import Evidence  # noqa: E402
-from tinymed.medical.report.image_page import write_image_page  # noqa: E402
+from tinymed.medical.report.image_page import Judged, write_image_page  # noqa: E402
 from tinymed.medical.report.judgement import judgement, subgroup_section  # noqa: E402
 from tinymed.medical.report.page import Section, Table, html  # noqa: E402
 from tinymed.medical.report.run_page import can_be_drawn, write_page  # noqa: E402
@@ -95,7 +96,9 @@ def page(tmp_path_factory) -> Path:
     planes = np.random.default_rng(1).normal(size=(60, 1, 16, 16)).astype(np.float32)
     by = {"brightness": lambda images: images.mean((1, 2))}
     labels, scores, groups = cases()
-    write_image_page(folder, network, ABOUT, METRICS, labels, scores, groups, planes, by)
+    split = Split(planes[:, 0], labels, groups)
+    judged = Judged(split, scores, planes, lambda chosen: heat_maps(network, planes[chosen]))
+    write_image_page(folder, ABOUT, METRICS, judged, by)
     return folder / "report.html"
 
 

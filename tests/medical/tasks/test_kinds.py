@@ -13,6 +13,7 @@ from tinymed.errors import CheckpointError
 from tinymed.medical.tasks.dna import DNA_TASKS, PeptideTask, SpliceTask
 from tinymed.medical.tasks.drug import DRUG_TASKS
 from tinymed.medical.tasks.kinds import Kinds
+from tinymed.medical.tasks.lung import LUNG, LUNG_TASKS, MALIGNANCY
 from tinymed.medical.tasks.options import Settings
 from tinymed.medical.tasks.task import SavedModel
 
@@ -82,3 +83,12 @@ def test_a_model_of_another_kind_is_refused():
     with pytest.raises(CheckpointError, match="is of kind 'amp'; known: first, second"):
         KINDS.of(SavedModel(nn.Linear(1, 1), about, Path("m")))
     assert isinstance(DNA_TASKS.of(SavedModel(nn.Linear(1, 1), about, Path("m"))), PeptideTask)
+
+
+def test_models_from_before_there_were_kinds_are_of_the_first():
+    plain = SavedModel(nn.Linear(1, 1), {"preprocessing": {}}, Path("m"))
+    assert LUNG_TASKS.of(plain) is LUNG
+    named = SavedModel(plain.network, {"kind": "malignancy", "preprocessing": {}}, Path("m"))
+    assert LUNG_TASKS.of(named) is MALIGNANCY
+    with pytest.raises(CheckpointError, match="is of kind None; known: first, second"):
+        KINDS.of(plain)

@@ -18,7 +18,7 @@ from tinymed.medical.tasks.views import probabilities
 
 __all__ = ["scored"]
 
-_TASK = "lung"
+_TASK, _KIND = "lung", "nodule"
 _MOST_SLICES = 5
 _SHOWN = 0.7  # of the patch: wider lesions get larger pixels, so that their border is seen
 
@@ -35,10 +35,15 @@ def scored(candidates: Sequence[Candidate], volume: Volume, model: SavedModel) -
     CheckpointError
         A model of another task.
     """
-    task = model.about["task"]
+    task, kind = model.about["task"], model.about.get("kind", _KIND)
     if task != _TASK:
         raise CheckpointError(
             f"scan: {model.path} is a model of `tinymed {task}`, one of `tinymed {_TASK}` expected"
+        )
+    if kind != _KIND:
+        raise CheckpointError(
+            f"scan: {model.path} is a model of `tinymed {task} --task {kind}`, one of --task "
+            f"{_KIND} expected"
         )
     if not candidates:
         return []

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["brightness", "central_size", "noise"]
+__all__ = ["brightness", "central_radius", "central_size", "noise"]
 
 Array = np.ndarray[Any, Any]
 TISSUE = 0.5  # grey value: of a window of -1000 to 400 HU, -300 HU, between lung and soft tissue
+DENSE = 0.3  # the same of -580 HU: the rim of a nodule, and much of a ground-glass one, are above
 MIDDLE = 0.06  # of a side, to each side of the centre
 
 
@@ -72,3 +73,35 @@ def central_size(images: Array, above: float = TISSUE) -> Array:
         there = parts[middle][parts[middle] > 0]
         sizes.append(int((parts == np.bincount(there).argmax()).sum()) if len(there) else 0)
     return np.array(sizes)
+
+
+def central_radius(images: Array, above: float = DENSE) -> Array:
+    """Return the radius of the largest disc about the centre that is above a value, (n,) pixels.
+
+    Its own centre is at most 6 % of a side away, and it lies within the image. Other than
+    `central_size` it hardly grows where a vessel or the pleura touches the thing.
+
+    Raises
+    ------
+    ImportError
+        SciPy is not installed.
+
+    Examples
+    --------
+    >>> image = np.zeros((1, 50, 50))
+    >>> image[0, 21:28] = image[0, :, :3] = 1      # seven rows, and a wall they touch
+    >>> central_radius(image).tolist()
+    [4.0]
+    """
+    try:
+        from scipy import ndimage
+    except ImportError as error:
+        raise ImportError("central_radius: needs SciPy: pip install tinymed[medical]") from error
+    rows, columns = (np.arange(side) - (side - 1) / 2 for side in images.shape[1:])
+    apart = np.hypot(rows[:, None] / len(rows), columns / len(columns))
+    middle = apart <= max(MIDDLE, float(apart.min()))
+    radii = [
+        ndimage.distance_transform_edt(np.pad(image > above, 1))[1:-1, 1:-1][middle].max()
+        for image in images
+    ]
+    return np.array(radii)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import tinymed as tm
@@ -45,6 +46,12 @@ class Ensemble(nn.Module):
             raise ValueError(f"Ensemble: mean {mean!r}, 'probabilities' or 'outputs' expected")
         self.mean = mean
         self.members = nn.ModuleList([MODELS[network](**arguments) for _ in range(members)])
+
+    def take(self, networks: Sequence[nn.Module]) -> None:
+        """Copy the parameters of one network into each member; in eval mode from then on."""
+        for member, network in zip(self.members, networks, strict=True):
+            member.load_state_dict(network.state_dict())
+        self.eval()
 
     def forward(self, x: Any) -> Any:
         """Return log-probabilities, or the mean, in the shape of a member's outputs."""

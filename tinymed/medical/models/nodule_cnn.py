@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tinymed as tm
 from tinymed import nn
 
 __all__ = ["NoduleCNN"]
@@ -14,7 +15,8 @@ class NoduleCNN(nn.Module):
 
     (N, 1, H, W) -> [conv, norm, relu, conv, norm, relu, max-pool] per width -> mean over the
     plane -> dropout -> fully connected -> (N, classes) logits. The last pair keeps its resolution:
-    it is the plane that heat-maps look at.
+    it is the plane that heat-maps look at. With ``centre`` the classifier is also given the mean
+    over the middle third of the plane: what lies there is what was asked about.
 
     Parameters
     ----------
@@ -23,6 +25,7 @@ class NoduleCNN(nn.Module):
     widths : tuple of int
         Channels of each pair.
     dropout : float in [0, 1)
+    centre : bool
 
     References
     ----------
@@ -31,7 +34,6 @@ class NoduleCNN(nn.Module):
 
     Examples
     --------
-    >>> import tinymed as tm
     >>> NoduleCNN()(tm.zeros(2, 1, 50, 50)).shape
     (2, 2)
     """
@@ -42,6 +44,7 @@ class NoduleCNN(nn.Module):
         classes: int = 2,
         widths: tuple[int, ...] = (16, 32, 64),
         dropout: float = 0.2,
+        centre: bool = False,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -54,13 +57,34 @@ class NoduleCNN(nn.Module):
                     nn.BatchNorm2d(width),
                     nn.ReLU(),
                 ]
+        self.frozen = False
         self.features = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(widths[-1], classes)
+        self.centre = centre
+        self.classifier = nn.Linear(widths[-1] * (1 + centre), classes)
+
+    def freeze_features(self) -> None:
+        """Let only the classifier learn: the features keep their parameters and statistics."""
+        self.frozen = True
+        for parameter in self.features.parameters():
+            parameter.requires_grad = False
+        self.features.eval()
+
+    def train(self, mode: bool = True) -> NoduleCNN:
+        """Set the mode; frozen features stay in eval mode."""
+        super().train(mode)
+        if self.frozen:
+            self.features.eval()
+        return self
 
     def forward(self, x: Any) -> Any:
         """Return logits, (N, C, H, W) -> (N, classes)."""
-        x = self.flatten(self.pool(self.features(x)))
+        planes = self.features(x)
+        x = self.flatten(self.pool(planes))
+        if self.centre:
+            height, width = planes.shape[-2:]
+            rows, columns = (slice(n // 3, n - n // 3) for n in (height, width))
+            x = tm.cat([x, planes[:, :, rows, columns].mean((2, 3))], dim=1)
         return self.classifier(self.dropout(x))

@@ -3,51 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinymed import nn
-from tinymed.medical.report.cases import galleries, heat_maps, random_cases, worst_cases
+from tinymed.medical.imaging.dataset import Split
+from tinymed.medical.report.cases import galleries, random_cases, worst_cases
 from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.page import Table
 from tinymed.medical.report.run_page import write_page
 from tinymed.medical.report.summary import card_facts
 
-__all__ = ["write_image_page"]
+__all__ = ["Judged", "write_image_page"]
 
 Array = np.ndarray[Any, Any]
 Facts = Mapping[str, Any]
 Measures = Mapping[str, Callable[[Array], Array]]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Images, and what a network says of them.
+
+    Parameters
+    ----------
+    split : Split
+        Images, labels, patients.
+    scores : (n,)
+        Probabilities of class 1.
+    planes : (n, 1, H, W)
+        What the network is given.
+    maps : callable, optional
+        Indices (m,) -> heat-maps (m, H, W) of these images, each of the network that judged it;
+        None without a convolution.
+    """
+
+    split: Split
+    scores: Array
+    planes: Array
+    maps: Callable[[Array], Array | None] = lambda chosen: None
+
+
 def write_image_page(
-    folder: Path,
-    network: nn.Module,
-    about: Facts,
-    metrics: Facts,
-    labels: Array,
-    scores: Array,
-    groups: Array | None,
-    planes: Array,
-    measures: Measures,
+    folder: Path, about: Facts, metrics: Facts, cases: Judged, measures: Measures
 ) -> None:
     """Write report.html beside the model.
 
     Parameters
     ----------
     folder : existing folder
-        Holds log.jsonl.
-    network : Module
+        Holds log.jsonl, or one folder for each fold that does.
     about : what is kept with the model
-    metrics : of the split that was judged
-    labels, scores : (n,)
-        Of that split: classes 0 and 1, probabilities of 1.
-    groups : (n,) or None
-        The patients, where they are known.
-    planes : (n, 1, H, W)
-        What the network is given.
+    metrics : of the cases
+    cases : Judged
+        Labelled.
     measures : mapping of str to callable
         What parts cases in thirds: grey values (n, H, W) in 0 .. 1 -> numbers (n,).
 
@@ -57,22 +68,22 @@ def write_image_page(
         Without the extra ``report``.
     """
     known = about["preprocessing"]
-    images = planes[:, 0] * known["std"] + known["mean"]  # grey values again
+    images = cases.planes[:, 0] * known["std"] + known["mean"]  # grey values again
     evidence = Evidence(
-        labels,
-        scores,
+        np.asarray(cases.split.labels),
+        cases.scores,
         about["classes"],
         about["threshold"],
-        groups,
+        cases.split.groups,
         subgroups={name: measure(images).astype(np.float64) for name, measure in measures.items()},
     )
     chosen = np.concatenate([worst_cases(evidence), random_cases(evidence)])
-    cases = galleries(evidence, images, heat_maps(network, planes[chosen]))
+    shown = galleries(evidence, images, cases.maps(chosen))
     write_page(
         folder,
         card_facts(about, metrics),
         evidence,
-        cases=cases,
+        cases=shown,
         leakage=_leakage(about["data"]["shared"]),
     )
 

@@ -51,7 +51,7 @@ def write_report(
     if find_spec("matplotlib") is None:
         print("no pictures: they need matplotlib; pip install tinymed[report]")
         return
-    best = about["training"]["best_epoch"]
+    best = about["training"].get("best_epoch")  # each fold has its own
     pictures.draw_training(folder / "training.png", log, best_epoch=best)
     threshold, classes = metrics["threshold"], tuple(about["classes"])
     pictures.draw_montage(
@@ -92,8 +92,11 @@ def card_facts(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str
     data, training = about["data"], about["training"]
     known = all(split["groups"] for split in data["splits"])
     source = training["data_file"]
-    command = f"tinymed {about['task']} --seed {training['seed']} --epochs {training['epochs']}"
+    command = f"tinymed {about['task']}"
+    command += f" --task {about['kind']}" if "kind" in about else ""
+    command += f" --seed {training['seed']} --epochs {training['epochs']}"
     command += f" --batch-size {training['batch_size']} --lr {training['learning_rate']}"
+    command += "".join(f" {option}" for option in training.get("options", ()))
     command += " --quick" if training["quick"] else ""
     return {
         "name": f"tinymed {about['task']}",

@@ -176,9 +176,7 @@ class CrossValidatedTask(SupervisedTask):
         if self.ensemble_mean != "probabilities":
             arguments["mean"] = self.ensemble_mean
         ensemble = Ensemble(**arguments)
-        for member, network in zip(ensemble.members, networks, strict=True):
-            member.load_state_dict(network.state_dict())
-        ensemble.eval()
+        ensemble.take(networks)
         about = self.begun(known, arguments)
         return ensemble, about | {"model": {"class": "Ensemble", "arguments": arguments}}
 

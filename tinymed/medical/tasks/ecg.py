@@ -20,7 +20,7 @@ import numpy as np
 
 import tinymed as tm
 from tinymed import nn
-from tinymed.data import ConcatDataset, DataLoader
+from tinymed.data import ConcatDataset, DataLoader, balanced_weights
 from tinymed.errors import DataError
 from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.signals.beat_features import RHYTHM, SHAPE, beat_features
@@ -235,12 +235,11 @@ def labels(examples: Examples) -> Array:
 
 def class_weights(targets: Array) -> Array:
     """Return weights (3,) that give each class the same sum; their mean over the beats is 1."""
-    counts = np.bincount(targets, minlength=len(JUDGED))[: len(JUDGED)]
-    lacking = [name for name, count in zip(JUDGED, counts, strict=True) if not count]
-    if lacking:
-        raise DataError(f"ecg: no beat of class {', '.join(lacking)} to learn from")
-    weights: Array = counts.sum() / (len(JUDGED) * counts)
-    return weights
+    try:
+        return balanced_weights(targets, len(JUDGED))
+    except ValueError as error:
+        lacking = [name for i, name in enumerate(JUDGED) if not np.any(targets == i)]
+        raise DataError(f"ecg: no beat of class {', '.join(lacking)} to learn from") from error
 
 
 ECG = HeartbeatTask()

@@ -1,6 +1,8 @@
 """Telling two kinds of images apart: the pipeline that every binary image diagnosis goes through.
 
 read -> check -> preprocess -> augment -> network -> threshold chosen on validation -> evaluate
+
+With ``--folds`` there is a network for each fold of patients instead: see `image_folds`.
 """
 
 from __future__ import annotations
@@ -8,27 +10,42 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinymed import __version__, manual_seed, nn, optim, serialization
-from tinymed.data import Augment, DataLoader, TensorDataset, grouped_stratified_holdout
-from tinymed.data.transfer import check_device
+from tinymed import __version__, manual_seed, nn, optim, serialization, tensor
+from tinymed.data import Augment, DataLoader, balanced_weights
 from tinymed.errors import DataError
-from tinymed.medical.imaging.checks import DataReport, check_dataset
 from tinymed.medical.imaging.dataset import ImageDataset, Split
 from tinymed.medical.imaging.image_measures import brightness, noise
-from tinymed.medical.imaging.reading import FORMS, read_dataset, read_samples
+from tinymed.medical.imaging.reading import read_dataset, read_samples
 from tinymed.medical.imaging.windowing import Window
 from tinymed.medical.models import MODELS
-from tinymed.medical.report.image_page import write_image_page
+from tinymed.medical.report.cases import heat_maps
+from tinymed.medical.report.image_page import Judged, write_image_page
 from tinymed.medical.report.run_page import can_be_drawn
 from tinymed.medical.report.summary import write_report
+from tinymed.medical.tasks.image_checks import checked_images
+from tinymed.medical.tasks.image_folds import FIXED, cross_validated
+from tinymed.medical.tasks.image_options import (
+    declare_image_options,
+    options_given,
+    settle_image_options,
+)
+from tinymed.medical.tasks.image_splits import (
+    group_numbers,
+    images_and_labels,
+    joined,
+    loader,
+    with_fewer,
+    with_validation,
+)
+from tinymed.medical.tasks.image_transfer import Source, remembered
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
-from tinymed.medical.tasks.preprocessing import Preprocessing
+from tinymed.medical.tasks.preprocessing import Preprocessing, grey
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.medical.tasks.views import positive, probabilities
@@ -40,6 +57,8 @@ __all__ = ["ImageDiagnosis"]
 Array = np.ndarray[Any, Any]
 Options = argparse.Namespace
 DEFAULTS = Settings(epochs=45, quick_epochs=8)
+TUNED = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=1e-3)
+FROZEN = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=2e-2)
 CHOSEN = "chosen on validation by Youden's index"
 DRAWN = "1: the generator drew one at the centre; 0: it drew something that looks like one."
 
@@ -52,16 +71,20 @@ class ImageDiagnosis:
     ----------
     name, help : str
         The sub-command and its line of help.
+    kind : str, optional
+        Which of several tasks of this sub-command it is.
+    files : str
+        What ``--data`` takes.
     classes : (str, str)
         What label 0 and label 1 mean.
-    label_source : str
-        Who said so: goes into the model card.
+    label_source, drawn : str
+        Who said so: goes into the model card; and of synthetic images.
     window : Window
         In Hounsfield units; `GREY` for radiographs.
     network : str
         Name in `tinymed.medical.models.MODELS`.
     settings, quick_settings : dict
-        Arguments of the network, and of the small one of ``--quick``.
+        Arguments of the network, and of that of ``--quick``.
     augment : Augment
     synthesise : callable
         ``synthesise(patients, generator)``: the data set that is used without ``--data``.
@@ -70,9 +93,13 @@ class ImageDiagnosis:
     symmetric : bool
         Whether an image means the same turned and mirrored: predictions are means over these.
     baseline : (str, callable)
-        A score that needs no learning, to be beaten: its name, and windowed images -> scores.
-    defaults : Settings
-        How long and how fast it trains.
+        A score that needs no learning, to be beaten: its name, and grey values -> scores.
+    defaults, tuned, frozen : Settings
+        How long and how fast it trains: from nothing, ``--from``, and with ``--freeze``.
+    folds, quick_folds : int
+        Of the patients, unless told otherwise; 0: one network, one split.
+    folds_hold_test : bool
+        Whether a "test" split is dealt into the folds, too: where all there is is little.
     measures : mapping of str to callable
         What parts the cases of the report in thirds: grey values (n, H, W) -> numbers (n,).
     """
@@ -91,6 +118,15 @@ class ImageDiagnosis:
     threshold: float | None = None
     symmetric: bool = False
     defaults: Settings = DEFAULTS
+    tuned: Settings = TUNED
+    frozen: Settings = FROZEN
+    kind: str | None = None
+    files: str = "labelled images: npz or folder with a CSV; see below (default: synthetic ones)"
+    folds: int = 0
+    quick_folds: int = 0
+    folds_hold_test: bool = False
+    score: str = "auc"
+    drawn: str = DRAWN
     measures: Mapping[str, Callable[[Array], Array]] = field(
         default_factory=lambda: {"brightness": brightness, "noise": noise}
     )
@@ -102,59 +138,56 @@ class ImageDiagnosis:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options of training."""
-        files = "labelled images: npz or folder with a CSV; see below (default: synthetic patches)"
-        declare(parser, self.name, files, {self.name: self.defaults})
-        parser.add_argument(
-            "--device", default="cpu", help="where to train: cpu (default), cuda or cuda:N"
-        )
-        parser.epilog = FORMS
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        declare(parser, self.name, self.files, {self.name: self.defaults})
+        self.add_own_arguments(parser)
+
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare those that only images have."""
+        declare_image_options(parser, self.name, self.tuned, self.frozen)
 
     def train(self, options: Options) -> dict[str, Any]:
         """Read, check, preprocess, train, choose a threshold, evaluate, write; return metrics."""
-        self.defaults.settle(options, self.name)
-        check_device(options.device)  # what is missing for a GPU is said before anything is read
+        learned = self.frozen if options.freeze else self.tuned
+        (self.defaults if options.source is None else learned).settle(options, self.name)
+        settle_image_options(options, self.name, self.quick_folds if options.quick else self.folds)
+        source = None if options.source is None else Source.read(options.source, self.name)
         out = run_folder(options, self.name)
         dataset = self.read(options)
+        if options.folds:
+            return cross_validated(self, dataset, options, out, source)
         facts = self.check(dataset)
-        facts["training_groups"] = remembered_groups(dataset["train"].groups)
-        preprocessing = Preprocessing.fitted(dataset["train"].images, self.window)
+        train, validation = dataset["train"], dataset["val"]
+        final = "test" if "test" in dataset else "val"
+        judged = dataset[final]
+        facts |= {
+            "labels": self.meaning(options),
+            "training_groups": remembered_groups(train.groups),
+            "training_images": remembered([joined([train, validation])], self.window),
+        }
         manual_seed(options.seed)
-        settings = self.quick_settings if options.quick else self.settings
-        network = MODELS[self.network](**settings)
-        print(nn.summary(network, (1, *preprocessing(dataset["train"].images[:1]).shape[1:])))
+        member, warnings = (0, []) if source is None else source.member_for(judged)
+        network = self.begin(options, source, member)
+        fitted = Preprocessing.fitted(train.images, self.window)
+        preprocessing = fitted if source is None else source.preprocessing
+        print(nn.summary(network, (1, *preprocessing(train.images[:1]).shape[1:])))
         history = self.learn(network, dataset, preprocessing, options, out)
-        validation = dataset["val"]
         planes, labels = preprocessing(validation.images), np.asarray(validation.labels)
         scores = probabilities(network, planes, symmetric=self.symmetric)
         chosen = self.threshold is None
-        threshold = choose_threshold(labels, scores) if chosen else self.threshold
-        about = {
-            "task": self.name,
-            "tinymed": __version__,
-            "model": {"class": self.network, "arguments": settings},
-            "preprocessing": preprocessing.to_dict(),
-            "symmetric": self.symmetric,
-            "classes": list(self.classes),
-            "threshold": threshold,
-            "threshold_from": CHOSEN if chosen else "fixed before training",
-            "data": {**facts, "labels": self.label_source if options.data else DRAWN},
-            "training": self.training_facts(network, options, history),
+        about = self.begun(preprocessing) | {
+            "model": {"class": self.network, "arguments": self.arguments(options, source)},
+            "threshold": choose_threshold(labels, scores) if chosen else self.threshold,
+            "threshold_from": CHOSEN if chosen else FIXED,
+            "data": facts,
+            "training": self.training_facts(network, options, source)
+            | {"best_epoch": history.best_epoch, "best_val_auc": history.best_value},
         }
         save_model(network, about, out / MODEL)
-        final = "test" if "test" in dataset else "val"
-        judged = dataset[final]
-        metrics, labels, scores = self.measure(SavedModel(network, about, out / MODEL), judged)
-        metrics["split"] = final
-        text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
-        serialization.write_bytes(text.encode(), out / METRICS)
         planes = preprocessing(judged.images)
-        write_report(out, about, metrics, labels, scores, planes[:, 0], history.epochs)
-        if can_be_drawn():
-            write_image_page(
-                out, network, about, metrics, labels, scores, judged.groups, planes, self.measures
-            )
-        print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
+        scores = probabilities(network, planes, symmetric=self.symmetric)
+        cases = Judged(judged, scores, planes, lambda chosen: heat_maps(network, planes[chosen]))
+        metrics = {**self.measure(cases, about["threshold"], warnings), "split": final}
+        self.write(out, about, metrics, cases, history.epochs)
         return metrics
 
     def evaluate(self, saved: SavedModel, data: Path, split: str | None) -> dict[str, Any]:
@@ -171,10 +204,12 @@ class ImageDiagnosis:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}; choose one with --split")
         if chosen not in names:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
-        metrics, *_ = self.measure(saved, dataset[chosen])
-        known, judged = saved.about["data"].get("training_groups"), dataset[chosen].groups
-        metrics["warnings"] += groups_seen_again(known, judged, "patient")
-        return {**metrics, "split": chosen}
+        planes = Preprocessing(**saved.about["preprocessing"])(dataset[chosen].images)
+        scores = probabilities(saved.network, planes, symmetric=is_symmetric(saved))
+        known, judged = saved.about["data"].get("training_groups"), dataset[chosen]
+        again = groups_seen_again(known, judged.groups, "patient")
+        cases = Judged(judged, scores, planes)
+        return {**self.measure(cases, saved.about["threshold"], again), "split": chosen}
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """Return file, index, probability and class of each image."""
@@ -211,33 +246,25 @@ class ImageDiagnosis:
             raise DataError(f"{self.name}: {dataset.name} has no training split")
         dataset = with_validation(dataset, generator)
         if options.quick and len(dataset["train"]) > self.quick_images:
-            chosen = generator.permutation(len(dataset["train"]))[: self.quick_images]
             print(f"--quick: {self.quick_images} of {len(dataset['train'])} training images")
-            splits = {**dataset.splits, "train": part(dataset["train"], np.sort(chosen))}
-            dataset = replace(dataset, splits=splits)
+            dataset = with_fewer(dataset, self.quick_images, generator)
         return dataset
 
     def check(self, dataset: ImageDataset) -> dict[str, Any]:
         """Print what the data are like, and raise `DataError` if they cannot be trained on."""
-        report = check_dataset(dataset)
-        print(told(report))
-        for name, split in dataset.splits.items():
-            if split.labels is None or not set(np.unique(split.labels)) <= {0, 1}:
-                found = None if split.labels is None else np.unique(split.labels).tolist()
-                raise DataError(f"{self.name}: {name}_labels are {found}, 0 and 1 expected")
-        if report.problems:
-            raise DataError(f"{self.name}: {'; '.join(report.problems)}")
-        facts = report.to_dict()
-        shared = [
-            {name: len(each) if isinstance(each, list) else each for name, each in pair.items()}
-            for pair in facts["shared"]
-        ]
-        return {
-            "name": report.name,
-            "splits": facts["splits"],
-            "shared": shared,
-            "warnings": report.warnings,
-        }
+        return checked_images(self.name, dataset)
+
+    def begin(self, options: Options, source: Source | None, member: int) -> nn.Module:
+        """Return the network before it learns: a new one, or from a member of a source."""
+        arguments = self.arguments(options, source)
+        if source is None:
+            return MODELS[self.network](**arguments)
+        return source.network(member, arguments, self.classes, frozen=options.freeze)
+
+    def arguments(self, options: Options, source: Source | None) -> dict[str, Any]:
+        """Return the arguments of the network: the features' own are those of the source."""
+        own = self.quick_settings if options.quick else self.settings
+        return own if source is None else {**own, "widths": source.widths}
 
     def learn(
         self,
@@ -249,131 +276,125 @@ class ImageDiagnosis:
     ) -> History:
         """Train with AdamW, one cycle of the learning rate, and cross-entropy.
 
-        On ``options.device``; the network comes back to host memory, where the rest is done.
+        The best epoch on "val" is kept; without that split, the one of least loss. On
+        ``options.device``; the network comes back to host memory, where the rest is done.
         """
         network.to(options.device)
+        train = dataset["train"]
         batches = DataLoader(
-            images_and_labels(dataset["train"], preprocessing),
-            batch_size=min(options.batch_size, len(dataset["train"])),
+            images_and_labels(train, preprocessing),
+            batch_size=min(options.batch_size, len(train)),
             shuffle=True,
             drop_last=True,  # batch norm needs more than one image
             augment=self.augment.on_image,
             generator=np.random.default_rng(options.seed),
             device=options.device,
         )
-        optimizer = optim.AdamW(network.parameters(), lr=options.lr, weight_decay=0.02)
-        steps = options.epochs * len(batches)
-        validation = loader(dataset["val"], preprocessing, options.device)
+        learning = [each for each in network.parameters() if each.requires_grad]
+        optimizer = optim.AdamW(learning, lr=options.lr, weight_decay=0.02)
+        validated = "val" in dataset
 
         def validate(model: nn.Module) -> dict[str, float]:
+            validation = loader(dataset["val"], preprocessing, options.device)
             outputs, labels, *_ = predict(model, validation)
             return {"val_auc": roc_auc(labels, positive(outputs))}
 
         history = fit(
             network,
             batches,
-            nn.CrossEntropyLoss(),
+            self.loss(train, options),
             optimizer,
             epochs=options.epochs,
-            scheduler=optim.OneCycleLR(optimizer, options.lr, steps),
-            validate=validate,
-            monitor="val_auc",
-            mode="max",
+            scheduler=optim.OneCycleLR(optimizer, options.lr, options.epochs * len(batches)),
+            validate=validate if validated else None,
+            monitor="val_auc" if validated else "loss",
+            mode="max" if validated else "min",
             folder=out,
             resume=options.resume,
         )
         network.cpu()
         return history
 
-    def measure(self, saved: SavedModel, split: Split) -> tuple[dict[str, Any], Array, Array]:
-        """Return the metrics on a split, its baseline's among them; the labels and scores (n,)."""
+    def loss(self, train: Split, options: Options) -> nn.Module:
+        """Return the cross-entropy, with ``--class-weights`` those of the training images."""
+        if options.class_weights == "none" or train.labels is None:
+            return nn.CrossEntropyLoss()
+        weights = balanced_weights(train.labels, len(self.classes))
+        entropy = nn.CrossEntropyLoss(weight=tensor(weights.astype(np.float32)))
+        return entropy.to(options.device)
+
+    def measure(
+        self, cases: Judged, threshold: float, warnings: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Return the metrics of what was judged, the baseline's among them; and warnings."""
+        split = cases.split
         if split.labels is None:
             raise DataError(f"{self.name}: the split has no labels")
-        preprocessing = Preprocessing(**saved.about["preprocessing"])
-        planes, labels = preprocessing(split.images), split.labels
-        scores = probabilities(saved.network, planes, symmetric=is_symmetric(saved))
         collected = BinaryMetrics()
-        collected.update(labels, scores, *group_numbers(split))
-        metrics = collected.compute(
-            threshold=saved.about["threshold"], generator=np.random.default_rng(0)
-        )
+        collected.update(split.labels, cases.scores, *group_numbers(split))
+        metrics = collected.compute(threshold=threshold, generator=np.random.default_rng(0))
         name, score = self.baseline
         if len(set(split.labels.tolist())) == 2:
             metrics["baseline"] = name
-            metrics["baseline_auc"] = roc_auc(labels, score(planes[:, 0]))
+            simple = score(grey(split.images, self.window))
+            metrics["baseline_auc"] = roc_auc(split.labels, simple)
             if metrics["auc"] <= metrics["baseline_auc"]:
                 metrics["warnings"].append(f"the network does not beat its baseline, {name}")
-        return metrics, labels, scores
+        metrics["warnings"] += warnings
+        return metrics
+
+    def begun(self, preprocessing: Preprocessing) -> dict[str, Any]:
+        """Return what a model file says before the network is trained."""
+        return {
+            "task": self.name,
+            **({} if self.kind is None else {"kind": self.kind}),
+            "tinymed": __version__,
+            "preprocessing": preprocessing.to_dict(),
+            "symmetric": self.symmetric,
+            "classes": list(self.classes),
+        }
+
+    def meaning(self, options: Options) -> str:
+        """Return what a label means."""
+        return self.label_source if options.data else self.drawn
 
     def training_facts(
-        self, network: nn.Module, options: Options, history: History
+        self, network: nn.Module, options: Options, source: Source | None
     ) -> dict[str, Any]:
         """Return what the model card says of the training."""
         return {
             "parameters": sum(p.numel() for p in network.parameters()),
             "optimizer": "AdamW, one cycle of the learning rate, cross-entropy",
-            "epochs": len(history.epochs),
-            "best_epoch": history.best_epoch,
-            "best_val_auc": history.best_value,
+            "epochs": options.epochs,
             "batch_size": options.batch_size,
             "learning_rate": options.lr,
+            "class_weights": options.class_weights,
+            **({} if source is None else {"from": source.told, "frozen": options.freeze}),
+            "options": options_given(options),
             "seed": options.seed,
             "quick": options.quick,
             "device": options.device,
             "data_file": None if options.data is None else options.data.name,
         }
 
+    def write(
+        self,
+        out: Path,
+        about: dict[str, Any],
+        metrics: dict[str, Any],
+        cases: Judged,
+        log: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Write metrics, model card, pictures and report beside the model."""
+        text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+        serialization.write_bytes(text.encode(), out / METRICS)
+        labels, images = np.asarray(cases.split.labels), cases.planes[:, 0]
+        write_report(out, about, metrics, labels, cases.scores, images, log)
+        if can_be_drawn():
+            write_image_page(out, about, metrics, cases, self.measures)
+        print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
+
 
 def is_symmetric(saved: SavedModel) -> bool:
     """Return whether a model's predictions are means over turned and mirrored images."""
     return bool(saved.about.get("symmetric", False))
-
-
-def told(report: DataReport) -> str:
-    """Return the data report as lines of text."""
-    lines = [
-        f"{split.name}: {split.images} images"
-        + (f" of {split.groups} patients" if split.groups else "")
-        + "".join(f", {n} of class {label}" for label, n in split.class_counts.items())
-        for split in report.splits
-    ]
-    return "\n".join([*lines, *(f"warning: {warning}" for warning in report.warnings)])
-
-
-def images_and_labels(split: Split, preprocessing: Preprocessing) -> TensorDataset:
-    """Return samples (image, label), or (image, label, group) where groups are numbers."""
-    return TensorDataset(preprocessing(split.images), split.labels, *group_numbers(split))
-
-
-def group_numbers(split: Split) -> list[Array]:
-    """Return the patients of a split as numbers, in a list; an empty one if they are not known."""
-    if split.groups is None:
-        return []
-    return [np.unique(split.groups, return_inverse=True)[1].astype(np.int64)]
-
-
-def loader(split: Split, preprocessing: Preprocessing, device: str = "cpu") -> DataLoader:
-    """Return the batches of a split in order, without augmentation."""
-    return DataLoader(images_and_labels(split, preprocessing), batch_size=256, device=device)
-
-
-def part(split: Split, indices: Array) -> Split:
-    """Return some of the images of a split."""
-    labels, groups, masks = (
-        None if column is None else column[indices]
-        for column in (split.labels, split.groups, split.masks)
-    )
-    return Split(split.images[indices], labels, groups, masks)
-
-
-def with_validation(dataset: ImageDataset, generator: np.random.Generator) -> ImageDataset:
-    """Return the data set with a fifth of the training patients as validation, if it has none."""
-    if "val" in dataset:
-        return dataset
-    train = dataset["train"]
-    if train.labels is None:
-        return dataset
-    groups = np.arange(len(train)) if train.groups is None else train.groups
-    kept, held = grouped_stratified_holdout(train.labels, groups, 0.2, generator=generator)
-    splits = {**dataset.splits, "train": part(train, kept), "val": part(train, held)}
-    return replace(dataset, splits={name: splits[name] for name in ("train", "val", *splits)})

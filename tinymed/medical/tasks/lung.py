@@ -1,4 +1,4 @@
-"""Lung-cancer diagnosis from CT: a patch that shows a nodule, or something that looks like one."""
+"""Lung-cancer diagnosis from CT: is it a nodule, and does it look malignant?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from typing import Any
 import numpy as np
 
 from tinymed.data import Augment
-from tinymed.medical.imaging.image_measures import brightness, central_size, noise
-from tinymed.medical.imaging.phantoms import synthesise
+from tinymed.medical.imaging.image_measures import (
+    brightness,
+    central_radius,
+    central_size,
+    noise,
+)
+from tinymed.medical.imaging.phantoms import synthesise, synthesise_malignancy
 from tinymed.medical.imaging.windowing import NODULE
 from tinymed.medical.tasks.image_diagnosis import ImageDiagnosis
+from tinymed.medical.tasks.kinds import Kinds
+from tinymed.medical.tasks.options import Settings
 
-__all__ = ["LUNG"]
+__all__ = ["LUNG", "LUNG_TASKS", "MALIGNANCY"]
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +35,7 @@ def central_brightness(images: Array) -> Array:
 
 LUNG = ImageDiagnosis(
     name="lung",
+    kind="nodule",
     help="lung nodules in CT patches: nodule, or a vessel, the pleura or a scar",
     classes=("mimic", "nodule"),
     label_source=(
@@ -53,4 +61,50 @@ LUNG = ImageDiagnosis(
         "noise (of the window)": noise,
         "brightness": brightness,
     },
+)
+
+MALIGNANCY = ImageDiagnosis(
+    name="lung",
+    kind="malignancy",
+    help="nodules that radiologists suspect to be malignant, or call benign",
+    classes=("benign", "malignant"),
+    label_source=(
+        "1: radiologists rated the suspicion of malignancy 4 or 5 of 5; 0: 1 or 2; those between "
+        "are left out. An opinion on images, not pathology: nobody looked at tissue."
+    ),
+    drawn=(
+        "1: a simulated reader rated the malignancy that the generator drew 4 or 5 of 5; 0: 1 or "
+        "2. Readers err, so no model can be right always."
+    ),
+    window=NODULE,
+    network="NoduleCNN",
+    settings={"widths": [16, 32, 64], "centre": True},
+    quick_settings={"widths": [8, 16, 32], "centre": True},
+    augment=Augment(
+        rotate=180,
+        scale=(0.9, 1.1),  # less than for nodules: size is much of what there is to see
+        shift=2,
+        flip=True,
+        intensity=((0.9, 1.1), (-0.1, 0.1)),
+    ),
+    synthesise=synthesise_malignancy,
+    baseline=("size: radius of the largest disc inside", central_radius),
+    threshold=0.5,  # a choice on a few hundred cases would fit these very cases
+    symmetric=True,
+    defaults=Settings(epochs=24, quick_epochs=8, batch_size=32, lr=2e-3),
+    folds=5,
+    quick_folds=3,
+    folds_hold_test=True,
+    measures={
+        "radius of the largest disc inside (pixels)": central_radius,
+        "noise (of the window)": noise,
+        "brightness": brightness,
+    },
+)
+
+LUNG_TASKS = Kinds(
+    "lung nodules in CT patches: is it a nodule (default), is it suspected to be malignant",
+    {"nodule": LUNG, "malignancy": MALIGNANCY},
+    option="task",
+    unnamed="nodule",
 )

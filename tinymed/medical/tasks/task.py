@@ -25,7 +25,7 @@ TASKS = {
     "drug": "tinymed.medical.tasks.drug:DRUG_TASKS",
     "ecg": "tinymed.medical.tasks.ecg:ECG",
     "generate": "tinymed.medical.tasks.generate:GENERATE",
-    "lung": "tinymed.medical.tasks.lung:LUNG",
+    "lung": "tinymed.medical.tasks.lung:LUNG_TASKS",
     "notes": "tinymed.medical.tasks.notes:NOTES",
     "treatment": "tinymed.medical.tasks.treatment:TREATMENT",
     "xray": "tinymed.medical.tasks.xray:XRAY",

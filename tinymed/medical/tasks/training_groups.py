@@ -1,7 +1,8 @@
-"""Which groups a model learned from, kept in its file: to say so when it is judged on them again.
+"""Which groups and images a model learned from, kept in its file: it must not be judged on them.
 
 A patient who was in training is no longer a test. Splits are checked when a model is trained; a
-file that comes later is checked here.
+file that comes later is checked here. Two files may name one patient differently: then equal
+images tell.
 
 Names are kept as hashes of eight bytes, so that a model file lists no patients. That hides them
 from a reader, not from one who can guess a name and ask whether it is among them.
@@ -14,9 +15,11 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["groups_seen_again", "remembered_groups"]
+import numpy as np
 
-Facts = dict[str, Any]
+__all__ = ["groups_seen_again", "images_seen", "remembered_groups", "remembered_images"]
+
+Array = np.ndarray[Any, Any]
 BYTES = 8  # of a hash: two names in a million million share one
 
 
@@ -32,7 +35,7 @@ def remembered_groups(names: Iterable[Any] | None) -> str | None:
     """
     if names is None:
         return None
-    return base64.b64encode(b"".join(sorted(hashes(names)))).decode()
+    return packed(hashes(names))
 
 
 def groups_seen_again(remembered: str | None, names: Iterable[Any] | None, kind: str) -> list[str]:
@@ -54,10 +57,8 @@ def groups_seen_again(remembered: str | None, names: Iterable[Any] | None, kind:
     """
     if remembered is None or names is None:
         return []
-    whole = base64.b64decode(remembered)
-    known = {whole[i : i + BYTES] for i in range(0, len(whole), BYTES)}
     judged = hashes(names)
-    again = len(known & judged)
+    again = len(unpacked(remembered) & judged)
     if not again:
         return []
     # two studies may both number their patients from 1: what is known is the name
@@ -65,6 +66,48 @@ def groups_seen_again(remembered: str | None, names: Iterable[Any] | None, kind:
     return [f"{told}: if the same, the result is too good"]
 
 
+def remembered_images(images: Array) -> str:
+    """Return the different images (n, H, W) as text: sorted hashes in base 64.
+
+    Parameters
+    ----------
+    images : array of bytes
+        Grey values of 0 to 255 over the window, so that what one file holds as Hounsfield units is
+        known again in another that holds the grey values. Turned, mirrored or cut copies are not.
+    """
+    return packed({image_hash(image) for image in images})
+
+
+def images_seen(remembered: str, images: Array) -> Array:
+    """Return which of these images (n, H, W) are among the remembered, bool (n,).
+
+    Examples
+    --------
+    >>> images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+    >>> images_seen(remembered_images(images[1:]), images).tolist()
+    [False, True, True]
+    """
+    known = unpacked(remembered)
+    return np.array([image_hash(image) in known for image in images], dtype=bool)
+
+
 def hashes(names: Iterable[Any]) -> set[bytes]:
     """Return the hash of each different name."""
     return {hashlib.blake2b(str(name).encode(), digest_size=BYTES).digest() for name in names}
+
+
+def image_hash(image: Array) -> bytes:
+    """Return the hash of an image's bytes and shape."""
+    shape = str(image.shape).encode()
+    return hashlib.blake2b(image.tobytes(), digest_size=BYTES, person=shape[:16]).digest()
+
+
+def packed(found: set[bytes]) -> str:
+    """Return hashes as text."""
+    return base64.b64encode(b"".join(sorted(found))).decode()
+
+
+def unpacked(text: str) -> set[bytes]:
+    """Return the hashes that `packed` made a text of."""
+    whole = base64.b64decode(text)
+    return {whole[i : i + BYTES] for i in range(0, len(whole), BYTES)}

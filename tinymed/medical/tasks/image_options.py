@@ -1,0 +1,81 @@
+"""The options of training that image diagnoses have beside those of every task."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tinymed.data.transfer import check_device
+from tinymed.medical.imaging.reading import FORMS
+from tinymed.medical.tasks.options import Settings
+
+__all__ = ["declare_image_options", "options_given", "settle_image_options"]
+
+Options = argparse.Namespace
+
+
+def declare_image_options(
+    parser: argparse.ArgumentParser, task: str, tuned: Settings, frozen: Settings
+) -> None:
+    """Add the options; ``tuned`` is what ``--from`` trains with, ``frozen`` with ``--freeze``."""
+    parser.add_argument(
+        "--device", default="cpu", help="where to train: cpu (default), cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        metavar="N",
+        help="cut the patients into N folds, train a network for each on the others, judge all "
+        "patients out of fold and keep the mean of the networks; 0: one network, one split",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="RUN",
+        help=f"start from the features of a model of `tinymed {task}`; a patient it has seen is "
+        f"not judged by it (then {tuned.epochs} epochs, learning rate {tuned.lr})",
+    )
+    parser.add_argument(
+        "--freeze",
+        action="store_true",
+        help=f"leave these features as they are ({frozen.epochs} epochs, learning rate "
+        f"{frozen.lr})",
+    )
+    parser.add_argument(
+        "--class-weights",
+        choices=("none", "balanced"),
+        default="none",
+        help="balanced: each class counts alike in the loss, however rare it is (none)",
+    )
+    parser.epilog = FORMS
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+def settle_image_options(options: Options, task: str, folds: int) -> None:
+    """Fill in what was not given; refuse what is out of range, before anything is read.
+
+    Raises
+    ------
+    ValueError
+        ``--freeze`` without ``--from``; a number of folds that is none.
+    """
+    if options.freeze and options.source is None:
+        raise ValueError(f"{task}: --freeze without features to freeze; give --from RUN")
+    if options.folds is None:
+        options.folds = folds
+    if options.folds < 0 or options.folds == 1:
+        raise ValueError(f"{task}: --folds {options.folds}, 0 or at least 2 expected")
+    check_device(options.device)  # what is missing for a GPU is said now
+
+
+def options_given(options: Options) -> list[str]:
+    """Return the options that were given, or have another default for each task, to be repeated."""
+    given = [f"--folds {options.folds}"]
+    if options.source is not None:
+        given.append(f"--from {options.source}")
+    if options.freeze:
+        given.append("--freeze")
+    if options.class_weights != "none":
+        given.append(f"--class-weights {options.class_weights}")
+    return given
