@@ -5,6 +5,7 @@ from tinymed.medical.models.aligned_sequence import AlignedSequenceNetwork
 from tinymed.medical.models.beat_sequence import BeatSequenceNetwork
 from tinymed.medical.models.character_lstm import CharacterLSTM
 from tinymed.medical.models.ensemble import Ensemble
+from tinymed.medical.models.masked_image_network import MaskedImageNetwork
 from tinymed.medical.models.molecule_network import MoleculeNetwork
 from tinymed.medical.models.nodule_cnn import NoduleCNN
 from tinymed.medical.models.note_classifier import NoteClassifier
@@ -17,6 +18,7 @@ __all__ = [
     "BeatSequenceNetwork",
     "CharacterLSTM",
     "Ensemble",
+    "MaskedImageNetwork",
     "MoleculeNetwork",
     "NoduleCNN",
     "NoteClassifier",
@@ -29,6 +31,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "BeatSequenceNetwork": BeatSequenceNetwork,
     "CharacterLSTM": CharacterLSTM,
     "Ensemble": Ensemble,
+    "MaskedImageNetwork": MaskedImageNetwork,
     "MoleculeNetwork": MoleculeNetwork,
     "NoduleCNN": NoduleCNN,
     "NoteClassifier": NoteClassifier,

@@ -27,6 +27,7 @@ TASKS = {
     "generate": "tinymed.medical.tasks.generate:GENERATE",
     "lung": "tinymed.medical.tasks.lung:LUNG_TASKS",
     "notes": "tinymed.medical.tasks.notes:NOTES",
+    "pretrain": "tinymed.medical.tasks.pretrain:PRETRAIN",
     "treatment": "tinymed.medical.tasks.treatment:TREATMENT",
     "xray": "tinymed.medical.tasks.xray:XRAY",
 }
