@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from argparse import Namespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinymed.cli import main
 from tinymed.data import Augment
 from tinymed.medical.tasks.augmentation_search import (
     drawn_policy,
+    searched,
     settings_of,
     successive_halving,
 )
+from tinymed.medical.tasks.task import load_model
+from tinymed.medical.tasks.xray import XRAY
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=20), st.integers(1, 40))
@@ -63,3 +68,27 @@ def test_drawn_policies_differ_keep_the_upright_and_can_be_written():
                        | settings_of(policy)) == policy  # fmt: skip
         kinds.add(text)
     assert len(kinds) > 25
+
+
+def test_a_search_is_written_used_and_taken_up_again(tmp_path, capsys):
+    pytest.importorskip("scipy", reason="augmentation needs the extra `medical`")
+    out = tmp_path / "run"
+    arguments = ["xray", "--quick", "--epochs", "3", "--search-augmentation", "3"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    found = json.loads((out / "augmentation_search.json").read_text())
+    about = load_model(out / "model.safetensors").about
+    assert found["policies"][0] == json.loads(json.dumps(settings_of(XRAY.augment)))
+    assert found["policy"] in found["policies"]
+    assert about["training"]["augmentation"] == found["policy"]
+    assert "--search-augmentation 3" in about["training"]["options"]
+    assert max(trial["epochs"] for trial in found["trials"]) == 1
+    best = max(found["trials"], key=lambda trial: trial["score"])
+    assert found["policies"][best["candidate"]] == found["policy"]
+    # a resumed run asks the file, not the trainings
+    (out / "augmentation_search.json").write_text(json.dumps({**found, "policy": {"rotate": 3}}))
+    resumed = searched(XRAY, None, Namespace(resume=True), out, None)  # type: ignore[arg-type]
+    assert settings_of(resumed.augment) == {"rotate": 3}
+    capsys.readouterr()
+    for wrong, told in ((["1"], "at least 2"), (["3", "--folds", "2"], "folds have none")):
+        assert main(["xray", "--quick", "--search-augmentation", *wrong]) == 1
+        assert told in capsys.readouterr().err

@@ -93,7 +93,8 @@ def test_features_are_learned_and_kept(data, tmp_path, kind, score, least):
     assert saved.about["data"]["training_groups"] == remembered_groups(range(160))
     assert "features.0.weight" in saved.network.state_dict()
     model = str(out / "model.safetensors")
-    assert main(["evaluate", model, "--data", str(data), "--json", str(tmp_path / "m.json")]) == 0
+    judged = ["--data", str(data), "--split", "val", "--json", str(tmp_path / "m.json")]
+    assert main(["evaluate", model, *judged]) == 0
     again = json.loads((tmp_path / "m.json").read_text())
     assert again[score] == pytest.approx(metrics[score])
     np.save(tmp_path / "some.npy", patches(3, 7).images)  # no labels at all
@@ -110,3 +111,40 @@ def test_images_without_any_label_are_enough(tmp_path):
     saved = load_model(out / "model.safetensors")
     assert isinstance(saved.network, MaskedImageNetwork)
     assert saved.about["preprocessing"]["purpose"] == "xray"
+
+
+@pytest.mark.parametrize("kind", ["masked", "rotation"])
+def test_a_diagnosis_starts_from_the_features(data, tmp_path, kind):
+    run = tmp_path / "pretrained"
+    quick = ["--quick", "--epochs", "1"]
+    assert main(["pretrain", "--kind", kind, "--data", str(data), *quick, "--out", str(run)]) == 0
+    features = load_model(run / "model.safetensors").network.state_dict()
+    splits = {name: labelled(60, s) for s, name in enumerate(("train", "val", "test"), 5)}
+    write_npz(tmp_path / "few.npz", ImageDataset("few", splits))
+    few = ["lung", "--data", str(tmp_path / "few.npz"), *quick, "--from", str(run), "--freeze"]
+    assert main([*few, "--out", str(tmp_path / "lung")]) == 0
+    saved = load_model(tmp_path / "lung" / "model.safetensors")
+    for name, value in saved.network.state_dict().items():
+        if name.startswith("features."):
+            np.testing.assert_array_equal(value, features[name])
+    assert saved.about["training"]["from"] == "pretrain, learned from patches.npz"
+
+
+def test_nobody_whose_image_was_seen_is_judged_and_the_purpose_must_fit(data, tmp_path, capsys):
+    run = tmp_path / "pretrained"
+    arguments = ["pretrain", "--data", str(data), "--quick", "--epochs", "1"]
+    assert main([*arguments, "--out", str(run)]) == 0
+    seen = labelled(160, 0)  # the images of its training, with labels
+    splits = {"train": labelled(60, 5), "val": labelled(60, 6), "test": seen}
+    write_npz(tmp_path / "few.npz", ImageDataset("few", splits))
+    few = ["--data", str(tmp_path / "few.npz"), "--quick", "--from", str(run)]
+    assert main(["lung", *few, "--out", str(tmp_path / "lung")]) == 1
+    assert "has seen patients of 160 of the 160 images to be judged" in capsys.readouterr().err
+    assert main(["xray", *few, "--out", str(tmp_path / "xray")]) == 1
+    assert "one of `tinymed xray` or of `tinymed pretrain --for xray`" in capsys.readouterr().err
+
+
+def labelled(count: int, seed: int) -> Split:
+    """Return the same images, with classes."""
+    split = patches(count, seed)
+    return Split(split.images, np.arange(count) % 2, split.groups)

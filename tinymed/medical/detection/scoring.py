@@ -11,7 +11,6 @@ import numpy as np
 from tinymed.errors import CheckpointError
 from tinymed.medical.detection.candidates import Candidate
 from tinymed.medical.imaging.volume import PATCH, PIXEL, Volume
-from tinymed.medical.tasks.image_diagnosis import is_symmetric
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel
 from tinymed.medical.tasks.views import probabilities
@@ -49,7 +48,7 @@ def scored(candidates: Sequence[Candidate], volume: Volume, model: SavedModel) -
         return []
     cut = [_patches(candidate, volume) for candidate in candidates]
     planes = Preprocessing(**model.about["preprocessing"])(np.concatenate(cut))
-    said = probabilities(model.network, planes, symmetric=is_symmetric(model))
+    said = probabilities(model.network, planes, symmetric=model.symmetric)
     parts = np.split(said, np.cumsum([len(patches) for patches in cut])[:-1])
     new = [replace(c, probability=float(p.mean())) for c, p in zip(candidates, parts, strict=True)]
     return sorted(new, key=lambda candidate: -candidate.score)

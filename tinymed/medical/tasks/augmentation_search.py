@@ -7,18 +7,32 @@ always among them, so that a search tells whether it was worth it.
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from tinymed import serialization
 from tinymed.data import Augment
+from tinymed.errors import AnomalyError
+from tinymed.medical.imaging.dataset import ImageDataset
+from tinymed.medical.tasks.image_transfer import Source
+from tinymed.random import spawn
 
-__all__ = ["Trial", "drawn_policy", "settings_of", "successive_halving"]
+if TYPE_CHECKING:
+    from tinymed.medical.tasks.image_diagnosis import ImageDiagnosis
+
+__all__ = ["Trial", "drawn_policy", "searched", "settings_of", "successive_halving"]
 
 Candidate = TypeVar("Candidate")
+FOUND = "augmentation_search.json"
+NOTHING = Augment(rotate=0, scale=(1, 1), shift=0, flip=False)
+SHARE = 3  # a full training is so many times as long as the longest of the search
 UPRIGHT = (0.0, 5.0, 12.0, 25.0)  # degrees, of images that have an upright; else any angle, or none
 
 
@@ -126,11 +140,63 @@ def successive_halving(
     return left[0], trials
 
 
+def searched(
+    task: ImageDiagnosis,
+    dataset: ImageDataset,
+    options: argparse.Namespace,
+    out: Path,
+    source: Source | None,
+) -> ImageDiagnosis:
+    """Return the task with the policy that served best on "val"; write and print the trials.
+
+    ``options.policies`` are tried, the task's own among them, each in trainings of their own: with
+    the same seed, from the same start. A run that is resumed keeps what its search has found.
+    """
+    file = out / FOUND
+    if options.resume and file.exists():
+        return replace(task, augment=policy_of(json.loads(file.read_text())["policy"]))
+    generator = spawn(np.random.default_rng(options.seed), options.policies)
+    drawn = (drawn_policy(generator, symmetric=task.symmetric) for _ in range(options.policies - 1))
+    policies = [task.augment, *drawn]
+    member = 0 if source is None else source.member_for(dataset["val"])[0]
+
+    def score(policy: Augment, epochs: int) -> float:
+        network, preprocessing = task.start(dataset["train"], options, source, member)
+        short = argparse.Namespace(**{**vars(options), "epochs": epochs})
+        learner = replace(task, augment=policy)
+        try:
+            history = learner.learn(network, dataset, preprocessing, short, None)
+        except AnomalyError:
+            return math.nan  # a policy may ask for what cannot be learned
+        value = math.nan if history.best_value is None else history.best_value
+        print(f"{epochs} epochs: AUC {value:.4f} on validation, {settings_of(policy)}", flush=True)
+        return value
+
+    best, trials = successive_halving(policies, score, epochs=max(1, options.epochs // SHARE))
+    policy = settings_of(policies[best])
+    print(f"policy {best + 1} of {len(policies)}{' (the usual one)' * (best == 0)}: {policy}")
+    found = {"policy": policy, "policies": list(map(settings_of, policies))}
+    rows = [{**asdict(trial), "score": finite(trial.score)} for trial in trials]
+    text = json.dumps({**found, "trials": rows}, indent=1, allow_nan=False) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    serialization.write_bytes(text.encode(), file)
+    return replace(task, augment=policies[best])
+
+
 def settings_of(policy: Augment) -> dict[str, Any]:
     """Return the settings of a policy that differ from doing nothing, as JSON values."""
-    nothing = Augment(rotate=0, scale=(1, 1), shift=0, flip=False)
     return {
         each.name: getattr(policy, each.name)
         for each in fields(policy)
-        if each.init and getattr(policy, each.name) != getattr(nothing, each.name)
+        if each.init and getattr(policy, each.name) != getattr(NOTHING, each.name)
     }
+
+
+def policy_of(settings: Mapping[str, Any]) -> Augment:
+    """Return the policy that `settings_of` told of."""
+    return replace(NOTHING, **settings)
+
+
+def finite(value: float) -> float | None:
+    """Return None for NaN, which JSON does not know."""
+    return None if math.isnan(value) else value

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinymed import __version__, manual_seed, nn, optim, serialization, tensor
+from tinymed import manual_seed, nn, optim, serialization, tensor
 from tinymed.data import Augment, DataLoader, balanced_weights
 from tinymed.errors import DataError
 from tinymed.medical.imaging.dataset import ImageDataset, Split
@@ -28,11 +28,12 @@ from tinymed.medical.report.cases import heat_maps
 from tinymed.medical.report.image_page import Judged, write_image_page
 from tinymed.medical.report.run_page import can_be_drawn
 from tinymed.medical.report.summary import write_report
+from tinymed.medical.tasks.augmentation_search import searched
 from tinymed.medical.tasks.image_checks import checked_images
+from tinymed.medical.tasks.image_facts import begun, training_facts
 from tinymed.medical.tasks.image_folds import FIXED, cross_validated
 from tinymed.medical.tasks.image_options import (
     declare_image_options,
-    options_given,
     settle_image_options,
 )
 from tinymed.medical.tasks.image_splits import (
@@ -156,6 +157,18 @@ class ImageDiagnosis:
         if options.folds:
             return cross_validated(self, dataset, options, out, source)
         facts = self.check(dataset)
+        task = searched(self, dataset, options, out, source) if options.policies else self
+        return task.learned(dataset, facts, options, out, source)
+
+    def learned(
+        self,
+        dataset: ImageDataset,
+        facts: dict[str, Any],
+        options: Options,
+        out: Path,
+        source: Source | None,
+    ) -> dict[str, Any]:
+        """Train on "train", choose on "val", judge on "test" if there is one; return metrics."""
         train, validation = dataset["train"], dataset["val"]
         final = "test" if "test" in dataset else "val"
         judged = dataset[final]
@@ -164,22 +177,19 @@ class ImageDiagnosis:
             "training_groups": remembered_groups(train.groups),
             "training_images": remembered([joined([train, validation])], self.window),
         }
-        manual_seed(options.seed)
         member, warnings = (0, []) if source is None else source.member_for(judged)
-        network = self.begin(options, source, member)
-        fitted = Preprocessing.fitted(train.images, self.window)
-        preprocessing = fitted if source is None else source.preprocessing
+        network, preprocessing = self.start(train, options, source, member)
         print(nn.summary(network, (1, *preprocessing(train.images[:1]).shape[1:])))
         history = self.learn(network, dataset, preprocessing, options, out)
         planes, labels = preprocessing(validation.images), np.asarray(validation.labels)
         scores = probabilities(network, planes, symmetric=self.symmetric)
         chosen = self.threshold is None
-        about = self.begun(preprocessing) | {
+        about = begun(self, preprocessing) | {
             "model": {"class": self.network, "arguments": self.arguments(options, source)},
             "threshold": choose_threshold(labels, scores) if chosen else self.threshold,
             "threshold_from": CHOSEN if chosen else FIXED,
             "data": facts,
-            "training": self.training_facts(network, options, source)
+            "training": training_facts(self, network, options, source)
             | {"best_epoch": history.best_epoch, "best_val_auc": history.best_value},
         }
         save_model(network, about, out / MODEL)
@@ -205,7 +215,7 @@ class ImageDiagnosis:
         if chosen not in names:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
         planes = Preprocessing(**saved.about["preprocessing"])(dataset[chosen].images)
-        scores = probabilities(saved.network, planes, symmetric=is_symmetric(saved))
+        scores = probabilities(saved.network, planes, symmetric=saved.symmetric)
         known, judged = saved.about["data"].get("training_groups"), dataset[chosen]
         again = groups_seen_again(known, judged.groups, "patient")
         cases = Judged(judged, scores, planes)
@@ -219,7 +229,7 @@ class ImageDiagnosis:
         for path in paths:
             samples = read_samples(path)
             planes = preprocessing(samples.images)
-            scores = probabilities(saved.network, planes, symmetric=is_symmetric(saved))
+            scores = probabilities(saved.network, planes, symmetric=saved.symmetric)
             for (file, index), score in zip(samples.sources, scores.tolist(), strict=True):
                 found.append(
                     {
@@ -261,6 +271,15 @@ class ImageDiagnosis:
             return MODELS[self.network](**arguments)
         return source.network(member, arguments, self.classes, frozen=options.freeze)
 
+    def start(
+        self, train: Split, options: Options, source: Source | None, member: int
+    ) -> tuple[nn.Module, Preprocessing]:
+        """Seed what is drawn; return the network before it learns, and its preprocessing."""
+        manual_seed(options.seed)
+        fitted = Preprocessing.fitted(train.images, self.window)
+        preprocessing = fitted if source is None else source.preprocessing
+        return self.begin(options, source, member), preprocessing
+
     def arguments(self, options: Options, source: Source | None) -> dict[str, Any]:
         """Return the arguments of the network: the features' own are those of the source."""
         own = self.quick_settings if options.quick else self.settings
@@ -272,12 +291,13 @@ class ImageDiagnosis:
         dataset: ImageDataset,
         preprocessing: Preprocessing,
         options: Options,
-        out: Path,
+        out: Path | None,
     ) -> History:
         """Train with AdamW, one cycle of the learning rate, and cross-entropy.
 
         The best epoch on "val" is kept; without that split, the one of least loss. On
         ``options.device``; the network comes back to host memory, where the rest is done.
+        Nothing is written, nor told, without ``out``.
         """
         network.to(options.device)
         train = dataset["train"]
@@ -310,7 +330,8 @@ class ImageDiagnosis:
             monitor="val_auc" if validated else "loss",
             mode="max" if validated else "min",
             folder=out,
-            resume=options.resume,
+            resume=options.resume and out is not None,
+            progress=out is not None,
         )
         network.cpu()
         return history
@@ -343,39 +364,9 @@ class ImageDiagnosis:
         metrics["warnings"] += warnings
         return metrics
 
-    def begun(self, preprocessing: Preprocessing) -> dict[str, Any]:
-        """Return what a model file says before the network is trained."""
-        return {
-            "task": self.name,
-            **({} if self.kind is None else {"kind": self.kind}),
-            "tinymed": __version__,
-            "preprocessing": preprocessing.to_dict(),
-            "symmetric": self.symmetric,
-            "classes": list(self.classes),
-        }
-
     def meaning(self, options: Options) -> str:
         """Return what a label means."""
         return self.label_source if options.data else self.drawn
-
-    def training_facts(
-        self, network: nn.Module, options: Options, source: Source | None
-    ) -> dict[str, Any]:
-        """Return what the model card says of the training."""
-        return {
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "optimizer": "AdamW, one cycle of the learning rate, cross-entropy",
-            "epochs": options.epochs,
-            "batch_size": options.batch_size,
-            "learning_rate": options.lr,
-            "class_weights": options.class_weights,
-            **({} if source is None else {"from": source.told, "frozen": options.freeze}),
-            "options": options_given(options),
-            "seed": options.seed,
-            "quick": options.quick,
-            "device": options.device,
-            "data_file": None if options.data is None else options.data.name,
-        }
 
     def write(
         self,
@@ -393,8 +384,3 @@ class ImageDiagnosis:
         if can_be_drawn():
             write_image_page(out, about, metrics, cases, self.measures)
         print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
-
-
-def is_symmetric(saved: SavedModel) -> bool:
-    """Return whether a model's predictions are means over turned and mirrored images."""
-    return bool(saved.about.get("symmetric", False))

@@ -22,6 +22,7 @@ from tinymed.medical.imaging.dataset import ImageDataset, Split
 from tinymed.medical.models import Ensemble
 from tinymed.medical.report.cases import heat_maps
 from tinymed.medical.report.image_page import Judged
+from tinymed.medical.tasks.image_facts import begun, training_facts
 from tinymed.medical.tasks.image_splits import joined, part, patients_of
 from tinymed.medical.tasks.image_transfer import Source, remembered
 from tinymed.medical.tasks.options import MODEL
@@ -144,9 +145,9 @@ def cross_validated(
         "training_groups": remembered_groups(learned.groups),
         "training_images": remembered(parts_of(learned, folds), task.window),
     }
-    about = task.begun(preprocessing) | decision(task, labels[judged], scores[judged])
+    about = begun(task, preprocessing) | decision(task, labels[judged], scores[judged])
     ensemble, about["model"] = together(task.network, task.arguments(options, source), networks)
-    training = task.training_facts(ensemble, options, source)
+    training = training_facts(task, ensemble, options, source)
     about |= {"data": facts, "training": {**training, "folds": len(folds)}}
     save_model(ensemble, about, out / MODEL)
     cases = Judged(

@@ -48,6 +48,15 @@ def declare_image_options(
         default="none",
         help="balanced: each class counts alike in the loss, however rare it is (none)",
     )
+    parser.add_argument(
+        "--search-augmentation",
+        dest="policies",
+        type=int,
+        default=0,
+        metavar="N",
+        help="first find out which of N policies of random changes of the images serves best on "
+        "the validation patients, in short trainings; the usual policy is one of them (no search)",
+    )
     parser.epilog = FORMS
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
@@ -58,7 +67,8 @@ def settle_image_options(options: Options, task: str, folds: int) -> None:
     Raises
     ------
     ValueError
-        ``--freeze`` without ``--from``; a number of folds that is none.
+        ``--freeze`` without ``--from``; a number of folds, or of policies, that is none; a search
+        without a validation split.
     """
     if options.freeze and options.source is None:
         raise ValueError(f"{task}: --freeze without features to freeze; give --from RUN")
@@ -66,6 +76,15 @@ def settle_image_options(options: Options, task: str, folds: int) -> None:
         options.folds = folds
     if options.folds < 0 or options.folds == 1:
         raise ValueError(f"{task}: --folds {options.folds}, 0 or at least 2 expected")
+    if options.policies < 0 or options.policies == 1:
+        raise ValueError(
+            f"{task}: --search-augmentation {options.policies}, at least 2 policies expected"
+        )
+    if options.policies and options.folds:
+        raise ValueError(
+            f"{task}: --search-augmentation chooses on validation patients; folds have none, give "
+            "--folds 0"
+        )
     check_device(options.device)  # what is missing for a GPU is said now
 
 
@@ -76,6 +95,8 @@ def options_given(options: Options) -> list[str]:
         given.append(f"--from {options.source}")
     if options.freeze:
         given.append("--freeze")
+    if options.policies:
+        given.append(f"--search-augmentation {options.policies}")
     if options.class_weights != "none":
         given.append(f"--class-weights {options.class_weights}")
     return given

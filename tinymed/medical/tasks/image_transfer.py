@@ -18,7 +18,7 @@ from tinymed import nn
 from tinymed.errors import CheckpointError, DataError
 from tinymed.medical.imaging.dataset import Split
 from tinymed.medical.imaging.windowing import Window
-from tinymed.medical.models import Ensemble, NoduleCNN
+from tinymed.medical.models import Ensemble, MaskedImageNetwork, NoduleCNN
 from tinymed.medical.tasks.image_splits import patients_of
 from tinymed.medical.tasks.options import MODEL
 from tinymed.medical.tasks.preprocessing import Preprocessing, grey
@@ -41,12 +41,12 @@ class Source:
     Parameters
     ----------
     saved : SavedModel
-    members : list of NoduleCNN
-        The networks of an ensemble, or the only one.
+    members : list of Module
+        The networks of an ensemble, or the only one; each with ``features``.
     """
 
     saved: SavedModel
-    members: list[NoduleCNN]
+    members: list[nn.Module]
 
     @classmethod
     def read(cls, path: Path, task: str) -> Source:
@@ -55,25 +55,25 @@ class Source:
         Raises
         ------
         CheckpointError
-            No model of this command, or of another network than a `NoduleCNN`.
+            No model of this command, nor one of ``tinymed pretrain`` for it; another network than
+            those whose features a `NoduleCNN` can take over.
         """
         saved = load_model(path / MODEL if path.is_dir() else path)
-        if saved.about["task"] != task:
+        if task not in (saved.about["task"], saved.about["preprocessing"].get("purpose")):
             raise CheckpointError(
                 f"{task}: --from {path} is a model of `tinymed {saved.about['task']}`, one of "
-                f"`tinymed {task}` expected"
+                f"`tinymed {task}` or of `tinymed pretrain --for {task}` expected"
             )
         network = saved.network
         members = list(network.members) if isinstance(network, Ensemble) else [network]
-        alike = [member for member in members if isinstance(member, NoduleCNN)]
-        if len(alike) != len(members):
+        if not all(isinstance(member, (NoduleCNN, MaskedImageNetwork)) for member in members):
             raise CheckpointError(f"{task}: --from {path} is no NoduleCNN and has no features")
-        return cls(saved, alike)
+        return cls(saved, members)
 
     @property
     def preprocessing(self) -> Preprocessing:
         """Return what its networks take an image through."""
-        return Preprocessing(**self.saved.about["preprocessing"])
+        return Preprocessing.kept(self.saved.about["preprocessing"])
 
     @property
     def widths(self) -> list[int]:
@@ -85,8 +85,8 @@ class Source:
     def told(self) -> str:
         """Return what it is, for people."""
         file = self.saved.about["training"]["data_file"] or "synthetic patients"
-        classes = " or ".join(self.saved.about["classes"])
-        return f"{classes}, learned from {file}"
+        classes = self.saved.about.get("classes", [self.saved.about["task"]])
+        return f"{' or '.join(classes)}, learned from {file}"
 
     def network(
         self, member: int, arguments: dict[str, Any], classes: tuple[str, ...], *, frozen: bool
@@ -100,10 +100,10 @@ class Source:
         state = self.members[member].state_dict()
         own = network.state_dict()
         head = [name for name in own if name.startswith("classifier.")]
-        alike = all(own[name].shape == state[name].shape for name in head)
-        if list(classes) != self.saved.about["classes"] or not alike:
+        alike = all(name in state and own[name].shape == state[name].shape for name in head)
+        if list(classes) != self.saved.about.get("classes") or not alike:
             state |= {name: own[name] for name in head}
-        network.load_state_dict(state)
+        network.load_state_dict({name: state[name] for name in own})
         if frozen:
             network.freeze_features()
         return network

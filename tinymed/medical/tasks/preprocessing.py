@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ class Preprocessing:
     def fitted(cls, images: Array, limits: Window) -> Preprocessing:
         """Return the preprocessing whose mean and standard deviation are those of ``images``."""
         return cls(limits.low, limits.high, *statistics(grey(images, limits)))
+
+    @classmethod
+    def kept(cls, known: Mapping[str, Any]) -> Preprocessing:
+        """Return the preprocessing that a model file tells of, among whatever else it tells."""
+        return cls(*(known[each.name] for each in fields(cls)))
 
     def __call__(self, images: Array) -> Array:
         """Return (n, H, W) as the network's input, (n, 1, H, W) float32.

@@ -18,17 +18,18 @@ import numpy as np
 
 from tinymed import nn
 from tinymed.data import Augment, DataLoader, TensorDataset
-from tinymed.medical.imaging.dataset import ImageDataset
+from tinymed.medical.imaging.dataset import ImageDataset, Split
 from tinymed.medical.imaging.reading import kind_of, read_samples
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.image_diagnosis import ImageDiagnosis
+from tinymed.medical.tasks.image_transfer import remembered
 from tinymed.medical.tasks.kinds import Kinds
 from tinymed.medical.tasks.lung import LUNG
 from tinymed.medical.tasks.options import Settings
 from tinymed.medical.tasks.preprocessing import Preprocessing, grey
 from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.xray import XRAY
-from tinymed.training import predict
+from tinymed.training import History, predict
 
 __all__ = ["PRETRAIN", "MaskedPatches", "Pretext", "Turns"]
 
@@ -85,7 +86,7 @@ class Pretext(SupervisedTask):
         """Return the diagnosis and its window, mean and spread of the images."""
         purpose = PURPOSES[options.purpose]
         pixels = Preprocessing.fitted(train.inputs, purpose.window).to_dict()
-        return {"kind": self.kind, "purpose": purpose.name, "pixels": pixels}
+        return {"kind": self.kind, "purpose": purpose.name, **pixels}
 
     def arguments(self, preprocessing: Facts, quick: bool) -> Facts:
         """Return the arguments of the network: as wide as that of the diagnosis."""
@@ -97,7 +98,7 @@ class Pretext(SupervisedTask):
         self, examples: Examples, preprocessing: Facts, batch_size: int, seed: int | None = None
     ) -> DataLoader:
         """Return batches of questions and answers; without a seed the same ones each time."""
-        planes = Preprocessing(**preprocessing["pixels"])(examples.inputs)
+        planes = Preprocessing.kept(preprocessing)(examples.inputs)
         if seed is None:
             return self.asking(planes, batch_size)
         changes = self.augment(PURPOSES[preprocessing["purpose"]])
@@ -114,6 +115,20 @@ class Pretext(SupervisedTask):
             augment=asked,
             generator=np.random.default_rng(seed),
         )
+
+    def sources(self, splits: dict[str, Examples], options: argparse.Namespace) -> Facts:
+        """Return what a model file says of the data: which images were seen, too."""
+        seen = np.concatenate([splits[name].inputs for name in ("train", "val")])
+        unlabelled = Split(seen, np.zeros(len(seen), np.int64))
+        window = PURPOSES[options.purpose].window
+        return super().sources(splits, options) | {
+            "training_images": remembered([unlabelled], window)
+        }
+
+    def training(self, options: argparse.Namespace, history: History, parameters: int) -> Facts:
+        """Return what a model file says of the training."""
+        file = None if options.data is None else options.data.name
+        return super().training(options, history, parameters) | {"data_file": file}
 
     def asking(self, planes: Array, batch_size: int) -> DataLoader:
         """Return a question to each of the planes (n, 1, H, W), the same ones each time."""

@@ -41,6 +41,11 @@ class SavedModel:
     about: dict[str, Any]  # task, model, preprocessing, classes, threshold, data, training
     path: Path
 
+    @property
+    def symmetric(self) -> bool:
+        """Whether its predictions are means over an image turned and mirrored."""
+        return bool(self.about.get("symmetric", False))
+
 
 class Task(Protocol):
     """One application: what it reads, how it learns, how it is judged."""
