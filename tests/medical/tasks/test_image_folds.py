@@ -70,7 +70,7 @@ def test_whom_every_member_has_seen_is_learned_from_and_not_judged():
 
 
 def test_too_few_that_can_be_judged():
-    with pytest.raises(DataError, match=r"2 patients to be judged for 4 folds; give fewer --folds"):
+    with pytest.raises(DataError, match=r"2 patients of 2 classes to be judged, for 4 folds"):
         folds_of((PATIENTS >= 18)[:, None])
 
 
@@ -81,7 +81,7 @@ def images(count: int = 60) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, 8, 8)).astype(np.uint8)
 
 
-def source_of(network: tm.nn.Module, parts: list[Split] | None, file: str | None) -> Source:
+def source_of(network: tm.nn.Module, parts: list[Split] | None, file: str) -> Source:
     data = {"training_groups": None}
     if parts is not None:
         data["training_images"] = remembered(parts, MALIGNANCY.window)
@@ -125,10 +125,32 @@ def test_a_member_has_learned_from_all_parts_but_its_own():
         assert np.flatnonzero(unseen[:, number]).tolist() == fold.left.tolist()
 
 
-def test_synthetic_patients_are_nobody_and_old_models_do_not_tell():
+def test_what_the_start_has_seen_is_remembered_too():
+    split = Split(images(), LABELS, PATIENTS)
+    thirds = [part(split, np.flatnonzero(k == PATIENTS % 3)) for k in range(3)]
+    new = Split(255 - images(3), LABELS[[0, 3, 0]], np.arange(3))
+    ensemble, single = (Ensemble("NoduleCNN", {"widths": [2]}, 3), NoduleCNN(widths=[2]))
+    before = source_of(ensemble, thirds, "x.npz")
+    window = MALIGNANCY.window
+
+    def unseen(network: tm.nn.Module, *given: object) -> list[list[bool]]:
+        made = source_of(network, [], "y.npz")
+        made.saved.about["data"]["training_images"] = remembered(*given)
+        firsts = joined([part(split, np.array([0, 3, 6])), new])
+        return made.unseen(Split(firsts.images, firsts.labels)).tolist()
+
+    parts = [part(new, np.array([k])) for k in range(3)]
+    own = np.eye(3, dtype=bool).tolist()
+    assert unseen(ensemble, parts, window, before, [0, 1, 2]) == own + own
+    # of networks that all started from one member, none can judge whom a member has seen
+    assert unseen(ensemble, parts, window, before, [0, 0, 0]) == [[False] * 3] * 3 + own
+    one = [[False], [True], [False]]
+    assert unseen(single, [new], window, before, [1]) == one + [[False]] * 3
+
+
+def test_old_models_do_not_tell_what_they_have_seen():
     split = Split(images(), LABELS, PATIENTS)
     network = NoduleCNN(widths=[2, 2])
-    assert source_of(network, [split], None).unseen(split).all()
     with pytest.raises(CheckpointError, match="does not say which images it learned from"):
         source_of(network, None, "x.npz").unseen(split)
 
@@ -137,7 +159,7 @@ def test_synthetic_patients_are_nobody_and_old_models_do_not_tell():
 
 
 def test_features_come_along_and_the_classifier_of_other_classes_does_not():
-    source = source_of(NoduleCNN(widths=[2, 3]), None, None)
+    source = source_of(NoduleCNN(widths=[2, 3]), None, "x.npz")
     assert source.widths == [2, 3]
     same = source.network(0, {"widths": [2, 3]}, ("mimic", "nodule"), frozen=False)
     other = source.network(0, {"widths": [2, 3], "centre": True}, ("a", "b"), frozen=True)

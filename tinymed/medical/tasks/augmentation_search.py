@@ -158,7 +158,8 @@ def searched(
     generator = spawn(np.random.default_rng(options.seed), options.policies)
     drawn = (drawn_policy(generator, symmetric=task.symmetric) for _ in range(options.policies - 1))
     policies = [task.augment, *drawn]
-    member = 0 if source is None else source.member_for(dataset["val"])[0]
+    judged = dataset["test" if "test" in dataset else "val"]
+    member = 0 if source is None else source.member_for(judged)[0]
 
     def score(policy: Augment, epochs: int) -> float:
         network, preprocessing = task.start(dataset["train"], options, source, member)

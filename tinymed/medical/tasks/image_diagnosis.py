@@ -169,15 +169,15 @@ class ImageDiagnosis:
         source: Source | None,
     ) -> dict[str, Any]:
         """Train on "train", choose on "val", judge on "test" if there is one; return metrics."""
-        train, validation = dataset["train"], dataset["val"]
         final = "test" if "test" in dataset else "val"
-        judged = dataset[final]
+        train, validation, judged = (dataset[name] for name in ("train", "val", final))
+        member, warnings = (0, []) if source is None else source.member_for(judged)
+        seen = [joined([train, validation])]
         facts |= {
             "labels": self.meaning(options),
             "training_groups": remembered_groups(train.groups),
-            "training_images": remembered([joined([train, validation])], self.window),
+            "training_images": remembered(seen, self.window, source, [member]),
         }
-        member, warnings = (0, []) if source is None else source.member_for(judged)
         network, preprocessing = self.start(train, options, source, member)
         print(nn.summary(network, (1, *preprocessing(train.images[:1]).shape[1:])))
         history = self.learn(network, dataset, preprocessing, options, out)

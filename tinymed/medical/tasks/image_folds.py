@@ -77,7 +77,7 @@ def cut(
     Raises
     ------
     DataError
-        Fewer patients than folds.
+        Fewer patients than folds, or of one class.
     """
     if unseen is None:
         unseen = np.ones((len(labels), 1), bool)
@@ -88,15 +88,15 @@ def cut(
         fold[fixed] = unseen[fixed].argmax(axis=1)
         count = unseen.shape[1]
     known = len(np.unique(patients[free]))
-    if known >= count:
+    if known >= count and len(np.unique(labels[free])) > 1:
         dealt = grouped_stratified_kfold(labels[free], patients[free], count, generator=generator)
         for number, (_, left) in enumerate(dealt):
             fold[np.flatnonzero(free)[left]] = number
     elif np.array_equal(judged, free):
         raise DataError(
-            f"{known} patients to be judged for {count} folds; give fewer --folds, or with --from "
-            "a model that has not seen them: one that was cross-validated (--folds), or trained "
-            "on other data"
+            f"{known} patients of {len(np.unique(labels[free]))} classes to be judged, for {count} "
+            "folds; give fewer --folds, or with --from a model that has not seen the others: one "
+            "that was cross-validated (--folds), or trained on other data"
         )
     else:
         fold[free] = 0  # a handful among those that have a fold already
@@ -122,6 +122,9 @@ def cross_validated(
     generator = np.random.default_rng(options.seed)
     unseen = None if source is None else source.unseen(learned)
     folds = cut(labels, patients, options.folds, generator, unseen)
+    members = [fold.member for fold in folds]
+    if len(folds) != options.folds:
+        print(f"{len(folds)} folds: those of the networks of --from, which know the patients")
     preprocessing = Preprocessing(*task.window, *GREY) if source is None else source.preprocessing
     planes = preprocessing(learned.images)
     networks, histories, scores = [], [], np.zeros(len(learned))
@@ -143,7 +146,7 @@ def cross_validated(
     facts |= {
         "labels": task.meaning(options),
         "training_groups": remembered_groups(learned.groups),
-        "training_images": remembered(parts_of(learned, folds), task.window),
+        "training_images": remembered(parts_of(learned, folds), task.window, source, members),
     }
     about = begun(task, preprocessing) | decision(task, labels[judged], scores[judged])
     ensemble, about["model"] = together(task.network, task.arguments(options, source), networks)

@@ -1,13 +1,14 @@
 """Starting from a network that has learned something else: ``--from RUN``.
 
 What a network has seen, it must not be judged on, whatever it was asked there: it may know the
-patient. So a model file remembers the images that it learned from, and each of its members says of
-which patients it has seen nothing. A cross-validated model (``--folds``) has such a member for each
-patient; a single one for those only that were left out of its training.
+patient. So a model file remembers the images that it learned from, and those that what it started
+from had; each of its members says of which patients it has seen nothing. A cross-validated model
+(``--folds``) has such a member for each patient; a single one for those only that were left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tinymed.medical.tasks.training_groups import (
     groups_seen_again,
     images_seen,
     remembered_images,
+    united,
 )
 
 __all__ = ["Source", "grey_bytes", "remembered"]
@@ -111,7 +113,7 @@ class Source:
     def unseen(self, split: Split) -> Array:
         """Return of which patients' images each member has seen none, bool (n, members).
 
-        A patient is seen if any image of theirs is. Synthetic patients are nobody's.
+        A patient is seen if any image of theirs is.
 
         Raises
         ------
@@ -119,8 +121,6 @@ class Source:
             A model of before, whose file does not say which images it learned from.
         """
         about, count = self.saved.about, len(self.members)
-        if about["training"]["data_file"] is None:
-            return np.ones((len(split), count), bool)
         parts = about["data"].get("training_images")
         if parts is None:
             raise CheckpointError(
@@ -159,9 +159,9 @@ class Source:
     def warnings(self, split: Split) -> list[str]:
         """Return a warning if patients are named as in its training, and no image tells more."""
         data = self.saved.about["data"]
-        parts = data.get("training_images", [])
+        parts = data["training_images"]
         if self.saved.about["training"]["data_file"] is None:
-            return []
+            return []  # synthetic patients are numbered, too, and nobody
         if any(images_seen(part, self.grey_bytes(split)).any() for part in parts):
             return []  # equal images have told who is who
         again = groups_seen_again(data.get("training_groups"), split.groups, "patient")
@@ -178,15 +178,37 @@ def grey_bytes(images: Array, limits: Window) -> Array:
     return np.rint(grey(images, limits) * 255).astype(np.uint8)
 
 
-def remembered(parts: list[Split], limits: Window) -> list[str]:
+def remembered(
+    parts: Sequence[Split],
+    limits: Window,
+    source: Source | None = None,
+    members: Sequence[int] = (),
+) -> list[str]:
     """Return what a model file keeps of the images that were learned from, see `Source.unseen`.
+
+    A text for each member of an ensemble, of what this one alone has not seen, then texts of what
+    all have seen; for a single network only these.
 
     Parameters
     ----------
-    parts : list of Split
-        One for each member of an ensemble, that which this member alone has not learned from; or a
-        single one, all that a single network has learned from.
+    parts : sequence of Split
+        One for each member of an ensemble, that which this member alone has not learned from, then
+        what all have; or what a single network has learned from.
     limits : Window
         Of the task.
+    source : Source, optional
+        What they started from.
+    members : sequence of int
+        Of the source, where each of them did.
     """
-    return [remembered_images(grey_bytes(each.images, limits)) for each in parts]
+    own = [remembered_images(grey_bytes(each.images, limits)) for each in parts]
+    if source is None:
+        return own
+    theirs: list[str] = source.saved.about["data"]["training_images"]
+    count = len(source.members)
+    if len(members) == 1:
+        return own + [text for k, text in enumerate(theirs) if count == 1 or k != members[0]]
+    if list(members) == list(range(count)):
+        both = [united(*pair) for pair in zip(own[:count], theirs[:count], strict=True)]
+        return both + own[count:] + theirs[count:]
+    return own + theirs  # as if each had started from all members

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["groups_seen_again", "images_seen", "remembered_groups", "remembered_images"]
+__all__ = ["groups_seen_again", "images_seen", "remembered_groups", "remembered_images", "united"]
 
 Array = np.ndarray[Any, Any]
 BYTES = 8  # of a hash: two names in a million million share one
@@ -89,6 +89,11 @@ def images_seen(remembered: str, images: Array) -> Array:
     """
     known = unpacked(remembered)
     return np.array([image_hash(image) in known for image in images], dtype=bool)
+
+
+def united(*remembered: str) -> str:
+    """Return what is remembered in any of these texts as one."""
+    return packed(set().union(*map(unpacked, remembered)))
 
 
 def hashes(names: Iterable[Any]) -> set[bytes]:
