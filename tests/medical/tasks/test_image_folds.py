@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -193,6 +194,17 @@ def test_the_centre_is_the_mean_of_the_middle_third():
     weight, bias = (p.detach().numpy() for p in network.classifier.parameters())
     expected = both @ weight.T + bias
     np.testing.assert_allclose(network(x).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_balanced_classes_count_alike_in_the_loss():
+    split = Split(images(4), np.array([0, 0, 0, 1]))
+    logits, labels = tm.randn(4, 2), tm.tensor(split.labels)
+    given = argparse.Namespace(class_weights="balanced", device="cpu")
+    each = tm.nn.CrossEntropyLoss(reduction="none")(logits, labels).numpy()
+    expected = (each[:3].mean() + each[3]) / 2
+    assert MALIGNANCY.loss(split, given)(logits, labels).item() == pytest.approx(expected)
+    given.class_weights = "none"
+    assert MALIGNANCY.loss(split, given)(logits, labels).item() == pytest.approx(each.mean())
 
 
 def test_the_log_is_the_mean_over_the_folds():

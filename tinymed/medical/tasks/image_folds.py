@@ -221,8 +221,8 @@ def not_judged(learned: Split, judged: Array) -> list[str]:
     """Return a warning if there are patients whom all members of the source have seen."""
     patients = patients_of(learned)
     count = len(np.unique(patients)) - len(np.unique(patients[judged]))
-    told = f"{count} patients are learned from but not judged: the model of --from has seen them"
-    return [told] if count else []
+    told = f"learned from but not judged, as every network of --from has seen them: {count} patient"
+    return [f"{told}{'s' * (count > 1)}"] if count else []
 
 
 def on_test(

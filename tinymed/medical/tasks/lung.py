@@ -88,6 +88,8 @@ MALIGNANCY = ImageDiagnosis(
         intensity=((0.9, 1.1), (-0.1, 0.1)),
     ),
     synthesise=synthesise_malignancy,
+    # of LUNA16's patches it reaches an AUC of 0.809, `central_size` 0.728; the diameters that the
+    # readers measured, in the whole scan, are not in the file
     baseline=("size: radius of the largest disc inside", central_radius),
     threshold=0.5,  # a choice on a few hundred cases would fit these very cases
     symmetric=True,
