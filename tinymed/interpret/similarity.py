@@ -6,6 +6,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from tinymed.metrics.image_quality import local_similarity
+
 __all__ = ["rank_correlation", "structural_similarity"]
 
 Values = NDArray[np.float64]
@@ -89,12 +91,7 @@ def structural_similarity(
 
     count = window ** len(places)
     free = count / (count - 1)
-    mean_a, mean_b = mean(a), mean(b)
-    var_a, var_b = (free * (mean(v * v) - m * m) for v, m in ((a, mean_a), (b, mean_b)))
-    shared = free * (mean(a * b) - mean_a * mean_b)
-    c1, c2 = 0.01**2, 0.03**2
-    likeness = (2 * mean_a * mean_b + c1) * (2 * shared + c2)
-    likeness /= (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
+    likeness = local_similarity(a, b, mean, free=free)
     return likeness.reshape(len(a), -1).mean(axis=1)
 
 

@@ -1,4 +1,4 @@
-"""Metrics of a whole epoch: decisions, ranking, detection, calibration, regression, thresholds.
+"""Metrics of an epoch: decisions, ranking, detection, calibration, regression, images, thresholds.
 
 Functions take ``(y_true, y_pred)`` or ``(y_true, y_score)`` in scikit-learn's order and give its
 values; anything `numpy.asarray` understands is accepted. `BinaryMetrics` and `MulticlassMetrics`
@@ -34,6 +34,7 @@ from tinymed.metrics.detection import (
     froc_score,
     froc_sensitivity,
 )
+from tinymed.metrics.image_quality import psnr, ssim
 from tinymed.metrics.inputs import UndefinedMetricError
 from tinymed.metrics.label_errors import LabelErrors, label_errors
 from tinymed.metrics.ranking import (
@@ -83,6 +84,7 @@ __all__ = [
     "per_class",
     "precision",
     "precision_recall_curve",
+    "psnr",
     "r2",
     "recall",
     "reliability_curve",
@@ -91,4 +93,5 @@ __all__ = [
     "roc_auc_per_class",
     "roc_curve",
     "specificity",
+    "ssim",
 ]

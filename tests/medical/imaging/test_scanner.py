@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinymed.medical.imaging.scanner import MARGIN, Scanner, draw_scanner
+from tinymed.medical.imaging.scanner import MARGIN, Scanner, draw_scanner, grain
 
 QUIET = Scanner(pixel=0.7, thickness=1.0, blur=0.8, edge=0.0, noise=0.0, cutoff=0.25, streaks=1.0)
 
@@ -99,3 +99,17 @@ def test_scanners_are_those_of_lidc():
     assert np.corrcoef(np.log(noise), np.log(cutoff))[0, 1] > 0.8
     assert min(scanner.blur for scanner in scanners) > 0.3
     assert max(scanner.blur for scanner in scanners) < 0.95
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (51, 40)])
+def test_grain_alone_is_the_noise_of_a_scan(shape):
+    rng = np.random.default_rng(0)
+    drawn = np.stack([grain(shape, 0.3, rng) for _ in range(100)])
+    assert drawn.dtype == np.float32
+    assert float(drawn.std()) == pytest.approx(1, rel=0.02)
+    assert float(drawn.mean()) == pytest.approx(0, abs=1e-3)
+    alike = QUIET.image(np.zeros((48, 48), np.float32), np.random.default_rng(7))
+    scanner = Scanner(**{**QUIET.__dict__, "noise": 30.0})
+    scan = scanner.image(np.zeros((48, 48), np.float32), np.random.default_rng(7)) - alike
+    alone = 30 * grain((48, 48), QUIET.cutoff, np.random.default_rng(7))
+    assert scan == pytest.approx(alone[MARGIN:-MARGIN, MARGIN:-MARGIN], abs=1e-3)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinymed.medical.imaging.slabs import Array, Points, Slab
 
-__all__ = ["MARGIN", "Scanner", "draw_scanner"]
+__all__ = ["MARGIN", "Scanner", "draw_scanner", "grain"]
 
 MARGIN = 4  # pixels drawn beyond an image: the reach of the blur
 # Scans ranked by the sharpness of their kernel: the noise (HU) and its cutoff (cycles per pixel) at
@@ -46,20 +46,47 @@ class Scanner:
         return Slab.about(centre, wider, self.pixel, self.thickness)
 
     def image(self, scene: Array, generator: np.random.Generator) -> Array:
-        """Return the image in HU of what is there, (H + 8, W + 8) -> (H, W).
-
-        Filtered back-projection colours its noise: the amplitude is sqrt(f) exp(-(f / cutoff)^2).
-        """
+        """Return the image in HU of what is there, (H + 8, W + 8) -> (H, W)."""
         down, across = _frequencies(*scene.shape)
         squared = down**2 + across**2
         blur = np.exp(-2 * (np.pi * self.blur) ** 2 * squared)
         transfer = blur * (1 + self.edge * (1 - np.exp(-2 * (np.pi * 1.2) ** 2 * squared)))
-        grain = np.hypot(down, across * np.float32(self.streaks))
-        colour = np.sqrt(grain) * np.exp(-((grain / np.float32(self.cutoff)) ** 2))
+        colour = _colour(scene.shape, self.cutoff, self.streaks)
         noise = np.fft.rfft2(generator.standard_normal(scene.shape, dtype=np.float32)) * colour
         scale = self.noise / _deviation(colour, scene.shape[1])
         image = np.fft.irfft2(np.fft.rfft2(scene) * transfer + scale * noise, scene.shape)
         return image[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float32)
+
+
+def grain(shape: tuple[int, int], cutoff: float, generator: np.random.Generator) -> Array:
+    """Draw the noise of a reconstructed slice, of mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns. It is periodic: cut it out of a larger one where that matters.
+    cutoff : float > 0
+        Cycles per pixel; the smoother the kernel of the reconstruction, the smaller.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    numpy.ndarray (H, W), float32
+
+    References
+    ----------
+    Riederer, Pelc, Chesler (1978), "The noise power spectrum in computed X-ray tomography".
+
+    Examples
+    --------
+    >>> noise = grain((200, 200), 0.3, np.random.default_rng(0))
+    >>> round(float(noise.std()), 1)
+    1.0
+    """
+    colour = _colour(shape, cutoff, 1.0)
+    noise = np.fft.rfft2(generator.standard_normal(shape, dtype=np.float32)) * colour
+    scale = np.float32(1 / _deviation(colour, shape[1]))
+    return (np.fft.irfft2(noise, shape) * scale).astype(np.float32)
 
 
 def draw_scanner(generator: np.random.Generator) -> Scanner:
@@ -83,6 +110,17 @@ def _frequencies(height: int, width: int) -> tuple[Array, Array]:
     """Return the frequencies of `numpy.fft.rfft2` down and across, in cycles per pixel."""
     down = np.fft.fftfreq(height).astype(np.float32)[:, None]
     return down, np.fft.rfftfreq(width).astype(np.float32)[None]
+
+
+def _colour(shape: tuple[int, ...], cutoff: float, streaks: float) -> Array:
+    """Return the amplitude of noise by frequency: sqrt(f) exp(-(f / cutoff)^2).
+
+    Filtered back-projection colours it so: its filter is a ramp, and a kernel that ends it.
+    """
+    down, across = _frequencies(*shape)
+    frequency = np.hypot(down, across * np.float32(streaks))
+    colour: Array = np.sqrt(frequency) * np.exp(-((frequency / np.float32(cutoff)) ** 2))
+    return colour
 
 
 def _deviation(colour: Array, width: int) -> float:
