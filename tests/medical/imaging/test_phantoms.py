@@ -16,6 +16,7 @@ from tinymed.medical.imaging.phantoms import (
     draw_patient,
     synthesise,
     synthesise_malignancy,
+    synthesise_noise_free,
 )
 from tinymed.medical.imaging.windowing import to_hounsfield
 
@@ -233,3 +234,16 @@ def test_speed():
     start = time.process_time()
     count = sum(len(s) for s in synthesise(10, np.random.default_rng(3)).splits.values())
     assert (time.process_time() - start) / count < 0.03  # 0.005 on a laptop core
+
+
+def test_without_noise_the_same_patients_are_seen():
+    clean = synthesise_noise_free(8, np.random.default_rng(0))
+    noisy = synthesise(8, np.random.default_rng(0))
+    for name, split in clean.splits.items():
+        assert np.array_equal(split.labels, noisy[name].labels)
+        assert np.array_equal(split.groups, noisy[name].groups)
+        assert split.images.dtype == np.uint8
+    rough, smooth = (
+        np.abs(np.diff(data["train"].images.astype(float), 2)).mean() for data in (noisy, clean)
+    )
+    assert smooth < 0.7 * rough

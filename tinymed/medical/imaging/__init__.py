@@ -8,7 +8,12 @@ from tinymed.medical.imaging.dicom_header import DicomError, DicomWarning, patie
 from tinymed.medical.imaging.dicom_series import Series, list_series, read_series
 from tinymed.medical.imaging.grid import Grid, carry
 from tinymed.medical.imaging.nifti import write_nifti
-from tinymed.medical.imaging.phantoms import draw_patient, synthesise, synthesise_malignancy
+from tinymed.medical.imaging.phantoms import (
+    draw_patient,
+    synthesise,
+    synthesise_malignancy,
+    synthesise_noise_free,
+)
 from tinymed.medical.imaging.reading import read_dataset, read_samples
 from tinymed.medical.imaging.samples import Samples
 from tinymed.medical.imaging.synthetic_scan import (
@@ -71,6 +76,7 @@ __all__ = [
     "statistics",
     "synthesise",
     "synthesise_malignancy",
+    "synthesise_noise_free",
     "synthesise_slice",
     "synthesise_volume",
     "to_hounsfield",

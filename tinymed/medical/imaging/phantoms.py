@@ -8,7 +8,7 @@ that came to is in benchmarks/record/synthetic_ct.json.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,14 @@ from tinymed.medical.imaging.synthetic_split import Drawn, split_by_patient
 from tinymed.medical.imaging.thorax import Thorax, draw_thorax
 from tinymed.medical.imaging.windowing import to_uint8
 
-__all__ = ["PATCH", "Patient", "draw_patient", "synthesise", "synthesise_malignancy"]
+__all__ = [
+    "PATCH",
+    "Patient",
+    "draw_patient",
+    "synthesise",
+    "synthesise_malignancy",
+    "synthesise_noise_free",
+]
 
 PATCH = 50  # pixels along each side: 35 mm at the median pixel of 0.7 mm
 READER_SPREAD = 0.75  # deviation of one radiologist's malignancy rating from the mean (LIDC-IDRI)
@@ -164,6 +171,46 @@ def synthesise_malignancy(
     return split_by_patient(
         "synthesise_malignancy", "synthetic_malignancy", patients, generator, _benign_or_not
     )
+
+
+def synthesise_noise_free(
+    patients: int, generator: np.random.Generator | None = None
+) -> ImageDataset:
+    """Return the patches of `synthesise` as a scanner without noise would see them.
+
+    What no patient can give: an image with which one that was freed of noise can be compared.
+
+    Parameters
+    ----------
+    patients, generator
+        As for `synthesise`.
+
+    Returns
+    -------
+    ImageDataset
+        As from `synthesise`, with the scanner's blur, without its noise and the loss of JPEG.
+
+    Raises
+    ------
+    ValueError
+        If there are too few patients for three splits.
+
+    Examples
+    --------
+    >>> synthesise_noise_free(8, np.random.default_rng(0))["train"].images.shape[1:]
+    (50, 50)
+    """
+    return split_by_patient(
+        "synthesise_noise_free", "synthetic_noise_free", patients, generator, _without_noise
+    )
+
+
+def _without_noise(generator: np.random.Generator) -> Drawn:
+    patient = draw_patient(generator)
+    patient = replace(patient, scanner=replace(patient.scanner, noise=0.0))
+    images = [patient.patch(finding, generator) for finding in patient.findings]
+    labels = [int(finding.nodule is not None) for finding in patient.findings]
+    return to_uint8(np.stack(images)), labels
 
 
 def _nodule_or_not(generator: np.random.Generator) -> Drawn:

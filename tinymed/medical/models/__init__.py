@@ -4,6 +4,7 @@ from tinymed import nn
 from tinymed.medical.models.aligned_sequence import AlignedSequenceNetwork
 from tinymed.medical.models.beat_sequence import BeatSequenceNetwork
 from tinymed.medical.models.character_lstm import CharacterLSTM
+from tinymed.medical.models.dncnn import DnCNN
 from tinymed.medical.models.ensemble import Ensemble
 from tinymed.medical.models.masked_image_network import MaskedImageNetwork
 from tinymed.medical.models.molecule_network import MoleculeNetwork
@@ -17,6 +18,7 @@ __all__ = [
     "AlignedSequenceNetwork",
     "BeatSequenceNetwork",
     "CharacterLSTM",
+    "DnCNN",
     "Ensemble",
     "MaskedImageNetwork",
     "MoleculeNetwork",
@@ -30,6 +32,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "AlignedSequenceNetwork": AlignedSequenceNetwork,
     "BeatSequenceNetwork": BeatSequenceNetwork,
     "CharacterLSTM": CharacterLSTM,
+    "DnCNN": DnCNN,
     "Ensemble": Ensemble,
     "MaskedImageNetwork": MaskedImageNetwork,
     "MoleculeNetwork": MoleculeNetwork,

@@ -6,6 +6,7 @@ worst alone.
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from io import BytesIO
 from typing import Any
 
@@ -30,7 +31,7 @@ def worst_cases(evidence: Evidence) -> Array:
     return order
 
 
-def random_cases(evidence: Evidence) -> Array:
+def random_cases(evidence: Sized) -> Array:
     """Return cases drawn without looking, in their order; the same for the same number of them."""
     count = min(SHOWN, len(evidence))
     return np.sort(np.random.default_rng(0).permutation(len(evidence))[:count])

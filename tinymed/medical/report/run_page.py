@@ -56,7 +56,7 @@ def write_page(
     evidence : Evidence, optional
         None: metrics are all that is told of the result.
     cases : sequence of Section, optional
-        Single cases; default: as text.
+        Single cases; default: those of ``evidence``, as text.
     leakage : Table, optional
         What splits have in common.
     quantity : str
@@ -71,7 +71,8 @@ def write_page(
     if evidence is not None:
         sections += judgement(evidence, quantity)
         sections.append(subgroup_section(evidence))
-        sections += [case_tables(evidence)] if cases is None else cases
+        cases = [case_tables(evidence)] if cases is None else cases
+    sections += cases or ()
     sections.append(_model(card))
     text = html(str(card["name"]), NOTICE, sections)
     serialization.write_bytes(text.encode(), folder / PAGE)

@@ -20,6 +20,7 @@ from tinymed.errors import DataError
 from tinymed.medical.models import MODELS
 from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.model_card import write_model_card
+from tinymed.medical.report.page import Section
 from tinymed.medical.report.run_page import can_be_drawn, write_page
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
@@ -125,6 +126,24 @@ class SupervisedTask(abc.ABC):
         """Return truth and prediction of each case, for the report; None: its metrics say all."""
         return None
 
+    def examined(
+        self, outputs: Array, judged: Examples, train: Examples, options: Options
+    ) -> Facts:
+        """Return what is measured beside the metrics, once, on the split that a run is judged by.
+
+        Parameters
+        ----------
+        outputs : array
+            The network's for ``judged``.
+        judged, train : Examples
+        options : argparse.Namespace
+        """
+        return {}
+
+    def pictured(self, outputs: Array, judged: Examples) -> list[Section] | None:
+        """Return cases as pictures for the report; None: those of `evidence`, as text."""
+        return None
+
     def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare options of training beside those that every task has."""
         return
@@ -164,7 +183,9 @@ class SupervisedTask(abc.ABC):
         metrics = self.judged(network, splits[final], about, final)
         metrics |= self.compared(metrics, *self.baseline(train, splits[final]))
         outputs = self.outputs(network, splits[final], about)
-        self.write(about, metrics, out, self.evidence(outputs, splits[final], about))
+        metrics |= self.examined(outputs, splits[final], train, options)
+        evidence = self.evidence(outputs, splits[final], about)
+        self.write(about, metrics, out, evidence, self.pictured(outputs, splits[final]))
         return metrics
 
     def evaluate(self, saved: SavedModel, data: Path, split: str | None) -> Facts:
@@ -256,14 +277,21 @@ class SupervisedTask(abc.ABC):
             "quick": options.quick,
         }
 
-    def write(self, about: Facts, metrics: Facts, out: Path, evidence: Evidence | None) -> None:
+    def write(
+        self,
+        about: Facts,
+        metrics: Facts,
+        out: Path,
+        evidence: Evidence | None,
+        cases: list[Section] | None = None,
+    ) -> None:
         """Write metrics, model card and report beside the model."""
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         serialization.write_bytes(text.encode(), out / METRICS)
         card = self.card(about, metrics)
         write_model_card(out / "model_card.md", card)
         if can_be_drawn():
-            write_page(out, card, evidence, quantity=self.quantity)
+            write_page(out, card, evidence, cases=cases, quantity=self.quantity)
         print(f"written to {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
 
     def learn(

@@ -24,6 +24,7 @@ TASKS = {
     "dna": "tinymed.medical.tasks.dna:DNA_TASKS",
     "drug": "tinymed.medical.tasks.drug:DRUG_TASKS",
     "ecg": "tinymed.medical.tasks.ecg:ECG",
+    "enhance": "tinymed.medical.tasks.enhance:ENHANCE",
     "generate": "tinymed.medical.tasks.generate:GENERATE",
     "lung": "tinymed.medical.tasks.lung:LUNG_TASKS",
     "notes": "tinymed.medical.tasks.notes:NOTES",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from tinymed.errors import CompileError
 from tinymed.nn.utils.fusion import folded
 from tinymed.tensor import Tensor
 
-__all__ = ["Predictor", "positive", "probabilities", "symmetric_views"]
+__all__ = ["Predictor", "positive", "probabilities", "symmetric_views", "turned_back"]
 
 Array = np.ndarray[Any, Any]
 
@@ -80,6 +80,20 @@ def symmetric_views(planes: Array) -> Iterator[Array]:
     for mirrored in (planes, planes[..., ::-1]):
         for turns in range(4):
             yield np.ascontiguousarray(np.rot90(mirrored, turns, axes=(2, 3)))
+
+
+def turned_back(views: Iterable[Array]) -> Iterator[Array]:
+    """Yield what `symmetric_views` yields as it was before: (n, C, H, W), each the right way up.
+
+    Examples
+    --------
+    >>> planes = np.arange(6.0).reshape(1, 1, 2, 3)
+    >>> all((back == planes).all() for back in turned_back(symmetric_views(planes)))
+    True
+    """
+    for number, view in enumerate(views):
+        upright = np.rot90(view, -(number % 4), axes=(2, 3))
+        yield upright[..., ::-1] if number >= 4 else upright
 
 
 def probabilities(network: nn.Module, planes: Array, *, symmetric: bool) -> Array:
