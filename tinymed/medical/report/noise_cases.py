@@ -15,8 +15,8 @@ __all__ = ["noise_cases"]
 Array = np.ndarray[Any, Any]
 STRONGER = 4  # the difference, so that it can be seen
 NOTE = (
-    "From left to right: clean, noisy, freed of noise, and the difference of that to the clean "
-    f"image, {STRONGER} times as strong: grey where there is none. Edges in it are what was "
+    "Above: clean, noisy. Below: freed of noise, and the difference of that to the clean image, "
+    f"{STRONGER} times as strong: grey where there is none. Edges in it are what was "
     "smoothed away; a spot in it may be a finding that was lost, or one that was drawn. The lowest "
     "PSNR is often that of an image whose own scan was noisy."
 )
@@ -34,8 +34,11 @@ def noise_cases(clean: Array, noisy: Array, found: Array) -> list[Section]:
 
     def shown(case: int) -> Picture:
         left = 0.5 + STRONGER * (found[case] - clean[case])
-        planes = (clean[case], noisy[case], found[case], left)
-        panels = [np.repeat(plane.clip(0, 1)[..., None], 3, axis=2) for plane in planes]
+        line = np.ones((1, clean.shape[2]))
+        panels = [
+            np.repeat(np.concatenate([above, line, below]).clip(0, 1)[..., None], 3, axis=2)
+            for above, below in ((clean[case], found[case]), (noisy[case], left))
+        ]
         text = f"case {case}: {before[case]:.1f} dB before, {after[case]:.1f} dB after"
         alt = f"{text}; clean, noisy, freed of noise, difference"
         return Picture(png(panels), alt, text, marked=bool(after[case] <= before[case]))

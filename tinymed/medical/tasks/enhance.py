@@ -64,7 +64,7 @@ class EnhanceTask(SupervisedTask):
         "same with more noise, coloured as a reconstruction does it. Synthetic targets have none."
     )
     network = "DnCNN"
-    defaults = Settings(epochs=16, quick_epochs=25, batch_size=32, quick_batch_size=16, lr=3e-3)
+    defaults = Settings(epochs=12, quick_epochs=25, batch_size=32, quick_batch_size=16, lr=3e-3)
     score = "psnr"
     group = "patient"
     weight_decay = 1e-4

@@ -371,7 +371,11 @@ class SupervisedTask(abc.ABC):
             "network": {"class": self.network, **about["model"]["arguments"]},
             "training": training,
             "results_on": metrics["split"],
-            "metrics": {k: v for k, v in metrics.items() if isinstance(v, (int, float))},
+            "metrics": {
+                key: value
+                for key, value in metrics.items()
+                if isinstance(value, (int, float)) or (value and key.endswith("_ci"))
+            },
             "warnings": metrics["warnings"],
         }
 
