@@ -1,4 +1,4 @@
-"""Metrics of an epoch: decisions, ranking, detection, calibration, regression, images, thresholds.
+"""Metrics of an epoch: decisions, ranking, detection, outlines, calibration, regression, images.
 
 Functions take ``(y_true, y_pred)`` or ``(y_true, y_score)`` in scikit-learn's order and give its
 values; anything `numpy.asarray` understands is accepted. `BinaryMetrics` and `MulticlassMetrics`
@@ -47,6 +47,7 @@ from tinymed.metrics.ranking import (
     roc_curve,
 )
 from tinymed.metrics.regression import mae, r2, rmse
+from tinymed.metrics.segmentation import SurfaceDistance, dice, iou, surface_distance
 from tinymed.metrics.temperature import fit_temperature
 from tinymed.metrics.thresholds import choose_threshold
 
@@ -62,6 +63,7 @@ __all__ = [
     "PrecisionRecallCurve",
     "ReliabilityCurve",
     "RocCurve",
+    "SurfaceDistance",
     "UndefinedMetricError",
     "accuracy",
     "average_precision",
@@ -72,12 +74,14 @@ __all__ = [
     "choose_threshold",
     "confusion_matrix",
     "delong_test",
+    "dice",
     "expected_calibration_error",
     "f1",
     "fit_temperature",
     "froc_curve",
     "froc_score",
     "froc_sensitivity",
+    "iou",
     "label_errors",
     "mae",
     "paired_difference",
@@ -94,4 +98,5 @@ __all__ = [
     "roc_curve",
     "specificity",
     "ssim",
+    "surface_distance",
 ]
