@@ -12,6 +12,7 @@ from tinymed.medical.models.nodule_cnn import NoduleCNN
 from tinymed.medical.models.note_classifier import NoteClassifier
 from tinymed.medical.models.sequence_network import SequenceNetwork
 from tinymed.medical.models.treatment_network import TreatmentNetwork
+from tinymed.medical.models.unet import UNet
 
 __all__ = [
     "MODELS",
@@ -26,6 +27,7 @@ __all__ = [
     "NoteClassifier",
     "SequenceNetwork",
     "TreatmentNetwork",
+    "UNet",
 ]
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -40,4 +42,5 @@ MODELS: dict[str, type[nn.Module]] = {
     "NoteClassifier": NoteClassifier,
     "SequenceNetwork": SequenceNetwork,
     "TreatmentNetwork": TreatmentNetwork,
+    "UNet": UNet,
 }
