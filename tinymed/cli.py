@@ -19,7 +19,7 @@ from tinymed.kernels.devices import device_count, why_no_gpu
 from tinymed.kernels.registry import table
 from tinymed.medical.check.command import add_check
 from tinymed.medical.detection.command import add_scan
-from tinymed.medical.tasks.task import TASKS, load_model, task_of
+from tinymed.medical.tasks.task import TASKS, WritesPredictions, load_model, task_of
 
 __all__ = ["main"]
 
@@ -92,7 +92,10 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="npz, npy, picture, DICOM slice, or folder with a CSV",
+        help="npz, npy, picture, DICOM slice, NIfTI, or folder with a CSV: what the task reads",
+    )
+    command.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write masks or images there (segment, enhance)"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the predictions here")
     command.set_defaults(run=predict, compiles=True)
@@ -121,7 +124,13 @@ def evaluate(options: argparse.Namespace) -> None:
 def predict(options: argparse.Namespace) -> None:
     """``tinymed predict``: one line per image."""
     saved = load_model(options.model)
-    predictions = task_of(saved.about["task"]).predict(saved, options.paths)
+    task = task_of(saved.about["task"])
+    if options.out is None:
+        predictions = task.predict(saved, options.paths)
+    elif isinstance(task, WritesPredictions):
+        predictions = task.write_predictions(saved, options.paths, options.out)
+    else:
+        raise ValueError(f"predict: {task.name} says all in a line or --json; leave out --out")
     for each in predictions:
         print("  ".join(f"{key}={shown(value)}" for key, value in each.items()))
     write_json(predictions, options.json)
@@ -146,9 +155,11 @@ def write_json(content: Any, path: Path | None) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return a number with four digits, anything else as it is."""
+    """Return a number with four digits, how many records there are, anything else as it is."""
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"{len(value)} entries, in the JSON"
     if isinstance(value, list):
         return " to ".join(map(shown, value)) if len(value) == 2 else str(value)
     return "undefined" if value is None else str(value)

@@ -104,7 +104,7 @@ def test_evaluate_repeats_the_metrics(run, data, tmp_path):
     assert {"psnr", "ssim", "noisy_psnr", "psnr_at_0.05"} <= set(again)
 
 
-def test_predict_writes_what_it_was_given(run, data, tmp_path, monkeypatch):
+def test_predict_writes_what_it_was_given(run, data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     test = noisy(ENHANCE.read(data), 0.1)[-20:]
     hu = (test.inputs * 1400 - 1000).astype(np.float32)
@@ -114,8 +114,10 @@ def test_predict_writes_what_it_was_given(run, data, tmp_path, monkeypatch):
     np.save(tmp_path / "same" / "x.npy", hu)
     paths = ["x.npy", "one.npy", "same/x.npy", str(data)]
     model, found = str(run / "model.safetensors"), tmp_path / "p.json"
-    assert main(["predict", model, *paths, "--json", str(found)]) == 0
+    assert main(["predict", model, *paths, "--out", "clean", "--json", str(found)]) == 0
     told = json.loads(found.read_text())
+    for each in told:
+        each["written"] = Path("clean") / each["written"]
     assert len(told) == 20 + 1 + 20 + sum(len(s) for s in read_npz(data).splits.values())
     first, second = (np.load(told[i]["written"]) for i in (0, 21))
     assert np.array_equal(first, second)
@@ -127,8 +129,15 @@ def test_predict_writes_what_it_was_given(run, data, tmp_path, monkeypatch):
     written = read_npz(told[-1]["written"])
     assert written["test"].images.dtype == np.uint8
     assert np.array_equal(written["test"].labels, read_npz(data)["test"].labels)
-    names = {Path(each["written"]).name for each in told}
+    names = {each["written"].name for each in told}
     assert names == {"0-x.npy", "one.npy", "2-x.npy", "patches.npz"}
+    assert main(["predict", model, *paths[:1], "--json", str(found)]) == 0  # nothing is written
+    assert json.loads(found.read_text())[0]["taken_off_hu"] == told[0]["taken_off_hu"]
+    assert main(["predict", model, "other.npy", "one.npy", "--out", "clean"]) == 1
+    np.save("other.npy", hu)
+    assert main(["predict", model, "other.npy", "one.npy", "--out", "clean"]) == 1
+    assert f"{Path('clean') / 'one.npy'} is there already" in capsys.readouterr().err
+    assert not (Path("clean") / "other.npy").exists()
 
 
 def test_results_do_not_depend_on_how_an_image_is_turned(run, data):
@@ -243,6 +252,6 @@ def test_a_judge_of_another_task(tmp_path):
 def test_nothing_is_written_for_a_file_that_cannot_be_read(run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", np.zeros((12, 12), np.float32))
-    assert main(["predict", str(run / "model.safetensors"), "x.npy"]) == 1
+    assert main(["predict", str(run / "model.safetensors"), "x.npy", "--out", "y"]) == 1
     assert "no Hounsfield units" in capsys.readouterr().err
-    assert not Path("runs").exists()
+    assert not Path("y").exists()

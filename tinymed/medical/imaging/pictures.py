@@ -56,16 +56,19 @@ def read_picture(path: Path) -> tuple[Array, str | None]:
     )
 
 
-def read_array(path: Path) -> Array:
-    """Return the array in an npy file, (H, W) or (n, H, W), finite numbers."""
+def read_array(path: Path, axes: tuple[int, ...] = (2, 3)) -> Array:
+    """Return the array in an npy file, finite numbers; by default (H, W) or (n, H, W)."""
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError, MemoryError) as error:
         raise DataError(f"read_array: {path} is not a whole npy file ({error})") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"read_array: {path} is an npz file, npy expected; call it .npz")
-    if array.dtype.kind not in "uif" or array.ndim not in (2, 3) or array.size == 0:
-        raise DataError(f"read_array: {path} holds {array.shape} {array.dtype}, (n, H, W) expected")
+    if array.dtype.kind not in "uif" or array.ndim not in axes or array.size == 0:
+        raise DataError(
+            f"read_array: {path} holds {array.shape} {array.dtype}, real numbers along "
+            f"{' or '.join(map(str, axes))} axes expected"
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise DataError(f"read_array: {path} holds NaN or infinity")
     return array

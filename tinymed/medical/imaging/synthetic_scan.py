@@ -18,12 +18,20 @@ from tinymed.medical.imaging.slabs import Array, Points, Slab
 from tinymed.medical.imaging.volume import Volume
 from tinymed.random import default_generator
 
-__all__ = ["LOWEST_HU", "ScanNodule", "SyntheticScan", "synthesise_slice", "synthesise_volume"]
+__all__ = [
+    "LOWEST_HU",
+    "ScanNodule",
+    "SyntheticScan",
+    "synthesise_nodule",
+    "synthesise_slice",
+    "synthesise_volume",
+]
 
 LOWEST_HU, HIGHEST_HU = -1024, 3071  # what 12 bits hold
 _CHEST = 360.0  # mm: the width of a slice that shows all of it
 _MOST_VOXELS = 2**29  # 2 GiB of HU
 _ATTEMPTS = 20
+FEWEST = 30  # voxels of a nodule that has an outline
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,44 @@ def synthesise_slice(
             middle = through
             break
     return _scan(patient, shape, apart, pixel, middle, generator)
+
+
+def synthesise_nodule(
+    generator: np.random.Generator | None = None, size: int = 41
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return a cube of CT about a nodule of a synthetic patient, and where that nodule is.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator, optional
+        The default one where none is given.
+    size : int
+        Voxels along each side, at least 9; of 0.6 to 0.8 mm, slices 1 to 2 mm apart.
+
+    Returns
+    -------
+    hounsfield, mask : array of float32 and of bool (size, size, size)
+        Slices, rows, columns. The mask holds at least `FEWEST` voxels.
+
+    Examples
+    --------
+    >>> hounsfield, mask = synthesise_nodule(np.random.default_rng(0), 15)
+    >>> hounsfield.shape, bool(mask[7, 7, 7])
+    ((15, 15, 15), True)
+    """
+    if operator.index(size) < 9:
+        raise ValueError(f"synthesise_nodule: size is {size}, at least 9 voxels expected")
+    generator = default_generator() if generator is None else generator
+    while True:  # about one nodule in two is large enough
+        patient = draw_patient(generator)
+        nodule = max(_true_nodules(patient), key=lambda each: each.diameter, default=None)
+        if nodule is None:
+            continue
+        pixel, apart = generator.uniform(0.6, 0.8), generator.uniform(1.0, 2.0)
+        scan = _scan(patient, (size, size, size), apart, pixel, nodule.centre, generator)
+        mask = scan.mask == scan.mask[size // 2, size // 2, size // 2]
+        if scan.mask[size // 2, size // 2, size // 2] and mask.sum() >= FEWEST:
+            return scan.volume.hounsfield, mask
 
 
 def _scan(

@@ -22,13 +22,13 @@ from tinymed.medical.imaging.dataset import ImageDataset, read_npz
 from tinymed.medical.imaging.low_dose import gaussian, low_dose, total_variation
 from tinymed.medical.imaging.phantoms import synthesise_noise_free
 from tinymed.medical.imaging.reading import FORMS, kind_of
-from tinymed.medical.imaging.rewriting import open_images, without
+from tinymed.medical.imaging.rewriting import Images, open_images, without
 from tinymed.medical.imaging.windowing import NODULE, normalise
 from tinymed.medical.report.noise_cases import noise_cases
 from tinymed.medical.report.page import Section
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.nodule_judge import judged_nodules, read_judge
-from tinymed.medical.tasks.options import Settings, free_folder
+from tinymed.medical.tasks.options import Settings
 from tinymed.medical.tasks.preprocessing import Preprocessing, grey
 from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.task import SavedModel
@@ -242,7 +242,7 @@ class EnhanceTask(SupervisedTask):
             facts |= judged_nodules(read_judge(options.judge), images, judged.strata)
         return facts
 
-    def pictured(self, outputs: Array, judged: Examples) -> list[Section]:
+    def pictured(self, outputs: Array, judged: Examples, about: Facts) -> list[Section]:
         """Return the worst and random cases, before and after."""
         return noise_cases(clean_of(judged), judged.inputs, outputs)
 
@@ -255,24 +255,43 @@ class EnhanceTask(SupervisedTask):
         return [{"taken_off_hu": float(d) * (known["high"] - known["low"])} for d in taken]
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[Facts]:
-        """Write each file again without noise, in its own form; return where, and how much it was.
+        """Return how much noise each image of each file had."""
+        return [
+            {"file": str(path), "index": index, **facts}
+            for path in paths
+            for index, facts in enumerate(self.cleaned(saved, open_images(path))[1])
+        ]
 
-        The files go to a new folder, runs/enhanced-N: npz, npy and pictures (as PNG) like those
-        given, scans as NIfTI.
+    def write_predictions(
+        self, saved: SavedModel, paths: Sequence[Path], folder: Path
+    ) -> list[Facts]:
+        """Do what `predict` does, and write each file again without noise, in its own form.
+
+        npz, npy and pictures (as PNG) like those given, scans as NIfTI; two files of one name get
+        their number before it.
         """
         opened = [open_images(path) for path in paths]  # all, before anything is written
         names = [images.name for images in opened]
-        found, folder = [], free_folder("enhanced")
-        for number, (path, images) in enumerate(zip(paths, opened, strict=True)):
-            examples = Examples(grey(images.pixels, NODULE))
-            outputs = self.outputs(saved.network, examples, saved.about)
-            before = f"{number}-" if names.count(images.name) > 1 else ""
-            written = folder / f"{before}{images.name}{images.ending}"
+        files = [
+            folder / f"{f'{i}-' if names.count(each.name) > 1 else ''}{each.name}{each.ending}"
+            for i, each in enumerate(opened)
+        ]
+        if there := [str(file) for file in files if file.exists()]:
+            raise FileExistsError(f"predict: {there[0]} is there already; choose another folder")
+        found = []
+        for path, images, file in zip(paths, opened, files, strict=True):
+            planes, told = self.cleaned(saved, images)
             folder.mkdir(parents=True, exist_ok=True)
-            images.save(written, without(images.pixels, examples.inputs - outputs, NODULE))
-            for index, facts in enumerate(self.describe(outputs, examples, saved.about)):
-                found.append({"file": str(path), "index": index, **facts, "written": str(written)})
+            images.save(file, without(images.pixels, planes, NODULE))
+            for index, facts in enumerate(told):
+                found.append({"file": str(path), "index": index, **facts, "written": file.name})
         return found
+
+    def cleaned(self, saved: SavedModel, images: Images) -> tuple[Array, list[Facts]]:
+        """Return what is to be taken off images, as grey values, and what is told of each."""
+        examples = Examples(grey(images.pixels, NODULE))
+        outputs = self.outputs(saved.network, examples, saved.about)
+        return examples.inputs - outputs, self.describe(outputs, examples, saved.about)
 
 
 @dataclass(frozen=True)

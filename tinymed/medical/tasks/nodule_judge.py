@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from tinymed.errors import DataError
-from tinymed.medical.tasks.image_diagnosis import is_symmetric
 from tinymed.medical.tasks.options import MODEL
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, load_model
@@ -67,7 +66,7 @@ def judged_nodules(
     low, span = preprocessing.low, preprocessing.high - preprocessing.low
     scores = {
         name: probabilities(
-            judge.network, preprocessing(version * span + low), symmetric=is_symmetric(judge)
+            judge.network, preprocessing(version * span + low), symmetric=judge.symmetric
         )
         for name, version in images.items()
     }

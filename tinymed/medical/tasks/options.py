@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinymed.training import LOG
 
-__all__ = ["METRICS", "MODEL", "Settings", "declare", "free_folder", "run_folder"]
+__all__ = ["METRICS", "MODEL", "Settings", "declare", "run_folder"]
 
 Options = argparse.Namespace
 MODEL = "model.safetensors"
@@ -96,20 +96,15 @@ def declare(
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here too")
 
 
-def free_folder(name: str) -> Path:
-    """Return the first of runs/NAME-1, runs/NAME-2 ... that is not there."""
-    number = 1
-    while (free := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return free
-
-
 def run_folder(options: Options, task: str) -> Path:
     """Return the folder to write to; one that holds a run is never overwritten."""
     if options.out is None:
         if options.resume:
             raise ValueError(f"{task}: --resume needs --out, the folder of the run")
-        return free_folder(task)
+        number = 1
+        while (free := Path("runs") / f"{task}-{number}").exists():
+            number += 1
+        return free
     out: Path = options.out
     if not options.resume and ((out / MODEL).exists() or (out / LOG).exists()):
         raise FileExistsError(

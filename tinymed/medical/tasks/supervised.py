@@ -129,19 +129,15 @@ class SupervisedTask(abc.ABC):
     def examined(
         self, outputs: Array, judged: Examples, train: Examples, options: Options
     ) -> Facts:
-        """Return what is measured beside the metrics, once, on the split that a run is judged by.
-
-        Parameters
-        ----------
-        outputs : array
-            The network's for ``judged``.
-        judged, train : Examples
-        options : argparse.Namespace
-        """
+        """Return what is measured beside the metrics, once, on the split a run is judged by."""
         return {}
 
-    def pictured(self, outputs: Array, judged: Examples) -> list[Section] | None:
+    def pictured(self, outputs: Array, judged: Examples, about: Facts) -> list[Section] | None:
         """Return cases as pictures for the report; None: those of `evidence`, as text."""
+        return None
+
+    def averaging(self, options: Options) -> float | None:
+        """Return the decay of the average of parameters that is kept, see `fit`; None: none is."""
         return None
 
     def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -182,10 +178,9 @@ class SupervisedTask(abc.ABC):
         final = "test" if "test" in splits else "val"
         metrics = self.judged(network, splits[final], about, final)
         metrics |= self.compared(metrics, *self.baseline(train, splits[final]))
-        outputs = self.outputs(network, splits[final], about)
-        metrics |= self.examined(outputs, splits[final], train, options)
-        evidence = self.evidence(outputs, splits[final], about)
-        self.write(about, metrics, out, evidence, self.pictured(outputs, splits[final]))
+        judged = (self.outputs(network, splits[final], about), splits[final], about)
+        metrics |= self.examined(*judged[:2], train, options)
+        self.write(about, metrics, out, self.evidence(*judged), self.pictured(*judged))
         return metrics
 
     def evaluate(self, saved: SavedModel, data: Path, split: str | None) -> Facts:
@@ -327,6 +322,7 @@ class SupervisedTask(abc.ABC):
             monitor=f"val_{self.score}" if validated else "loss",
             mode="max" if validated and self.higher_is_better else "min",
             clip_norm=self.clip_norm,
+            average=self.averaging(options),
             folder=out,
             resume=options.resume,
         )

@@ -11,13 +11,21 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tinymed import nn, serialization
 from tinymed.errors import CheckpointError
 from tinymed.medical.models import MODELS
 
-__all__ = ["TASKS", "SavedModel", "Task", "load_model", "save_model", "task_of"]
+__all__ = [
+    "TASKS",
+    "SavedModel",
+    "Task",
+    "WritesPredictions",
+    "load_model",
+    "save_model",
+    "task_of",
+]
 
 # name of the task -> where it is; imported when it is asked for, so that `tinymed --help` is quick
 TASKS = {
@@ -29,6 +37,7 @@ TASKS = {
     "lung": "tinymed.medical.tasks.lung:LUNG_TASKS",
     "notes": "tinymed.medical.tasks.notes:NOTES",
     "pretrain": "tinymed.medical.tasks.pretrain:PRETRAIN",
+    "segment": "tinymed.medical.tasks.segment:SEGMENT",
     "treatment": "tinymed.medical.tasks.treatment:TREATMENT",
     "xray": "tinymed.medical.tasks.xray:XRAY",
 }
@@ -65,6 +74,16 @@ class Task(Protocol):
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """Return a prediction for each image in each file."""
+
+
+@runtime_checkable
+class WritesPredictions(Protocol):
+    """A task whose predictions do not fit into a line: images, masks."""
+
+    def write_predictions(
+        self, saved: SavedModel, paths: Sequence[Path], folder: Path
+    ) -> list[dict[str, Any]]:
+        """Do what `Task.predict` does, and write what it found into files of ``folder``."""
 
 
 def task_of(name: str) -> Task:
