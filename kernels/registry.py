@@ -29,7 +29,7 @@ __all__ = ["KERNELS", "PREFERENCE", "Kernel", "explain", "kernel", "use_backend"
 
 HOST = ("numba_cpu", "reference")  # backends that take NumPy arrays, fastest first
 DEVICE = ("cuda", "numba_cuda", "reference")  # and CuPy arrays
-NEEDS = {"numba_cpu": "numba", "cuda": "cupy", "numba_cuda": "numba"}
+NEEDS = {"numba_cpu": "numba", "cuda": "cupy", "numba_cuda": "numba_cuda"}
 EXTRA = {"numba_cpu": "fast", "cuda": "cuda13", "numba_cuda": "cuda13"}
 
 IN_ORDER = "the first there is, in the order of its place"
@@ -128,11 +128,8 @@ class Kernel:
         backend = name.partition(":")[0]
         if backend in HOST + DEVICE and backend not in (HOST if where == "cpu" else DEVICE):
             return LookupError(f"{self.name} on {name!r} does not take arrays on {where}")
-        if missing(name):
-            return ImportError(
-                f"{self.name} on {name!r} needs {NEEDS[backend]}: "
-                f"pip install tinymed[{EXTRA[backend]}]"
-            )
+        if lacks := missing(name):
+            return ImportError(f"{self.name} on {name!r} {needed(name, lacks)}")
         rules = [rule for rule in self.candidates(where is CPU) if rule.implementation in own]
         if not rules:  # one that was plugged in
             return Rule(own[0], always, always, IN_ORDER)
@@ -167,6 +164,11 @@ def missing(implementation: str) -> str | None:
     """Return the package that an implementation needs and that is not installed, if any."""
     needed = NEEDS.get(implementation.partition(":")[0])
     return needed if needed is not None and importlib.util.find_spec(needed) is None else None
+
+
+def needed(implementation: str, lacks: str) -> str:
+    """Say what an implementation needs, and how to install it."""
+    return f"needs {lacks}: pip install tinymed[{EXTRA[implementation.partition(':')[0]]}]"
 
 
 def first_array(arguments: tuple[Any, ...]) -> Any:

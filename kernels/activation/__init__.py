@@ -26,5 +26,5 @@ gelu_tanh   x sigmoid(sqrt(8 / pi) (x + c x^3))
 
 from tinymed.kernels.registry import kernel
 
-forward = kernel(__name__, "forward", "reference", "numba_cpu", "cuda")
-grad = kernel(__name__, "grad", "reference", "numba_cpu", "cuda")
+forward = kernel(__name__, "forward", "reference", "numba_cpu", "cuda", "numba_cuda")
+grad = kernel(__name__, "grad", "reference", "numba_cpu", "cuda", "numba_cuda")

@@ -22,6 +22,7 @@ forward = kernel(
     "numba_cpu:direct",
     "cuda",
     "cuda:depthwise",
+    "numba_cuda",
 )
 grad_input = kernel(
     __name__,
@@ -33,6 +34,7 @@ grad_input = kernel(
     "numba_cpu:direct",
     "cuda",
     "cuda:depthwise",
+    "numba_cuda",
 )
 grad_weight = kernel(
     __name__,
@@ -43,6 +45,7 @@ grad_weight = kernel(
     "numba_cpu:direct",
     "cuda",
     "cuda:depthwise",
+    "numba_cuda",
 )
 
 # The course: the layer on a GPU in three steps, each a file of ladder/.

@@ -14,6 +14,7 @@ from tinymed.kernels.cuda.launcher import (
     capability,
     empty,
     launch,
+    launch_python,
     resources,
 )
 from tinymed.kernels.cuda.variant import ARCHITECTURES, Grid, Variant, blocks, variants
@@ -31,6 +32,7 @@ __all__ = [
     "capability",
     "empty",
     "launch",
+    "launch_python",
     "resources",
     "variants",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array, is_array, place
 from tinymed.kernels.cuda.cubins import cubin
-from tinymed.kernels.cuda.launcher import Resources, Struct
+from tinymed.kernels.cuda.launcher import Resources, Struct, Threads
 from tinymed.kernels.cuda.nvrtc import library_version
 from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
 from tinymed.kernels.devices import cupy_on_gpu, out_of_memory
@@ -64,12 +64,7 @@ class CuPyLauncher:
         structs = [one for one in arguments if isinstance(one, Struct)]
         arrays = [a for a in arguments if isinstance(a, self.cupy.ndarray)]
         arrays += [a for struct in structs for a in struct.arrays]
-        devices = sorted({a.device.id for a in arrays})
-        if len(devices) != 1:
-            raise ValueError(
-                f"{variant}: arrays on the GPUs {devices}, expected one; move them with to_place"
-            )
-        with self.cupy.cuda.Device(devices[0]):
+        with self.cupy.cuda.Device(self._device(str(variant), arrays)):
             function = self._function(variant, entry, arrays[0])
             if variant.cooperative:
                 self._check_residency(variant, function, grid, threads)
@@ -81,6 +76,28 @@ class CuPyLauncher:
                     f"{variant}: {entry} on a grid of {tuple(grid)} with {threads} threads and "
                     f"{variant.shared} bytes of shared memory was refused: {error}"
                 ) from error
+
+    def run_python(
+        self, kernel: Any, grid: Grid, threads: Threads, arguments: tuple[Any, ...]
+    ) -> None:
+        """Queue a kernel of numba-cuda in CuPy's current stream of the GPU of its arrays."""
+        from numba import cuda
+
+        device = self._device(kernel.__name__, [a for a in arguments if is_array(a)])
+        with self.cupy.cuda.Device(device):
+            stream = cuda.external_stream(self.cupy.cuda.get_current_stream().ptr)
+            # else numba would wait for CuPy's stream, in which it is about to queue the kernel
+            given = (cuda.as_cuda_array(a, sync=False) if is_array(a) else a for a in arguments)
+            kernel[tuple(grid), threads, stream](*given)
+
+    def _device(self, name: str, arrays: list[Array]) -> int:
+        """Return the number of the GPU that holds all arrays."""
+        devices = sorted({int(array.device.id) for array in arrays})
+        if len(devices) != 1:
+            raise ValueError(
+                f"{name}: arrays on the GPUs {devices}, expected one; move them with to_place"
+            )
+        return devices[0]
 
     def _by_value(self, argument: Any) -> Any:
         """Return a struct as the NumPy array of one element that CuPy takes by value."""

@@ -27,10 +27,12 @@ __all__ = [
     "capability",
     "empty",
     "launch",
+    "launch_python",
     "resources",
 ]
 
 LARGEST_GRID = Grid(2**31 - 1, 2**16 - 1, 2**16 - 1)
+Threads = int | tuple[int, int]
 INT = range(-(2**31), 2**31)
 DTYPES = frozenset(
     [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
@@ -89,6 +91,11 @@ class Launcher(Protocol):
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:
         """Launch ``entry``; the arguments are arrays, NumPy's scalars and structs."""
+
+    def run_python(
+        self, kernel: Any, grid: Grid, threads: Threads, arguments: tuple[Any, ...]
+    ) -> None:
+        """Launch a kernel of numba-cuda; the arguments are arrays, numbers, tuples and None."""
 
 
 LAUNCHER: ContextVar[Launcher | None] = ContextVar("tinymed_cuda_launcher", default=None)
@@ -162,16 +169,53 @@ def launch(
     entry = entry or variant.entries[0]
     if entry not in variant.entries:
         raise LookupError(f"{variant}: no entry point {entry!r}; it has {variant.entries}")
-    if any(count > most for count, most in zip(grid, LARGEST_GRID, strict=True)):
-        raise ValueError(
-            f"{variant}: a grid of {tuple(grid)} blocks, expected {tuple(LARGEST_GRID)} at most; "
-            "split the input along its first axis"
-        )
-    if not math.prod(grid):
+    if not _filled(str(variant), grid):
         return
     launcher = _launcher()
     given = tuple(_argument(variant, launcher, n, a) for n, a in enumerate(arguments))
     launcher.run(variant, entry, grid, threads or variant.threads, given)
+
+
+def launch_python(kernel: Any, grid: Grid, threads: Threads, *arguments: Any) -> None:
+    """Run a kernel of numba-cuda on the GPU that holds its arrays; without blocks nothing is run.
+
+    numba compiles it at the first call with arguments of some types, which takes a second: for the
+    dtypes, dimensions and layouts of arrays, and for what is None.
+
+    Parameters
+    ----------
+    kernel : a function decorated by ``numba.cuda.jit``
+    grid : Grid
+        Blocks along x, y and z.
+    threads : int or (int, int)
+        Threads of a block, along x and y.
+    *arguments
+        As the kernel takes them: arrays of any strides, None, NumPy's scalars as what they are,
+        ints (64 bits), bools and tuples of ints.
+
+    Raises
+    ------
+    ValueError
+        If the grid is too large, or an array is not on the GPU: numba would copy it there and back
+        without a word.
+    """
+    if not _filled(kernel.__name__, grid):
+        return
+    launcher = _launcher()
+    for n, given in enumerate(arguments):
+        if is_array(given):
+            _reached(f"{kernel.__name__}: argument {n}", launcher, given)
+    launcher.run_python(kernel, grid, threads, arguments)
+
+
+def _filled(name: str, grid: Grid) -> bool:
+    """Return whether a grid has blocks, or raise that it has too many."""
+    if any(count > most for count, most in zip(grid, LARGEST_GRID, strict=True)):
+        raise ValueError(
+            f"{name}: a grid of {tuple(grid)} blocks, expected {tuple(LARGEST_GRID)} at most; "
+            "split the input along its first axis"
+        )
+    return math.prod(grid) > 0
 
 
 def _argument(variant: Variant, launcher: Launcher, number: int, given: Any) -> Any:
@@ -202,14 +246,19 @@ def _array(where: str, launcher: Launcher, array: Array) -> Array:
     """Return an array that a kernel may be given, or raise what is wrong with it."""
     if array.dtype.name not in DTYPES or not array.dtype.isnative:
         raise TypeError(f"{where} is {array.dtype}, expected one of {', '.join(sorted(DTYPES))}")
-    if not launcher.holds(array):
-        raise ValueError(
-            f"{where} is a {type(array).__module__} array {array.shape} that the GPU cannot reach, "
-            "expected all arrays on one GPU; move it with arrays.to_place(x, 'cuda')"
-        )
+    _reached(where, launcher, array)
     if not array.flags.c_contiguous:
         raise ValueError(
             f"{where} has shape {array.shape} and strides {array.strides}, expected a contiguous "
             "array; copy it with ascontiguousarray"
         )
     return array
+
+
+def _reached(where: str, launcher: Launcher, array: Array) -> None:
+    """Raise if the GPU cannot reach an array."""
+    if not launcher.holds(array):
+        raise ValueError(
+            f"{where} is a {type(array).__module__} array {array.shape} that the GPU cannot reach, "
+            "expected all arrays on one GPU; move it with arrays.to_place(x, 'cuda')"
+        )

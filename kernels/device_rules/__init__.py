@@ -10,16 +10,21 @@ from __future__ import annotations
 from tinymed.kernels.device_rules.ceilings import CEILING_RULES
 from tinymed.kernels.device_rules.matmul import MATMUL_RULES
 from tinymed.kernels.device_rules.memory import MEMORY_RULES
+from tinymed.kernels.device_rules.numba_cuda import NUMBA_CUDA_RULES
 from tinymed.kernels.device_rules.recurrent import RECURRENT_RULES
 from tinymed.kernels.device_rules.windows import WINDOW_RULES
 from tinymed.kernels.rules import Rule
 
 __all__ = ["DEVICE_RULES"]
 
-DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
+CUDA_RULES: dict[str, tuple[Rule, ...]] = {
     **CEILING_RULES,
     **MATMUL_RULES,
     **MEMORY_RULES,
     **RECURRENT_RULES,
     **WINDOW_RULES,
+}
+DEVICE_RULES: dict[str, tuple[Rule, ...]] = {
+    name: (*rules, *([NUMBA_CUDA_RULES[name]] if name in NUMBA_CUDA_RULES else []))
+    for name, rules in CUDA_RULES.items()
 }

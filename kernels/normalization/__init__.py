@@ -13,8 +13,12 @@ Layer norm is group norm of one group with L = 1; instance norm has as many grou
 
 from tinymed.kernels.registry import kernel
 
-batch_norm = kernel(__name__, "batch_norm", "reference", "numba_cpu", "cuda")
-batch_norm_grad = kernel(__name__, "batch_norm_grad", "reference", "numba_cpu", "cuda")
+batch_norm = kernel(__name__, "batch_norm", "reference", "numba_cpu", "cuda", "numba_cuda")
+batch_norm_grad = kernel(
+    __name__, "batch_norm_grad", "reference", "numba_cpu", "cuda", "numba_cuda"
+)
 affine = kernel(__name__, "affine", "reference", "numba_cpu", "cuda")
-group_norm = kernel(__name__, "group_norm", "reference", "numba_cpu", "cuda")
-group_norm_grad = kernel(__name__, "group_norm_grad", "reference", "numba_cpu", "cuda")
+group_norm = kernel(__name__, "group_norm", "reference", "numba_cpu", "cuda", "numba_cuda")
+group_norm_grad = kernel(
+    __name__, "group_norm_grad", "reference", "numba_cpu", "cuda", "numba_cuda"
+)

@@ -27,7 +27,7 @@ if ``decoupled``, param is multiplied by 1 - lr weight_decay before the step ins
 from tinymed.kernels.registry import kernel
 
 sgd = kernel(__name__, "sgd", "reference", "numba_cpu", "cuda")
-adam = kernel(__name__, "adam", "reference", "numba_cpu", "cuda")
+adam = kernel(__name__, "adam", "reference", "numba_cpu", "cuda", "numba_cuda")
 adamax = kernel(__name__, "adamax", "reference", "numba_cpu", "cuda")
 nadam = kernel(__name__, "nadam", "reference", "numba_cpu", "cuda")
 radam = kernel(__name__, "radam", "reference", "numba_cpu", "cuda")

@@ -11,8 +11,8 @@ A tap is a place in the window, numbered row by row; ``divisor`` is a number or 
 
 from tinymed.kernels.registry import kernel
 
-max_forward = kernel(__name__, "max_forward", "reference", "numba_cpu", "cuda")
-max_grad_input = kernel(__name__, "max_grad_input", "reference", "numba_cpu", "cuda")
+max_forward = kernel(__name__, "max_forward", "reference", "numba_cpu", "cuda", "numba_cuda")
+max_grad_input = kernel(__name__, "max_grad_input", "reference", "numba_cpu", "cuda", "numba_cuda")
 max_gather = kernel(__name__, "max_gather", "reference", "numba_cpu", "cuda")
-avg_forward = kernel(__name__, "avg_forward", "reference", "numba_cpu", "cuda")
-avg_grad_input = kernel(__name__, "avg_grad_input", "reference", "numba_cpu", "cuda")
+avg_forward = kernel(__name__, "avg_forward", "reference", "numba_cpu", "cuda", "numba_cuda")
+avg_grad_input = kernel(__name__, "avg_grad_input", "reference", "numba_cpu", "cuda", "numba_cuda")

@@ -15,9 +15,13 @@ softmax = kernel(__name__, "softmax", "reference", "numba_cpu", "cuda")
 softmax_grad = kernel(__name__, "softmax_grad", "reference", "numba_cpu", "cuda")
 log_softmax = kernel(__name__, "log_softmax", "reference", "numba_cpu", "cuda")
 log_softmax_grad = kernel(__name__, "log_softmax_grad", "reference", "numba_cpu", "cuda")
-cross_entropy = kernel(__name__, "cross_entropy", "reference", "numba_cpu", "cuda")
-cross_entropy_grad = kernel(__name__, "cross_entropy_grad", "reference", "numba_cpu", "cuda")
-mean_cross_entropy = kernel(__name__, "mean_cross_entropy", "reference", "numba_cpu", "cuda")
+cross_entropy = kernel(__name__, "cross_entropy", "reference", "numba_cpu", "cuda", "numba_cuda")
+cross_entropy_grad = kernel(
+    __name__, "cross_entropy_grad", "reference", "numba_cpu", "cuda", "numba_cuda"
+)
+mean_cross_entropy = kernel(
+    __name__, "mean_cross_entropy", "reference", "numba_cpu", "cuda", "numba_cuda"
+)
 mean_cross_entropy_grad = kernel(
-    __name__, "mean_cross_entropy_grad", "reference", "numba_cpu", "cuda"
+    __name__, "mean_cross_entropy_grad", "reference", "numba_cpu", "cuda", "numba_cuda"
 )

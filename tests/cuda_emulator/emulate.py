@@ -276,6 +276,10 @@ class EmulatedLauncher:
         return np.frombuffer(bytes([BYTE]) * (np.dtype(dtype).itemsize * int(np.prod(shape))),
                              dtype).reshape(shape).copy()  # fmt: skip
 
+    def run_python(self, kernel: Any, *given: Any) -> None:
+        """Refuse: there is another simulator for them, in tests/numba_cuda."""
+        raise LookupError(f"{kernel.__name__}: the emulator runs CUDA C, not numba-cuda's kernels")
+
     def run(
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:

@@ -16,6 +16,7 @@ from tinymed.bench.gpu.device import Gpu, in_memory
 from tinymed.bench.proof import DisagreementError, strided
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.cuda import Grid, Launcher, Resources, Variant
+from tinymed.kernels.cuda.launcher import Threads
 
 __all__ = ["SMALL", "Guard", "OtherGpuError"]
 
@@ -85,6 +86,15 @@ class Guard:
             raise OtherGpuError(str(error)) from error
         self.ran.add(variant.name)
         self.inner.run(variant, entry, grid, threads, arguments)
+
+    def run_python(
+        self, kernel: Any, grid: Grid, threads: Threads, arguments: tuple[Any, ...]
+    ) -> None:
+        """Launch; `OtherGpuError` if there is nobody who could."""
+        try:
+            self.inner.run_python(kernel, grid, threads, arguments)
+        except LookupError as error:
+            raise OtherGpuError(str(error)) from error
 
     def given(self, argument: Any, apart: bool = False) -> Any:
         """Return an argument with its arrays on the device, every second element if ``apart``."""

@@ -27,6 +27,7 @@ from tinymed.bench.timing import Samples
 from tinymed.kernels import KERNELS
 from tinymed.kernels.case import Case
 from tinymed.kernels.cuda import LAUNCHER
+from tinymed.kernels.registry import missing, needed
 
 __all__ = ["ARITHMETICS", "TORCH", "in_turns", "kernel_rows", "precision", "torch_entries"]
 
@@ -112,6 +113,8 @@ def _able(case: Case, arithmetic: str, given: tuple[Any, ...]) -> tuple[list[str
 
 def _attempt(gpu: Gpu, kernel: str, implementation: str, arguments: tuple[Any, ...]) -> Attempt:
     """Return the attempt of an implementation, on copies of the arguments of its own."""
+    if lacks := missing(implementation):
+        raise InstallError(needed(implementation, lacks))
     function = KERNELS[kernel].load(implementation)
     try:  # it compiles, if nothing has before
         function(*on_device(gpu, list(arguments)))
