@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from functools import cache
 from typing import Any
 
@@ -82,13 +83,17 @@ class CuPyLauncher:
     ) -> None:
         """Queue a kernel of numba-cuda in CuPy's current stream of the GPU of its arrays."""
         from numba import cuda
+        from numba.core.errors import NumbaPerformanceWarning
 
         device = self._device(kernel.__name__, [a for a in arguments if is_array(a)])
         with self.cupy.cuda.Device(device):
             stream = cuda.external_stream(self.cupy.cuda.get_current_stream().ptr)
             # else numba would wait for CuPy's stream, in which it is about to queue the kernel
             given = (cuda.as_cuda_array(a, sync=False) if is_array(a) else a for a in arguments)
-            kernel[tuple(grid), threads, stream](*given)
+            with warnings.catch_warnings():  # of few blocks, which is what small arrays make
+                warnings.simplefilter("ignore", NumbaPerformanceWarning)
+                configured = kernel[tuple(grid), threads, stream]
+            configured(*given)
 
     def _device(self, name: str, arrays: list[Array]) -> int:
         """Return the number of the GPU that holds all arrays."""

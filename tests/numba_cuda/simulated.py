@@ -2,18 +2,20 @@
 
 The simulator must be asked for before numba is imported, and takes a millisecond for each thread.
 So this is a process of its own, ``NUMBA_ENABLE_CUDASIM=1 python -m tests.numba_cuda.simulated``,
-which makes the blocks of all kernels small, runs small cases, and prints a line of JSON for each:
-those that are to agree with the reference, then the mutants, kernels without one of their barriers.
+which prints a line of JSON for each case that is to agree with the reference: one of each kernel
+with barriers in blocks as they are, then many with blocks made small; last for each mutant, that is
+a kernel without one of its barriers.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -36,9 +38,10 @@ from tinymed.kernels.cuda.launcher import Threads
 SMALL = {"TILE": 4, "THREADS": 8, "UNITS": 4, "SEQUENCES": 2}  # what blocks are made of
 THREADS, NUMBERS = 200, 3000  # that a case may have, in all its launches and in its arrays
 TOTAL = 400  # threads for the cases of a kernel
+WHOLE = 512  # threads of a case whose blocks are as they are
 LARGEST = 3  # cases of a kernel that mutants are run on
 SEED = 5
-BARRIER = "syncthreads"
+BARRIER, SHARED = "syncthreads", "cuda.shared.array"
 PARTS = "tinymed.kernels.cuda.numba_parts"
 SWITCH = 1e-4  # seconds: the simulator polls, and would keep others from running for longer
 
@@ -96,11 +99,9 @@ def chosen(kernel: str) -> tuple[Trial, ...]:
     return tuple(found)
 
 
-def verdict(
-    trial: Trial, function: Callable[..., Any] | None = None, apart: bool = False
-) -> str | None:
+def verdict(trial: Trial, apart: bool = False) -> str | None:
     """Return how a trial fails, None if it does not; ``apart``: its arrays are not contiguous."""
-    function = function or KERNELS[trial.case.kernel].load(trial.implementation)
+    function = KERNELS[trial.case.kernel].load(trial.implementation)
     given = tuple(map(strided, trial.arguments())) if apart else trial.arguments()
     try:
         with queueing(simulated):
@@ -112,15 +113,29 @@ def verdict(
     return None
 
 
+def row_of(trial: Trial, apart: bool, whole: bool) -> dict[str, Any]:
+    """Return what was found of a trial; ``whole``: its blocks are as they are."""
+    blocks, threads = threads_of(trial)
+    return {"kernel": trial.case.kernel, "case": str(trial), "apart": apart, "whole": whole,
+            "blocks": blocks, "threads": threads, "failed": verdict(trial, apart)}  # fmt: skip
+
+
+def as_it_is(among: dict[str, ModuleType]) -> Iterator[dict[str, Any]]:
+    """Yield what was found of each kernel with shared memory on its largest case of few blocks."""
+    for kernel, implementation in implementations("numba_cuda"):
+        module = among[KERNELS[kernel].implementations[implementation].partition(":")[0]]
+        if SHARED in inspect.getsource(module):
+            every = [t for t in trials(kernel, implementation) if numbers_in(t) <= NUMBERS]
+            fitting = [t for t in every if 0 < threads_of(t)[1] <= WHOLE]
+            if fitting:
+                yield row_of(max(fitting, key=numbers_in), apart=False, whole=True)
+
+
 def agreement() -> Iterator[dict[str, Any]]:
     """Yield what was found of each kernel on each of its cases, contiguous and not by turns."""
     for kernel, _ in implementations("numba_cuda"):
         for number, trial in enumerate(chosen(kernel)):
-            blocks, threads = threads_of(trial)
-            apart = number % 2 == 1
-            failed = verdict(trial, apart=apart)
-            yield {"kernel": kernel, "case": str(trial), "apart": apart, "blocks": blocks,
-                   "threads": threads, "failed": failed}  # fmt: skip
+            yield row_of(trial, apart=number % 2 == 1, whole=False)
 
 
 # ---------------------------------------------------------------------------------------- mutants
@@ -199,6 +214,8 @@ def main() -> int:
     """Print a line of JSON for each case, then for each mutant."""
     sys.setswitchinterval(SWITCH)
     among = modules()
+    for row in as_it_is(among):
+        print(json.dumps(row), flush=True)
     for module in among.values():
         shrink(module)
     for rows in (agreement(), hunt(among)):

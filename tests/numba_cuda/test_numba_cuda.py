@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,8 +62,17 @@ def simulated() -> list[dict]:
 def test_it_agrees_with_the_reference(kernel: str, simulated: list[dict]) -> None:
     rows = [row for row in simulated if row.get("kernel") == kernel]
     assert not [row for row in rows if row["failed"]]
+    rows = [row for row in rows if not row["whole"]]
     assert max(row["blocks"] for row in rows) > 1
     assert {row["apart"] for row in rows} == {False, True}
+
+
+def test_what_has_barriers_is_run_once_with_the_blocks_that_it_is_written_for(
+    simulated: list[dict],
+) -> None:
+    whole = [row["kernel"] for row in simulated if row.get("whole")]
+    assert {"matmul.product", "conv.grad_weight", "softmax.cross_entropy_grad",
+            "normalization.batch_norm", "normalization.group_norm_grad"} <= set(whole)  # fmt: skip
 
 
 def test_without_any_one_barrier_some_case_fails(simulated: list[dict]) -> None:
@@ -165,6 +175,7 @@ def test_a_launch_is_queued_in_cupys_stream_on_the_gpu_of_the_arrays(
 ) -> None:
     pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install tinymed[gpu-proof]")
     from numba import cuda
+    from numba.core.errors import NumbaPerformanceWarning
 
     assert "sync" in inspect.signature(cuda.as_cuda_array).parameters
     monkeypatch.setattr(cuda, "external_stream", lambda pointer: ("stream", pointer))
@@ -177,6 +188,7 @@ def test_a_launch_is_queued_in_cupys_stream_on_the_gpu_of_the_arrays(
         __name__ = "a_kernel"
 
         def __getitem__(self, how: tuple):
+            warnings.warn(NumbaPerformanceWarning("Grid size 6 ..."), stacklevel=2)
             return lambda *given: ran.append((how, given))
 
     first, second, other = (SimpleNamespace(device=SimpleNamespace(id=n)) for n in (1, 1, 0))
