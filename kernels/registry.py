@@ -162,8 +162,8 @@ def kernel(operation: str, name: str, *backends: str) -> Kernel:
 @functools.cache  # asked before every call of a kernel
 def missing(implementation: str) -> str | None:
     """Return the package that an implementation needs and that is not installed, if any."""
-    needed = NEEDS.get(implementation.partition(":")[0])
-    return needed if needed is not None and importlib.util.find_spec(needed) is None else None
+    package = NEEDS.get(implementation.partition(":")[0])
+    return package if package is not None and importlib.util.find_spec(package) is None else None
 
 
 def needed(implementation: str, lacks: str) -> str:

@@ -1,7 +1,7 @@
 """What several kernels in Python share: places of elements, sums of a block, functions of a result.
 
 Constants have the dtype of what they meet: to numba a plain ``1`` is an int64, and what meets it
-becomes a float64, at a sixty-fourth of the speed. `numba_gate` looks for it.
+becomes a float64, at a sixty-fourth of the speed on many GPUs: tests/numba_cuda/gate.py looks.
 """
 
 from __future__ import annotations

@@ -176,6 +176,7 @@ def test_a_launch_is_queued_in_cupys_stream_on_the_gpu_of_the_arrays(
     pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install tinymed[gpu-proof]")
     from numba import cuda
     from numba.core.errors import NumbaPerformanceWarning
+    from numba.cuda.cudadrv.error import NvvmSupportError
 
     assert "sync" in inspect.signature(cuda.as_cuda_array).parameters
     monkeypatch.setattr(cuda, "external_stream", lambda pointer: ("stream", pointer))
@@ -200,6 +201,13 @@ def test_a_launch_is_queued_in_cupys_stream_on_the_gpu_of_the_arrays(
     assert not more
     with pytest.raises(ValueError, match=r"a_kernel: arrays on the GPUs \[0, 1\], expected one"):
         CuPyLauncher(cupy).run_python(Kernel(), Grid(1), 32, (first, other))
+
+    def without_nvvm(*given):
+        raise NvvmSupportError("libNVVM cannot be found")
+
+    monkeypatch.setattr(Kernel, "__getitem__", lambda kernel, how: without_nvvm)
+    with pytest.raises(ImportError, match=r"a_kernel on 'numba_cuda' needs NVVM.*cuda13"):
+        CuPyLauncher(cupy).run_python(Kernel(), Grid(1), 32, (first,))
 
 
 def test_an_array_on_the_host_is_refused() -> None:
