@@ -79,6 +79,16 @@ def test_ceilings_kernels_and_steps_are_timed(small, journal):
 
 
 @needs_compiler
+def test_numba_cuda_is_timed_beside_cuda_or_it_is_said_why_not(small, journal):
+    todo = [s for s in steps(("numba_time",)) if s.name.startswith("numba_time matmul.product ")]
+    work(EmulatedGpu(), todo, journal, time.time() + 60)
+    states = {row["candidate"]: row["state"] for row in journal.rows()}
+    assert states["cuda"] == "timed"
+    assert states["numba_cuda"] in ("cannot", "not installed")
+    assert not report.failures(journal)
+
+
+@needs_compiler
 def test_pytorch_takes_part_where_it_has_a_gpu(small, journal, monkeypatch):
     torch = pytest.importorskip("torch")
     pytest.importorskip("ml_dtypes")

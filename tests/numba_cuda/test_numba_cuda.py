@@ -20,8 +20,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.cuda_emulator.emulated_gpu import EmulatedGpu
 from tests.numba_cuda.dry import queueing
 from tinymed.bench.gpu.checks import check
+from tinymed.bench.gpu.steps import steps
 from tinymed.bench.gpu.trials import implementations
 from tinymed.kernels import KERNELS, registry
 from tinymed.kernels.cuda import Grid, launch_python
@@ -227,6 +229,20 @@ def test_it_never_runs_unless_it_is_asked_for(kernel: str) -> None:
     assert others, "the .cu comes first"
     assert rule.implementation == "numba_cuda"
     assert not rule.pays()
+
+
+def test_where_nobody_can_run_it_that_is_said_and_nothing_is_wrong() -> None:
+    pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install tinymed[gpu-proof]")
+    row = check(EmulatedGpu(), "matmul.product", "numba_cuda", lambda said: None)
+    assert row["state"] == "not run"
+    assert row["note"] == "tiles: the emulator runs CUDA C, not numba-cuda's kernels"
+
+
+def test_a_gpu_has_steps_that_prove_and_time_each() -> None:
+    named = {step.name for step in steps(("numba",))}
+    assert named == {f"numba {kernel} numba_cuda" for kernel in IMPLEMENTED}
+    timed = {step.name.split()[1] for step in steps(("numba_time",))}
+    assert timed == set(IMPLEMENTED)
 
 
 def test_without_numba_cuda_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ NOT_MEASURED = (
     "Not yet measured: no GPU has run `python -m benchmarks.gpu_verify --readme README.md`, which "
     "writes this table."
 )
-TIMED_KINDS = ("network", "time", "layer", "sizes")
+ESSENTIAL = ("network", "time", "layer")
+TIMED_KINDS = (*ESSENTIAL, "numba_time", "sizes")
 UNITS = {"bytes": (1e12, "TB/s copied"), "float32": (1e12, "TFLOP/s float32")}
 HEAD = ("work", "sizes", "tinymed", "of the limit", "fastest PyTorch", "PyTorch / tinymed")
 
@@ -161,4 +162,4 @@ def readme(journal: Journal | None) -> Iterator[str]:
 
 def _essence(rows: Sequence[Row]) -> list[Row]:
     """Return the rows of networks and layers, and of the largest case of each kernel."""
-    return [row for row in rows if row["step"].split()[0] in TIMED_KINDS[:-1]]
+    return [row for row in rows if row["step"].split()[0] in ESSENTIAL]

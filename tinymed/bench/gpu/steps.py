@@ -46,6 +46,8 @@ KINDS = (
     "layer",  # forward and backward
     "sanitize",  # by compute-sanitizer
     "reference",  # the reference itself, on CuPy's arrays
+    "numba",  # every implementation in numba-cuda, which compiles it then, against the reference
+    "numba_time",  # and beside CUDA C on the largest case
     "sizes",  # each kernel on its other cases
 )
 REPEATS = 20
@@ -85,7 +87,7 @@ def steps(kinds: Sequence[str] = KINDS, kernels: Sequence[str] = ()) -> list[Ste
     """Return the steps of these kinds, in order; if kernels are named, those of each alone."""
     found = {
         "compile": lambda: [Step("compile all", _compile)],
-        "check": lambda: [_check("check", *each) for each in implementations("cuda", "numba_cuda")],
+        "check": lambda: [_check("check", *each) for each in implementations()],
         "ceiling": lambda: [Step(f"ceiling {of}", partial(_ceiling, of)) for of in CEILINGS],
         "golden": lambda: [_golden(*each) for each in implementations()],
         "network": lambda: [_workload("network", w) for w in gpu_workloads() if is_network(w)],
@@ -96,6 +98,12 @@ def steps(kinds: Sequence[str] = KINDS, kernels: Sequence[str] = ()) -> list[Ste
             _check("reference", kernel, name)
             for kernel, name in implementations("reference")
             if has_cases(kernel)
+        ],
+        "numba": lambda: [_check("numba", *each) for each in implementations("numba_cuda")],
+        "numba_time": lambda: [
+            _time("numba_time", case, a, ("cuda", "numba_cuda"))
+            for rank, case, a in _timed("numba_cuda")
+            if rank == 0 and a == ARITHMETICS[0]
         ],
         "sanitize": lambda: [Step(f"sanitize {t}", partial(_sanitize, t)) for t in TOOLS],
     }
@@ -189,10 +197,10 @@ def _workload(kind: str, workload: Workload) -> Step:
     return Step(f"{kind} {workload.name}: {workload.spec}", rows)
 
 
-def _timed() -> list[tuple[int, Case, str]]:
+def _timed(backend: str = "cuda") -> list[tuple[int, Case, str]]:
     """Return each kernel's cases with their rank by size, 0 for the largest, and arithmetics."""
     found: list[tuple[int, Case, str]] = []
-    for kernel in dict.fromkeys(name for name, _ in implementations("cuda", "numba_cuda")):
+    for kernel in dict.fromkeys(name for name, _ in implementations(backend)):
         if kernel.startswith("ceilings."):
             continue
         rounds = any(i in ROUNDED for i in KERNELS[kernel].implementations)
@@ -202,14 +210,14 @@ def _timed() -> list[tuple[int, Case, str]]:
     return sorted(found, key=lambda one: one[0])
 
 
-def _time(kind: str, case: Case, arithmetic: str) -> Step:
+def _time(kind: str, case: Case, arithmetic: str, backends: Sequence[str] = ("cuda",)) -> Step:
     def rows(context: Context) -> Iterator[Row]:
         if arithmetic == "bfloat16" and bfloat16 is None:
             yield {"state": "not run", "note": "needs ml_dtypes: pip install ml-dtypes"}
             return
         context.at(f"{case}, {arithmetic}")
         limits = roofline(context.journal, arithmetic)
-        for row in kernel_rows(context.gpu, case, arithmetic, limits, REPEATS):
+        for row in kernel_rows(context.gpu, case, arithmetic, limits, REPEATS, backends):
             yield _of_contest(row)
 
     return Step(f"{kind} {case.kernel} {case.name}, {arithmetic}", rows)

@@ -8,7 +8,7 @@ layout, with cuDNN's search for the fastest algorithm (``cudnn.benchmark``).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -63,14 +63,19 @@ def in_turns(
 
 
 def kernel_rows(
-    gpu: Gpu, case: Case, arithmetic: str, roofline: Roofline | None, repeats: int
+    gpu: Gpu,
+    case: Case,
+    arithmetic: str,
+    roofline: Roofline | None,
+    repeats: int,
+    backends: Sequence[str] = ("cuda",),
 ) -> Iterator[record.Row]:
-    """Yield a row for each implementation for GPUs of a kernel, and for PyTorch, on one case."""
+    """Yield a row for each implementation on ``backends``, and for PyTorch, on a case."""
     dtype = np.dtype(bfloat16 if arithmetic == "bfloat16" else np.float32)
     token = LAUNCHER.set(gpu.launcher)
     try:
         given = arguments(case, dtype)
-        able, chosen = _able(case, arithmetic, given)
+        able, chosen = _able(case, arithmetic, given, backends)
         if not able:
             return
         trial = Trial(case, able[0], dtype)
@@ -94,7 +99,9 @@ def kernel_rows(
         LAUNCHER.reset(token)
 
 
-def _able(case: Case, arithmetic: str, given: tuple[Any, ...]) -> tuple[list[str], str | None]:
+def _able(
+    case: Case, arithmetic: str, given: tuple[Any, ...], backends: Sequence[str]
+) -> tuple[list[str], str | None]:
     """Return the implementations that take part, and the one that runs by itself or is the first.
 
     In float32 these are the exact ones, in tf32 those that round, in bfloat16 all that take it.
@@ -103,7 +110,7 @@ def _able(case: Case, arithmetic: str, given: tuple[Any, ...]) -> tuple[list[str
     rules = [
         r
         for r in rules
-        if r.implementation != "reference"
+        if r.implementation.partition(":")[0] in backends
         and (arithmetic == "bfloat16" or (r.implementation in ROUNDED) == (arithmetic == "tf32"))
     ]
     paying = (r.implementation for r in rules if r.pays(*given))
