@@ -36,8 +36,9 @@ def sigmoid(x: Any, one: Any) -> Any:
 @cuda.jit(device=True)
 def activated(x: Any, activation: int, one: Any) -> Any:
     """Return f(x), f by its number in `ACTIVATIONS`; ``one`` is 1 in the dtype of x."""
+    zero = one - one
     if activation == RELU:
-        return one - one if x < one - one else x  # NaN is not below 0 and stays
+        return zero if x < zero else x  # NaN is not below 0 and stays
     if activation == TANH:
         return math.tanh(x)
     if activation == SIGMOID:

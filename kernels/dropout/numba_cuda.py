@@ -52,7 +52,7 @@ def drop(
     words = philox(np.uint64(group // 4), seed)
     word = words[group % 4]
     if word < threshold:
-        y[i] = x[i] * (scale - scale) + floor  # NaN stays NaN
+        y[i] = x[i] * x.dtype.type(0) + floor  # NaN stays NaN
     else:
         y[i] = x[i] * scale + shift
 

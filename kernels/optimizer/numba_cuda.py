@@ -32,7 +32,7 @@ def step_of(
     if i >= param.size:
         return
     g = grad[i]
-    if joins != joins - joins:  # without weight decay the parameter is not looked at
+    if joins != param.dtype.type(0):  # without weight decay the parameter is not looked at
         g += joins * param[i]
     mean[i] = beta1 * mean[i] + rest1 * g
     square[i] = beta2 * square[i] + rest2 * g * g

@@ -73,11 +73,12 @@ def rnn_step_back(dh: Array, h: Array, nonlinearity: int, sums: Array) -> None:
     j, i = cuda.grid(2)
     if i >= sums.shape[0] or j >= sums.shape[1]:
         return
-    one = sums.dtype.type(1)
+    zero, slope = sums.dtype.type(0), sums.dtype.type(1)
     if nonlinearity == TANH:
-        sums[i, j] = dh[i, j] * (one - h[i, j] * h[i, j])
-    else:
-        sums[i, j] = dh[i, j] if h[i, j] > one - one else dh[i, j] * (one - one)
+        slope -= h[i, j] * h[i, j]
+    elif not h[i, j] > zero:
+        slope = zero
+    sums[i, j] = dh[i, j] * slope
 
 
 def rnn_forward(
@@ -204,8 +205,7 @@ def gru_step(
         return
     at_z, at_n = width + j, 2 * width + j
     of_r, of_z, of_n = gates[i, j], gates[i, at_z], gates[i, at_n]
-    one = output.dtype.type(1)
-    candidate = one - one
+    one, candidate = output.dtype.type(1), output.dtype.type(0)
     if bias is not None:
         of_r += bias[j]
         of_z += bias[at_z]

@@ -30,14 +30,14 @@ THREADS = 128  # of a block; a power of 2
 @cuda.jit(device=True)
 def largest_and_sum(logits: Array, row: int, partial: Array) -> tuple[float, float]:
     """Return m, the largest logit of a row, and the sum of exp(logit - m); to every thread."""
-    largest, total = logits.dtype.type(-math.inf), logits.dtype.type(0)
-    one = logits.dtype.type(1)
+    lowest, one = logits.dtype.type(-math.inf), logits.dtype.type(1)
+    largest, total = lowest, logits.dtype.type(0)
     for c in range(cuda.threadIdx.x, logits.shape[1], THREADS):
         value = logits[row, c]
         if value > largest:
             total = total * math.exp(largest - value) + one
             largest = value
-        else:
+        elif value != lowest:  # which adds 0, but -inf - -inf is NaN
             total += math.exp(value - largest)
     of_all = block_max(partial, largest)
     return of_all, block_sum(partial, total * math.exp(largest - of_all))

@@ -45,7 +45,20 @@ def _won(spatial, kernel, stride, padding, dilation, out):
     return make
 
 
+def _masked(back):
+    def make(rng, dtype):
+        logits = rng.standard_normal((5, 19)).astype(dtype)
+        logits[:, 1:] = np.where(rng.random((5, 18)) < 0.6, -np.inf, logits[:, 1:])
+        logits[4] = -np.inf
+        target = np.zeros(5, np.int64)
+        return (rng.standard_normal(5).astype(dtype), logits, target) if back else (logits, target)
+
+    return make
+
+
 SMALL_CASES = [
+    Case("softmax.cross_entropy", "most logits -inf, once all", _masked(False), 19),
+    Case("softmax.cross_entropy_grad", "most logits -inf, once all", _masked(True), 19),
     *(
         Case(f"activation.{kernel}", f"{name} (3, 7)", make(name, activation.SETTINGS[name][0]))
         for name in FORMULAS
