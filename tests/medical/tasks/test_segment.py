@@ -132,6 +132,10 @@ def test_what_cannot_be_learned_from_is_refused_in_a_line(data, run, tmp_path, c
     volumes = tmp_path / "volumes.npy"
     np.save(volumes, np.zeros((2, 9, 9, 9), np.uint8))
     assert "2 axes of one channel" in error_of(capsys, "predict", model, volumes)
+    cubes, mask = tmp_path / "cubes.npz", np.zeros((2, 9, 9, 9), np.uint8)
+    mask[:, 4, 4, 4] = 1
+    np.savez(cubes, test_images=mask, test_masks=mask)
+    assert "a model of 2 dimensions" in error_of(capsys, "evaluate", model, "--data", cubes)
     again = error_of(capsys, *arguments(data, run))
     assert "already holds a run" in again
 

@@ -198,7 +198,7 @@ def synthesise_nodule(
     if operator.index(size) < 9:
         raise ValueError(f"synthesise_nodule: size is {size}, at least 9 voxels expected")
     generator = default_generator() if generator is None else generator
-    while True:  # about one nodule in two is large enough
+    for _ in range(10 * _ATTEMPTS):  # about one nodule in two is large enough
         patient = draw_patient(generator)
         nodule = max(_true_nodules(patient), key=lambda each: each.diameter, default=None)
         if nodule is None:
@@ -208,6 +208,7 @@ def synthesise_nodule(
         mask = scan.mask == scan.mask[size // 2, size // 2, size // 2]
         if scan.mask[size // 2, size // 2, size // 2] and mask.sum() >= FEWEST:
             return scan.volume.hounsfield, mask
+    raise RuntimeError(f"synthesise_nodule: no nodule of {FEWEST} voxels in {size}^3")
 
 
 def _scan(

@@ -12,7 +12,7 @@ import numpy as np
 from tinymed import nn
 from tinymed.data import Augment, DataLoader, TensorDataset
 from tinymed.errors import DataError
-from tinymed.medical.imaging.checks import check_dataset
+from tinymed.medical.imaging.checks import DataReport, check_dataset
 from tinymed.medical.imaging.dataset import ImageDataset, Split
 from tinymed.medical.imaging.synthetic_scan import synthesise_nodule
 from tinymed.medical.imaging.windowing import NODULE
@@ -42,7 +42,7 @@ AT_ONCE = 4  # volumes that pass through the network together
 MIDDLE = 0.5  # the threshold until one is chosen
 CUBES = {False: (80, 41), True: (24, 21)}  # synthetic ones and their side, by --quick
 WIDTHS = {False: (8, 24, 48, 64), True: (4, 8, 16)}
-SIDES = {False: (20, 32), True: (12, 16)}
+SIDES = {False: (20, 36), True: (12, 16)}
 QUICK = 24  # cubes to train on
 
 
@@ -56,11 +56,11 @@ class SegmentTask(SupervisedTask):
         "rows, columns, slices), grey or Hounsfield units, what is meant at their centre"
     )
     meaning = (
-        "1: at least half of the radiologists who marked the nodule drew this voxel inside its "
-        "outline; they differ most at its edge."
+        "1: inside the consensus of the radiologists' outlines, who differ most at the edge; of "
+        "synthetic cubes, at least half of the voxel is nodule."
     )
     network = "UNet"
-    defaults = Settings(epochs=80, quick_epochs=4, batch_size=2, quick_batch_size=2, lr=2e-3)
+    defaults = Settings(epochs=160, quick_epochs=24, batch_size=2, quick_batch_size=2, lr=2e-3)
     score = "dice"
     quantity = "volume in voxels"
     group = "patient"
@@ -172,6 +172,11 @@ class SegmentTask(SupervisedTask):
     def outputs(self, network: nn.Module, examples: Examples, about: Facts) -> Array:
         """Return the probability of each voxel (n, ...)."""
         known = about["preprocessing"]
+        if examples.inputs.ndim != known["dimensions"] + 1:
+            raise DataError(
+                f"segment: images {examples.inputs.shape[1:]} for a model of {known['dimensions']} "
+                "dimensions"
+            )
         shown = image_and_place(encoded(examples.inputs, known))
         ways = list(views(known["dimensions"]))[: None if about.get("symmetric") else 1]
         total = np.zeros(examples.inputs.shape, np.float32)
@@ -270,7 +275,7 @@ def targets(examples: Examples) -> Array:
     return examples.targets
 
 
-def findings(splits: dict[str, Examples]) -> Any:
+def findings(splits: dict[str, Examples]) -> DataReport:
     """Return what `check_dataset` finds in the splits."""
     return check_dataset(
         ImageDataset(
