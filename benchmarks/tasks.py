@@ -148,6 +148,14 @@ WORKS = (
         "to take the noise of a low dose (98 HU) off CT patches of LUNA16, in dB",
         "patients unseen",
     ),
+    Work(
+        "segment",
+        ("segment",),
+        "lidc_nodule_cubes.npz",
+        "dice",
+        "outlines of lung nodules (LIDC-IDRI), in cubes of CT: a 3-D U-Net",
+        "nodules unseen",
+    ),
 )
 
 
