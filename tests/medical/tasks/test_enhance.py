@@ -15,6 +15,7 @@ from tinymed.errors import DataError
 from tinymed.medical.imaging.dataset import ImageDataset, Split, read_npz, write_npz
 from tinymed.medical.imaging.phantoms import synthesise_noise_free
 from tinymed.medical.models import NoduleCNN
+from tinymed.medical.tasks import enhance
 from tinymed.medical.tasks.enhance import ENHANCE, NoisyViews, noisy, simple
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.nodule_judge import judged_nodules, read_judge
@@ -225,6 +226,19 @@ def test_the_simple_methods_on_real_patches():
     before = psnr(pairs[1].targets, pairs[1].inputs).mean()
     assert before == pytest.approx(23.1, abs=0.1)
     assert before + 2 < reached[0] < reached[1]
+
+
+def test_an_image_without_any_error_is_a_number_too():
+    """Air alone, which clipping makes exact: its PSNR is not infinite, which JSON cannot say."""
+    air = Examples(np.zeros((2, 12, 12)), np.zeros((2, 12, 12)))
+    known = {"preprocessing": KNOWN | {"levels": [0.07]}}
+    assert ENHANCE.measure(np.zeros((2, 12, 12)), air, known)["psnr"] == 100.0
+
+
+def test_without_matplotlib_there_are_no_pictures_and_no_error(monkeypatch):
+    monkeypatch.setattr(enhance, "find_spec", lambda name: None)
+    air = Examples(np.zeros((2, 12, 12)), np.zeros((2, 12, 12)))
+    assert ENHANCE.pictured(air.inputs, air) is None
 
 
 @pytest.mark.parametrize(

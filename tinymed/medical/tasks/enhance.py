@@ -11,6 +11,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ Options = argparse.Namespace
 LEVELS = (0.035, 0.07)  # of the window: 49 and 98 HU; 30 HU become that at 1/4 and 1/10 of the dose
 JUDGED = 20  # seed of the noise that is taken off to be judged: the same in every epoch and run
 TUNED = 100  # images of the training by which the simple methods are tuned
+LARGEST = 100.0  # dB: an image without any error has infinitely many
 PIXELS = 2**17  # computed together: the planes of a slice's features soon fill the memory
 SIGMAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5)  # pixels
 WEIGHTS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.11)
@@ -64,7 +66,7 @@ class EnhanceTask(SupervisedTask):
         "same with more noise, coloured as a reconstruction does it. Synthetic targets have none."
     )
     network = "DnCNN"
-    defaults = Settings(epochs=12, quick_epochs=25, batch_size=32, quick_batch_size=16, lr=3e-3)
+    defaults = Settings(epochs=12, quick_epochs=16, batch_size=32, quick_batch_size=16, lr=2e-3)
     score = "psnr"
     group = "patient"
     weight_decay = 1e-4
@@ -136,7 +138,7 @@ class EnhanceTask(SupervisedTask):
 
     def arguments(self, preprocessing: Facts, quick: bool) -> Facts:
         """Return the arguments of the network."""
-        return {"width": 24, "depth": 5} if quick else {"width": 64, "depth": 7}
+        return {"width": 24, "depth": 5} if quick else {"width": 48, "depth": 7}
 
     def loader(
         self, examples: Examples, preprocessing: Facts, batch_size: int, seed: int | None = None
@@ -185,11 +187,7 @@ class EnhanceTask(SupervisedTask):
 
     def measure(self, outputs: Array, examples: Examples, about: Facts) -> Facts:
         """Return the mean PSNR of an image, in dB."""
-        return {
-            "n": len(outputs),
-            "psnr": float(psnr(clean_of(examples), outputs).mean()),
-            "warnings": [],
-        }
+        return {"n": len(outputs), "psnr": mean_psnr(examples, outputs), "warnings": []}
 
     def judged(self, network: nn.Module, examples: Examples, about: Facts, split: str) -> Facts:
         """Return PSNR and SSIM after and before, at each level of the noise."""
@@ -201,7 +199,7 @@ class EnhanceTask(SupervisedTask):
             ending = "" if level == max(levels) else f"_at_{level:g}"
             pairs = (("", outputs), ("noisy_", given.inputs))
             for name, images in pairs:
-                metrics[f"{name}psnr{ending}"] = float(psnr(clean_of(given), images).mean())
+                metrics[f"{name}psnr{ending}"] = mean_psnr(given, images)
                 metrics[f"{name}ssim{ending}"] = float(ssim(clean_of(given), images).mean())
             if not ending:
                 metrics |= self.interval(outputs, given)
@@ -212,7 +210,7 @@ class EnhanceTask(SupervisedTask):
         groups = np.arange(len(outputs)) if examples.groups is None else examples.groups
         if len(np.unique(groups)) < 2:
             return {}
-        each = psnr(clean_of(examples), outputs)
+        each = decibels(examples, outputs)
         low, high, *_ = bootstrap_interval(
             lambda values, _: float(values.mean()),
             each,
@@ -226,7 +224,7 @@ class EnhanceTask(SupervisedTask):
         """Return the PSNR of total variation."""
         setting, found = simple("total_variation", train, judged)
         about = f"total variation (Chambolle), weight {setting:g} of {len(WEIGHTS)} by training"
-        return about, float(psnr(clean_of(judged), found).mean())
+        return about, mean_psnr(judged, found)
 
     def examined(
         self, outputs: Array, judged: Examples, train: Examples, options: Options
@@ -235,15 +233,17 @@ class EnhanceTask(SupervisedTask):
         facts: Facts = {}
         for name in SIMPLE:
             _, found = simple(name, train, judged)
-            facts[f"{name}_psnr"] = float(psnr(clean_of(judged), found).mean())
+            facts[f"{name}_psnr"] = mean_psnr(judged, found)
             facts[f"{name}_ssim"] = float(ssim(clean_of(judged), found).mean())
         if options.judge is not None:
             images = {"clean": clean_of(judged), "noisy": judged.inputs, "denoised": outputs}
             facts |= judged_nodules(read_judge(options.judge), images, judged.strata)
         return facts
 
-    def pictured(self, outputs: Array, judged: Examples, about: Facts) -> list[Section]:
-        """Return the worst and random cases, before and after."""
+    def pictured(self, outputs: Array, judged: Examples, about: Facts) -> list[Section] | None:
+        """Return the worst and random cases, before and after; None where nothing can be drawn."""
+        if find_spec("matplotlib") is None:
+            return None
         return noise_cases(clean_of(judged), judged.inputs, outputs)
 
     # ------------------------------------------------------------------------------ new images
@@ -331,13 +331,10 @@ def examples_of(dataset: ImageDataset) -> Examples:
         known = [column for column in columns if column is not None]
         return np.concatenate(known) if len(known) == len(columns) else None
 
-    return Examples(
-        clean := np.concatenate([grey(part.images, NODULE) for part in parts]),
-        clean,
-        joined([part.groups for part in parts]),
-        np.repeat(list(dataset.splits), [len(part) for part in parts]),
-        joined([part.labels for part in parts]),
-    )
+    clean = np.concatenate([grey(part.images, NODULE) for part in parts])
+    groups, labels = joined([p.groups for p in parts]), joined([p.labels for p in parts])
+    splits = np.repeat(list(dataset.splits), [len(part) for part in parts])
+    return Examples(clean, clean, groups, splits, strata=labels)
 
 
 def clean_of(examples: Examples) -> Array:
@@ -345,6 +342,16 @@ def clean_of(examples: Examples) -> Array:
     if examples.targets is None:
         raise TypeError("enhance: examples without targets, clean images expected")
     return examples.targets
+
+
+def decibels(examples: Examples, images: Array) -> Array:
+    """Return the PSNR (n,) of images; at most `LARGEST`, which empty ones may reach exactly."""
+    return np.minimum(psnr(clean_of(examples), images), LARGEST)
+
+
+def mean_psnr(examples: Examples, images: Array) -> float:
+    """Return the mean over images of their PSNR."""
+    return float(decibels(examples, images).mean())
 
 
 def noisy(examples: Examples, level: float) -> Examples:
@@ -362,7 +369,7 @@ def simple(method: str, train: Examples, judged: Examples) -> tuple[float, Array
 
     def reached(setting: float) -> float:
         found = smooth(chosen.inputs, setting).clip(0, 1)
-        return float(psnr(clean_of(chosen), found).mean())
+        return mean_psnr(chosen, found)
 
     best = max(settings, key=reached)
     return best, smooth(judged.inputs, best).clip(0, 1)
