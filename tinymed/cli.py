@@ -95,7 +95,10 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
         help="npz, npy, picture, DICOM slice, NIfTI, or folder with a CSV: what the task reads",
     )
     command.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="write masks or images there (segment, enhance)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="write there what fits into no line: masks (segment), images without noise (enhance)",
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the predictions here")
     command.set_defaults(run=predict, compiles=True)

@@ -189,6 +189,11 @@ def synthesise_nodule(
     hounsfield, mask : array of float32 and of bool (size, size, size)
         Slices, rows, columns. The mask holds at least `FEWEST` voxels.
 
+    Raises
+    ------
+    ValueError
+        A smaller size.
+
     Examples
     --------
     >>> hounsfield, mask = synthesise_nodule(np.random.default_rng(0), 15)

@@ -23,7 +23,7 @@ LEVELS = 7  # thresholds tried, and as many radii
 
 @dataclass(frozen=True)
 class Ball:
-    """The brightest connected part, at the centre, within a radius.
+    """What is bright, within a radius of the centre: of its pieces the one nearest to it.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Ball:
     radius: float
 
     def __call__(self, volume: Array) -> Array:
-        """Return the outline (...) of grey values (...): of its parts the one nearest the centre.
+        """Return the outline (...) in grey values (...).
 
         Raises
         ------

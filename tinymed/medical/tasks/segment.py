@@ -97,12 +97,16 @@ class SegmentTask(SupervisedTask):
         return Examples(hounsfield, masks, np.arange(count))
 
     def divided(self, options: argparse.Namespace) -> dict[str, Examples]:
-        """Return the splits; a few training cubes where it is to be quick."""
+        """Return the splits, told about and checked; few training cubes where it is to be quick."""
         splits = super().divided(options)
-        if options.quick:
+        if options.quick and len(splits["train"]) > QUICK:
+            print(f"--quick: {QUICK} of {len(splits['train'])} training images")
             splits["train"] = splits["train"][:QUICK]
-        if problems := findings(splits).problems:
-            raise DataError(f"segment: {'; '.join(problems)}")
+        report = findings(splits)
+        for warning in report.warnings:
+            print(f"warning: {warning}")
+        if report.problems:
+            raise DataError(f"segment: {'; '.join(report.problems)}")
         return splits
 
     def sources(self, splits: dict[str, Examples], options: argparse.Namespace) -> Facts:
