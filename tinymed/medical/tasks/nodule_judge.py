@@ -22,7 +22,7 @@ from tinymed.metrics import roc_auc
 __all__ = ["judged_nodules", "read_judge"]
 
 Array = np.ndarray[Any, Any]
-TASK = "lung"
+TASK, KIND = "lung", "nodule"
 
 
 def read_judge(path: Path) -> SavedModel:
@@ -38,6 +38,8 @@ def read_judge(path: Path) -> SavedModel:
     saved = load_model(path / MODEL if path.is_dir() else path)
     if saved.about["task"] != TASK:
         raise DataError(f"judge: {path} was trained for {saved.about['task']}, {TASK} expected")
+    if (kind := saved.about.get("kind", KIND)) != KIND:
+        raise DataError(f"judge: {path} was trained for {TASK} --task {kind}, {KIND} expected")
     return saved
 
 
