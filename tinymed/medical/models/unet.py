@@ -78,8 +78,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList([self.pair(2 * fine, fine) for fine, _ in steps])
         self.enlarge = nn.Upsample(scale_factor=2)
         self.head = self.conv(widths[0], out_channels, 1)
-        for bias in (self.head.bias,) if self.head.bias is not None else ():
-            nn.init.constant_(bias, math.log(prior / (1 - prior)))
+        if self.head.bias is not None:  # it has one: for the checker of types
+            nn.init.constant_(self.head.bias, math.log(prior / (1 - prior)))
 
     def pair(self, before: int, width: int) -> nn.Sequential:
         """Return two convolutions, each with its norm."""
