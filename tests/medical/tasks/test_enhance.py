@@ -256,6 +256,14 @@ def test_options_out_of_range(arguments, message, tmp_path, capsys):
     assert not (tmp_path / "o").exists()
 
 
+def test_images_too_small_to_be_judged(tmp_path, capsys):
+    split = Split(np.full((4, 10, 30), 80, np.uint8), masks=np.zeros((4, 10, 30), np.uint8))
+    write_npz(tmp_path / "x.npz", ImageDataset("x", {"train": split, "val": split}))
+    assert main(["enhance", "--data", str(tmp_path / "x.npz"), "--out", str(tmp_path / "o")]) == 1
+    assert "images (10, 30), 11 x 11 or more expected" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_judge_of_another_task(tmp_path):
     path = judge_file(tmp_path / "model.safetensors", "xray")
     with pytest.raises(DataError, match="was trained for xray, lung expected"):

@@ -19,6 +19,7 @@ import numpy as np
 
 from tinymed import nn
 from tinymed.data import DataLoader, TensorDataset
+from tinymed.errors import DataError
 from tinymed.medical.imaging.dataset import ImageDataset, read_npz
 from tinymed.medical.imaging.low_dose import gaussian, low_dose, total_variation
 from tinymed.medical.imaging.phantoms import synthesise_noise_free
@@ -35,6 +36,7 @@ from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.task import SavedModel
 from tinymed.medical.tasks.views import Predictor, symmetric_views, turned_back
 from tinymed.metrics import bootstrap_interval, psnr, ssim
+from tinymed.metrics.image_quality import SIDE
 from tinymed.random import spawn
 
 __all__ = ["ENHANCE", "EnhanceTask"]
@@ -124,6 +126,10 @@ class EnhanceTask(SupervisedTask):
         """Return the splits, each image with its noise at the greatest level; few if quick."""
         splits = super().divided(options)
         train = splits["train"]
+        if min(train.inputs.shape[1:]) < SIDE:
+            raise DataError(
+                f"enhance: images {train.inputs.shape[1:]}, {SIDE} x {SIDE} or more expected"
+            )
         if options.quick and len(train) > self.quick_images:
             chosen = np.random.default_rng(options.seed).permutation(len(train))
             print(f"--quick: {self.quick_images} of {len(train)} training images")
@@ -174,15 +180,15 @@ class EnhanceTask(SupervisedTask):
         """Return the images without noise (n, H, W), grey in [0, 1]."""
         known = about["preprocessing"]
         planes = normalise(examples.inputs, known["mean"], known["std"])[:, None]
-        views = symmetric_views(planes) if about.get("symmetric") else iter([planes])
         size = max(1, PIXELS // math.prod(planes.shape[2:]))
-        predictor = Predictor(network)
+        predictor, symmetric = Predictor(network), about.get("symmetric", False)
 
-        def of(view: Array) -> Array:
-            batches = (view[i : i + size] for i in range(0, len(view), size))
-            return np.concatenate([predictor.of_batch(batch) for batch in batches])
+        def of(part: Array) -> Array:
+            views = symmetric_views(part) if symmetric else iter([part])
+            return np.mean(list(turned_back(map(predictor.of_batch, views))), axis=0)
 
-        mean = np.mean(list(turned_back(map(of, views))), axis=0)[:, 0]
+        parts = [of(planes[i : i + size]) for i in range(0, len(planes), size)]
+        mean = np.concatenate(parts)[:, 0]
         return np.clip(mean * known["std"] + known["mean"], 0, 1)
 
     def measure(self, outputs: Array, examples: Examples, about: Facts) -> Facts:
