@@ -13,7 +13,7 @@ import numpy as np
 from tinymed.kernels.case import Case
 from tinymed.kernels.ceilings.reference import CHAINS
 
-K = {"float32": 8, "float64": 8, "bfloat16": 16}  # of the tiles; float64 is the oracle's
+K = {"float32": 8, "float64": 8, "bfloat16": 16, "float16": 16}  # of tiles; float64: the oracle
 
 
 def _one(*shape: int, then: tuple[Any, ...] = ()) -> Any:

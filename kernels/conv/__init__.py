@@ -22,6 +22,8 @@ forward = kernel(
     "numba_cpu:direct",
     "cuda",
     "cuda:depthwise",
+    "cuda:tensor",
+    "cuda:tf32x3",
     "numba_cuda",
 )
 grad_input = kernel(
@@ -34,6 +36,8 @@ grad_input = kernel(
     "numba_cpu:direct",
     "cuda",
     "cuda:depthwise",
+    "cuda:tensor",
+    "cuda:tf32x3",
     "numba_cuda",
 )
 grad_weight = kernel(
@@ -45,6 +49,8 @@ grad_weight = kernel(
     "numba_cpu:direct",
     "cuda",
     "cuda:depthwise",
+    "cuda:tensor",
+    "cuda:tf32x3",
     "numba_cuda",
 )
 

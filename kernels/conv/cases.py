@@ -162,6 +162,7 @@ PROOFS += [case for layer in TILES for case in _cases(layer, timed=False)]
 
 # Tiles of a GPU: of 128 and 64 rows, where there are blocks enough, here one for each group.
 BLOCKS = [
+    Layer((1, 16, 3), 16 * 70, (1,), groups=16, activation="relu"),
     Layer((1, 128, 3), 128 * 70, (1,), groups=128, activation="relu"),
     Layer((1, 256, 3), 128 * 40, (2,), padding=1, groups=128),
     Layer((2, 1, 4, 5), 130, (3, 3), padding=1),

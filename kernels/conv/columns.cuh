@@ -15,6 +15,7 @@ struct Digits {
   int image;
   Triple at;
 
+  Digits() = default;
   DEVICE Digits(int number, Triple size) {
     at.w = number % size.w;
     number /= size.w;

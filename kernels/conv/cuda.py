@@ -20,6 +20,7 @@ from tinymed.kernels.conv.reference import Ints, output_size
 from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
 from tinymed.kernels.matmul.cuda import finish
+from tinymed.kernels.matmul.parts import add_parts, cut
 
 __all__ = ["VARIANTS", "choose", "forward", "grad_input", "grad_weight", "gradient", "layer"]
 
@@ -56,8 +57,8 @@ def of_weight(size: int, rows: int, threads: int) -> Variant:
     """Return the variant of grad_weight.cu with ``rows`` rows a tile."""
     like = tiles(size, rows, threads)
     name = f"conv/grad_weight_float{8 * size}_{rows}"
-    entries = ("grad_weight", "add_parts")
-    return dataclasses.replace(like, name=name, source="conv/grad_weight.cu", entries=entries)
+    source = "conv/grad_weight.cu"
+    return dataclasses.replace(like, name=name, source=source, entries=("grad_weight",))
 
 
 OF_WEIGHT = {
@@ -203,15 +204,6 @@ forward = functools.partial(layer, choose)
 grad_input = functools.partial(gradient, choose)
 
 
-def cut(count: int, tiles: int) -> int:
-    """Return how many of ``count`` places make a part, where the result has ``tiles`` tiles.
-
-    As many parts as make about two blocks for each multiprocessor, none short.
-    """
-    parts = max(1, min(blocks(2 * ENOUGH, tiles), count // SHORTEST))
-    return max(1, blocks(blocks(count, parts), DEPTH)) * DEPTH
-
-
 def grad_weight(
     grad_output: Array, x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints,
     groups: int,
@@ -227,7 +219,7 @@ def grad_weight(
     tile = max((one for one in of_size if 2 * rows > one), default=min(of_size))
     down, across = blocks(rows, tile), blocks(columns, COLUMNS[x.dtype.itemsize])
     places = images * math.prod(out)
-    per_part = cut(places, down * across * groups)
+    per_part = cut(places, down * across * groups, DEPTH, SHORTEST, x)
     parts = max(1, blocks(places, per_part))
     partial = empty((parts, k, channels, *kernel), x.dtype, x)
     variant, sizes = of_size[tile], triple(tuple(out), 1)
@@ -240,6 +232,5 @@ def grad_weight(
     if parts == 1:
         return partial[0]
     result = empty(partial.shape[1:], x.dtype, x)
-    grid = Grid(blocks(result.size, 256))
-    launch(variant, grid, partial, result, result.size, parts, entry="add_parts", threads=256)
+    add_parts(partial, None, result, None)
     return result

@@ -3,8 +3,8 @@
 // is an image and a place in dy, a column is a channel and a tap, of which steps.cu says where it reads.
 //
 // The result is small and the sum long, so that the sum is split: the blocks of one tile each take a
-// range of k and write their own partial sums; `add_parts` adds those in order. How many parts there
-// are depends on the sizes alone, and no sum on who comes first: the bits are the same each time.
+// range of k and write their own partial sums; `add_parts` adds those in order (parts.cu of matmul). No
+// sum depends on who comes first: a GPU gives the same bits each time.
 //
 // A thread always fetches the same k of a step, and goes from one place to the next by adding digits.
 // Counted for 128 x 128 in float32, per block and step of 8: 8 KiB read, 2^18 FLOPs; the parts are
@@ -85,14 +85,4 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       if (CHECK(result_inside, row < rows && column < columns))
         parts[static_cast<long long>(row) * columns + column] = sum.of[i][j];
     }
-}
-
-// result[i] = the sum over parts of parts[part, i], in their order.
-extern "C" __global__ void __launch_bounds__(256)
-    add_parts(const SCALAR* __restrict__ parts, SCALAR* __restrict__ result, int size, int count) {
-  const int i = blockIdx.x * 256 + threadIdx.x;
-  if (!CHECK(weight_inside, i < size)) return;
-  SCALAR sum = 0;
-  for (int part = 0; part < count; part++) sum += parts[static_cast<long long>(part) * size + i];
-  result[i] = sum;
 }

@@ -30,6 +30,7 @@ class CuPyLauncher:
         self.cupy = cupy
         # by variant, its shared memory, entry point and device
         self.functions: dict[tuple[str, int, str, int], Any] = {}
+        self.has: dict[int | None, Resources] = {}  # by device: CuPy asks for all there is to know
 
     def holds(self, array: Array) -> bool:
         """Return whether this is a CuPy array."""
@@ -47,8 +48,13 @@ class CuPyLauncher:
 
     def resources(self, array: Array) -> Resources:
         """Return what the GPU that holds an array has."""
-        found = self.cupy.cuda.Device(place(array).index).attributes
-        return Resources(found["MultiProcessorCount"], found["MaxSharedMemoryPerBlockOptin"])
+        index = place(array).index
+        if index not in self.has:
+            found = self.cupy.cuda.Device(index).attributes
+            self.has[index] = Resources(
+                found["MultiProcessorCount"], found["MaxSharedMemoryPerBlockOptin"]
+            )
+        return self.has[index]
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Array) -> Array:
         """Return a new array of anything, from CuPy's pool."""

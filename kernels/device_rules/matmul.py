@@ -31,6 +31,16 @@ def tensor_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
     return tensor_operands(x, weight) and (bias is None or bias.dtype == "float32")
 
 
+def single_operands(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether both are float32."""
+    return float_operands(a, b) and a.dtype.name == "float32"
+
+
+def single_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
+    """Return the same of a layer's arguments, its bias included."""
+    return float_layer(x, weight, bias, activation) and x.dtype.name == "float32"
+
+
 def two_matrices(a: Any, b: Any) -> bool:
     """Return whether both are matrices in float32."""
     return a.ndim == b.ndim == 2 and a.dtype.char == b.dtype.char == "f"
@@ -47,12 +57,14 @@ def float_channels(grad_output: Any) -> bool:
 
 
 ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
+SPLIT = "tensor cores: float32 in three products of TF32; an infinity becomes NaN"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
 MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
         Rule("cuda:tensor", tensor_operands, never, ROUNDED),
+        Rule("cuda:tf32x3", single_operands, never, SPLIT),
         *(
             Rule(f"cuda:{step}", two_matrices, never, STEP)
             for step in ("naive", "coalesced", "shared", "register_tiles", "tensor_cores")
@@ -65,5 +77,6 @@ MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.linear": (
         Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
         Rule("cuda:tensor", tensor_layer, never, ROUNDED),
+        Rule("cuda:tf32x3", single_layer, never, SPLIT),
     ),
 }

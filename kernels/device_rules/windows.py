@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinymed.kernels.rules import Rule, always, floats, never
+from tinymed.kernels.cuda import capability
+from tinymed.kernels.rules import Condition, Rule, always, floats, never
 
 __all__ = ["WINDOW_RULES"]
 
@@ -60,6 +61,53 @@ def many_weights(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
     return dy.shape[1] * x.shape[1] // settings[-1] * math.prod(kernel) >= 128
 
 
+def in_chunks(itemsize: int, *sizes: tuple[int, int]) -> bool:
+    """Return whether arrays, by size and channels, fit when channels fill chunks of 16 bytes."""
+    chunk = 16 // itemsize
+    return all(c and size // c * -(-c // chunk) * chunk < 1 << 31 for size, c in sizes)
+
+
+def tensor_arrays(*arrays: Any) -> bool:
+    """Return whether arrays have one dtype that tensor cores take, float32 among them as TF32."""
+    dtypes = {one.dtype for one in arrays if one is not None}
+    named = dtypes.pop().name in ("float32", "float16", "bfloat16")
+    return named and not dtypes and 3 <= arrays[0].ndim <= 5
+
+
+def tensor_windows(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a convolution is for tensor cores: a dtype they take, channels that fit."""
+    channels = weight.shape[1]
+    out = [s + 2 * p for s, p in zip(x.shape[2:], settings[1], strict=True)]
+    fits = len(x) * math.prod(out) < 1 << 31
+    sizes = ((x.size, channels), (weight.size, channels))
+    return fits and tensor_arrays(x, weight, bias) and in_chunks(x.dtype.itemsize, *sizes)
+
+
+def tensor_windows_of_x(dy: Any, weight: Any, spatial: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to x."""
+    rows = len(weight) // settings[-1]
+    fits = len(dy) * math.prod(spatial) < 1 << 31
+    sizes = ((dy.size, rows), (weight.size, rows))
+    return fits and tensor_arrays(dy, weight) and in_chunks(dy.dtype.itemsize, *sizes)
+
+
+def tensor_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to the weight."""
+    groups = settings[-1]
+    sizes = ((dy.size, dy.shape[1] // groups), (x.size, x.shape[1] // groups))
+    return tensor_arrays(dy, x) and in_chunks(x.dtype.itemsize, *sizes)
+
+
+def singles(can: Condition) -> Condition:
+    """Return whether the same is true of float32."""
+    return lambda x, *others: x.dtype.name == "float32" and can(x, *others)
+
+
+def halves_on_tensor_cores(x: Any, *others: Any) -> bool:
+    """Return whether numbers have 16 bits already, on a GPU whose tensor cores take them."""
+    return x.dtype.itemsize == 2 and capability(x) >= (8, 0)
+
+
 def float_layers(x: Any, weight: Any, bias: Any, padding: Any) -> bool:
     """Return whether the convolution of a first layer is for the CUDA kernels."""
     return float_windows(x, weight, bias, (1, 1), padding)
@@ -87,6 +135,8 @@ def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:
 STEP = "a step of the course in kernels/conv/ladder/"
 IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
 FEW = "4 channels of results in a group at most: no tile of which most would be empty"
+TENSOR = "tensor cores: exact products of 16 bits, sums in float32; float32 is rounded to TF32"
+SPLIT = "tensor cores: float32 in three products of TF32; an infinity becomes NaN"
 ONE_BY_ONE = "the kernels of its three layers, one after the other"
 ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
 POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)
@@ -96,6 +146,8 @@ WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (
         Rule("cuda:depthwise", few_results, always, FEW),
         Rule("cuda", float_windows, always, IMPLICIT),
+        Rule("cuda:tensor", tensor_windows, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:tf32x3", singles(tensor_windows), never, SPLIT),
         *(
             Rule(f"cuda:{step}", plain_windows, never, STEP)
             for step in ("naive", "shared", "register_tiles")
@@ -104,10 +156,14 @@ WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.grad_input": (
         Rule("cuda:depthwise", few_results_in_x, always, FEW),
         Rule("cuda", float_windows_of_x, always, IMPLICIT),
+        Rule("cuda:tensor", tensor_windows_of_x, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:tf32x3", singles(tensor_windows_of_x), never, SPLIT),
     ),
     "conv.grad_weight": (
         Rule("cuda:depthwise", few_products, many_weights, FEW),
         Rule("cuda", float_windows_of_weight, always, IMPLICIT),
+        Rule("cuda:tensor", tensor_windows_of_weight, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:tf32x3", singles(tensor_windows_of_weight), never, SPLIT),
     ),
     "conv_pool.forward": (Rule("cuda", float_layers, always, ONE_BY_ONE),),
     "conv_pool.grad_weight": (Rule("cuda", float_layers_of_weight, always, ONE_BY_ONE),),

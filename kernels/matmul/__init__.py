@@ -8,8 +8,9 @@ or None, activation None, "relu", "tanh" or "sigmoid"
 
 from tinymed.kernels.registry import kernel
 
-product = kernel(__name__, "product", "reference", "numba_cpu", "cuda", "cuda:tensor", "numba_cuda")
-linear = kernel(__name__, "linear", "reference", "numba_cpu", "cuda", "cuda:tensor", "numba_cuda")
+ON_GPUS = ("cuda", "cuda:tensor", "cuda:tf32x3", "numba_cuda")
+product = kernel(__name__, "product", "reference", "numba_cpu", *ON_GPUS)
+linear = kernel(__name__, "linear", "reference", "numba_cpu", *ON_GPUS)
 bias_grad = kernel(__name__, "bias_grad", "reference", "numba_cpu", "cuda")
 
 # The course: the same product on a GPU in six steps, each a file of ladder/.

@@ -1,7 +1,8 @@
 """Matrix products in CUDA: tiles in registers (float32, float64), or tensor cores if asked for.
 
 ``cuda`` computes in the arrays' own precision. ``cuda:tensor`` rounds float32 to TF32 or takes
-bfloat16: faster, and other numbers, so that it runs where it is asked for by name.
+bfloat16: faster, and other numbers, so that it runs where it is asked for by name; ``cuda:tf32x3``
+makes a product of float32 of three of TF32. Long sums of small results are split (parts.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.cuda import Grid, Variant, address, blocks, empty, launch
 from tinymed.kernels.cuda.channels import THREADS, across, parts_of
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
+from tinymed.kernels.matmul.parts import add_parts, cut
 
 __all__ = ["VARIANTS", "bias_grad", "choose", "finish", "grid", "linear", "product"]
 
@@ -23,6 +25,8 @@ LAYOUTS = [
     (a, b) for a in (1, 0) for b in (0, 1)
 ]  # are neighbours along K? row-major a and b first
 DEPTH = 8  # TILE_K
+STEP = 32  # terms of a part are a multiple of it: whole steps of every kernel
+SHORTEST = 256  # terms of a part: fewer are not worth the writing of its sums
 
 
 def tiles(dtype: str, tile: int, wide: int, a_along_k: int, b_along_k: int) -> Variant:
@@ -49,7 +53,8 @@ FLOAT64 = {layout: tiles("float64", 64, 0, *layout) for layout in LAYOUTS}
 ACTIVATION = {
     dtype: Variant(f"matmul/activation_{dtype}", "matmul/activation.cu", ("activation",),
                    (("SCALAR", scalar),))
-    for dtype, scalar in (("float32", "float"), ("float64", "double"), ("bfloat16", "bfloat16"))
+    for dtype, scalar in (("float32", "float"), ("float64", "double"), ("bfloat16", "bfloat16"),
+                          ("float16", "float16"))
 }  # fmt: skip
 BIAS_GRAD = {
     dtype: Variant(f"matmul/bias_grad_{dtype}", "matmul/bias_grad.cu",
@@ -60,14 +65,21 @@ VARIANTS = (*FLOAT32.values(), *FLOAT64.values(), *ACTIVATION.values(), *BIAS_GR
 COLUMNS, ROWS = 32, 8  # that a block of bias_grad.cu takes at once
 
 
-def choose(a: Array, b: Array, turned: tuple[bool, bool]) -> Variant:
-    """Return the variant for a (..., M, K), b (..., K, N); ``turned``: columns are contiguous."""
-    layout = (int(not turned[0]), int(turned[1]))
+def choose(a: Array, b: Array, layout: tuple[int, int]) -> Variant:
+    """Return the variant for a (..., M, K), b (..., K, N); ``layout``: are neighbours along K?"""
     if a.dtype == np.float64:
         return FLOAT64[layout]
     (m, k), n = a.shape[-2:], b.shape[-1]
     small = min(m, n) <= 64  # most of a tile of 128 would be empty
-    return FLOAT32[(int(is_wide(a, b, m, n, k) and not small), *layout)]
+    wide = not small and is_wide(a, b, m, n, k) and part(a, b, 128) >= k  # or too few to be busy
+    return FLOAT32[(int(wide), *layout)]
+
+
+def part(a: Array, b: Array, tile: int) -> int:
+    """Return the terms of a part of the sums, with tiles of ``tile`` x ``tile``; K or more: one."""
+    batch = max(math.prod(x.shape[:-2]) for x in (a, b))
+    tiles = blocks(a.shape[-2], tile) * blocks(b.shape[-1], tile) * batch
+    return cut(a.shape[-1], tiles, STEP, SHORTEST, a)
 
 
 def is_wide(a: Array, b: Array, m: int, n: int, k: int) -> bool:
@@ -76,9 +88,9 @@ def is_wide(a: Array, b: Array, m: int, n: int, k: int) -> bool:
     return lengths and all(address(x) % ALIGNED == 0 for x in (a, b))
 
 
-def grid(m: int, n: int, batch: int, tile: int) -> Grid:
-    """Return one block per tile of y, going down its columns of tiles, and per item of a batch."""
-    return Grid(blocks(m, tile) * blocks(n, tile), 1, batch)
+def grid(m: int, n: int, batch: int, tile: int, parts: int = 1) -> Grid:
+    """Return one block per tile of y, going down its columns of tiles, per part and per matrix."""
+    return Grid(blocks(m, tile) * blocks(n, tile), parts, batch)
 
 
 def product(a: Array, b: Array) -> Array:
@@ -97,15 +109,29 @@ def multiply(a: Array, b: Array, bias: Array | None, activation: str | None, cho
     leading = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = empty((*leading, m, n), a.dtype, a)
     (a, a_turned, a_batch), (b, b_turned, b_batch) = (_laid_out(x, leading) for x in (a, b))
-    variant = choice(a, b, (a_turned, b_turned))
-    tile = dict(variant.defines).get("TILE_M", 128)
+    variant = choice(a, b, (int(not a_turned), int(b_turned)))
+    settings = dict(variant.defines)
+    tile = int(settings["TILE_M"])
     bias = None if bias is None else array_module(bias).ascontiguousarray(bias)
+    each = max(1, k) if settings.get("WIDE") else part(a, b, tile)
+    count = max(1, blocks(k, each))
+    sums = np.float64 if a.dtype == np.float64 else np.float32
+    parts = empty((count, *y.shape), sums, a) if count > 1 else None
+    if "FORMAT" in settings:  # its parts have a dtype of their own
+        to: tuple[Array | None, ...] = (y, parts)
+        more: tuple[bool, ...] = (is_wide(a, b, m, n, k),)
+    else:
+        to, more = (y if parts is None else parts,), ()
+    last = (bias, activation) if parts is None else (None, None)
     launch(
         variant,
-        grid(m, n, math.prod(leading), tile),
-        *(a.swapaxes(-1, -2) if a_turned else a, b.swapaxes(-1, -2) if b_turned else b, bias, y),
-        *(m, n, k, np.int64(a_batch), np.int64(b_batch), blocks(m, tile), ACTIVATIONS[activation]),
+        grid(m, n, math.prod(leading), tile, count),
+        *(a.swapaxes(-1, -2) if a_turned else a, b.swapaxes(-1, -2) if b_turned else b),
+        *(last[0], *to, m, n, k, each, np.int64(a_batch), np.int64(b_batch), blocks(m, tile)),
+        *(ACTIVATIONS[last[1]], *more),
     )
+    if parts is not None:
+        add_parts(parts, bias, y, activation)
     finish(y, activation)
     return y
 

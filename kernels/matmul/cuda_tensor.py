@@ -4,47 +4,52 @@ from __future__ import annotations
 
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.cuda import ARCHITECTURES, Variant
-from tinymed.kernels.matmul.cuda import LAYOUTS, is_wide, multiply
+from tinymed.kernels.matmul.cuda import LAYOUTS, multiply
 
-__all__ = ["VARIANTS", "choose", "linear", "product", "shared_bytes"]
+__all__ = ["TENSOR_CORES", "VARIANTS", "choose", "linear", "product", "shared_bytes", "tensor"]
 
-TILE, STAGES = 128, 4  # as tensor.cu has them
+TILE, STAGES = 128, 4  # as tensor_tiles.cuh has them
+# GPUs whose tensor cores take TF32 and bfloat16, and that copy past their registers
+TENSOR_CORES = tuple(a for a in ARCHITECTURES if int(a.removeprefix("sm_")) >= 80)
+
+# Those that do TF32 several times as fast as float32; the others would gain nothing.
+SPLITTING = ("sm_80", "sm_90", "sm_100")
 
 
-def shared_bytes(size: int, a_along_k: int, b_along_k: int) -> int:
-    """Return what the ring of tiles takes, in bytes, for elements of ``size`` bytes."""
+def shared_bytes(size: int, rows: int, a_along_k: int, b_along_k: int) -> int:
+    """Return what the ring of tiles takes, in bytes; ``rows`` of a tile, elements of ``size``."""
     chunk = 16 // size
-    along, across = TILE * (4 * chunk + chunk), 4 * chunk * (TILE + 8)
-    elements = sum(along if along_k else across for along_k in (a_along_k, b_along_k))
+    elements = sum(
+        lines * (4 * chunk + chunk) if along_k else 4 * chunk * (lines + 8)
+        for lines, along_k in ((rows, a_along_k), (TILE, b_along_k))
+    )
     return STAGES * elements * size
 
 
-def tensor(dtype: str, wide: int, a_along_k: int, b_along_k: int) -> Variant:
-    """Return the variant of tensor.cu for "tf32" or "bfloat16"."""
+def tensor(dtype: str, a_along_k: int, b_along_k: int) -> Variant:
+    """Return the variant of tensor.cu for "tf32", "tf32x3" or "bfloat16"."""
     layout = f"{'nt'[1 - a_along_k]}{'nt'[b_along_k]}"
     return Variant(
-        name=f"matmul/{dtype}{'' if wide else '_narrow'}_{layout}",
+        name=f"matmul/{dtype}_{layout}",
         source="matmul/tensor.cu",
         entries=("matmul",),
         defines=(
-            *(("BF16", int(dtype == "bfloat16")), ("WIDE", wide)),
+            *(("FORMAT", dtype.upper()), ("ROUNDED", 0), ("TILE_M", TILE)),
             *(("A_ALONG_K", a_along_k), ("B_ALONG_K", b_along_k)),
         ),
-        architectures=tuple(a for a in ARCHITECTURES if int(a.removeprefix("sm_")) >= 80),
-        shared=shared_bytes(4 if dtype == "tf32" else 2, a_along_k, b_along_k),
+        architectures=SPLITTING if dtype == "tf32x3" else TENSOR_CORES,
+        shared=shared_bytes(2 if dtype == "bfloat16" else 4, TILE, a_along_k, b_along_k),
     )
 
 
-TENSOR = {(dtype, wide, *layout): tensor(dtype, wide, *layout)
-          for dtype in ("tf32", "bfloat16") for wide in (1, 0) for layout in LAYOUTS}  # fmt: skip
+TENSOR = {(dtype, *layout): tensor(dtype, *layout)
+          for dtype in ("tf32", "bfloat16") for layout in LAYOUTS}  # fmt: skip
 VARIANTS = tuple(TENSOR.values())
 
 
-def choose(a: Array, b: Array, turned: tuple[bool, bool]) -> Variant:
-    """Return the variant for a (..., M, K), b (..., K, N); ``turned``: columns are contiguous."""
-    dtype = "bfloat16" if a.dtype.name == "bfloat16" else "tf32"
-    wide = is_wide(a, b, a.shape[-2], b.shape[-1], a.shape[-1])
-    return TENSOR[dtype, int(wide), int(not turned[0]), int(turned[1])]
+def choose(a: Array, b: Array, layout: tuple[int, int]) -> Variant:
+    """Return the variant for a (..., M, K), b (..., K, N); ``layout``: are neighbours along K?"""
+    return TENSOR["bfloat16" if a.dtype.name == "bfloat16" else "tf32", *layout]
 
 
 def product(a: Array, b: Array) -> Array:

@@ -7,7 +7,9 @@
 //
 // Counted for 128 x 128 x 8 in float32, per block and step: 8 KiB read, 2^18 FLOPs, 32 FLOPs a byte
 // from memory and L2; a thread does 64 multiply-adds per 4 loads of 128 bits. Bound for large
-// matrices: the multiply-adds. Sums run over K in order: the result is the same each time.
+// matrices: the multiply-adds. Sums run over K in order: the result is the same each time. Where y is
+// small and K long, blocks of one tile take a range of K each (if not WIDE), and y has a matrix of
+// partial sums for each range, which parts.cu adds.
 //
 // Left open: SCALAR, TILE_M, TILE_N, TILE_K; A_ALONG_K and B_ALONG_K, whether neighbours in memory
 // are neighbours along K; WIDE, whether all rows begin at multiples of 16 bytes.
@@ -23,20 +25,21 @@ struct alignas(16) Pack {
   SCALAR of[PACK];
 };
 
-// One pack of an operand, the elements beyond its edges 0. `line` counts rows of a or columns of b.
+// One pack of an operand; elements beyond its edges, and from k = `end` on, are 0. `line` counts rows of
+// a or columns of b.
 template <bool ALONG_K>
-DEVICE Pack fetch(const SCALAR* x, int line, int k, int lines, int K) {
+DEVICE Pack fetch(const SCALAR* x, int line, int k, int lines, int K, int end) {
   const long long pitch = ALONG_K ? K : lines;
   const SCALAR* from = x + (ALONG_K ? line * pitch + k : k * pitch + line);
   Pack pack = {};
   if (WIDE) {  // a whole pack is inside or outside
-    if (CHECK(line_inside, line < lines) && CHECK(k_inside, k < K))
+    if (CHECK(line_inside, line < lines) && CHECK(k_inside, k < end))
       pack = *reinterpret_cast<const Pack*>(from);
     return pack;
   }
 #pragma unroll
   for (int i = 0; i < PACK; i++)
-    if (CHECK(line_inside, line + (ALONG_K ? 0 : i) < lines) && CHECK(k_inside, k + (ALONG_K ? i : 0) < K))
+    if (CHECK(line_inside, line + (ALONG_K ? 0 : i) < lines) && CHECK(k_inside, k + (ALONG_K ? i : 0) < end))
       pack.of[i] = from[i];
   return pack;
 }
@@ -57,10 +60,10 @@ struct Part {
     const int number = n * THREADS + threadIdx.x;
     return ALONG_K ? number % PER_ROW * PACK : number / PER_ROW;
   }
-  DEVICE void load(const SCALAR* x, int first_line, int first_k, int lines, int K) {
+  DEVICE void load(const SCALAR* x, int first_line, int first_k, int lines, int K, int end) {
 #pragma unroll
     for (int n = 0; n < COUNT; n++)
-      packs[n] = fetch<ALONG_K>(x, first_line + line(n), first_k + k(n), lines, K);
+      packs[n] = fetch<ALONG_K>(x, first_line + line(n), first_k + k(n), lines, K, end);
   }
   DEVICE void store(SCALAR (*tile)[PITCH]) const {
 #pragma unroll
@@ -85,13 +88,17 @@ constexpr int RESIDENT = WIDE ? 512 : 384;
 
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT / THREADS)
     matmul(const SCALAR* __restrict__ a, const SCALAR* __restrict__ b, const SCALAR* __restrict__ bias,
-           SCALAR* __restrict__ y, int M, int N, int K, long long a_batch, long long b_batch,
-           int tiles_down, int activation) {
+           SCALAR* __restrict__ y, int M, int N, int K, int per_part, long long a_batch,
+           long long b_batch, int tiles_down, int activation) {
   __shared__ SCALAR tile_a[2][TILE_K][PITCH_A], tile_b[2][TILE_K][PITCH_B];
   const int row_0 = blockIdx.x % tiles_down * TILE_M, column_0 = blockIdx.x / tiles_down * TILE_N;
+  // Wide tiles are for large y, whose sums are not split: they have no register left for it.
+  const int first = WIDE ? 0 : blockIdx.y * per_part;
+  const int end = WIDE ? K : min(K - first, per_part) + first;
   a += blockIdx.z * a_batch;
   b += blockIdx.z * b_batch;
-  y += blockIdx.z * (static_cast<long long>(M) * N);
+  if (WIDE) y += blockIdx.z * (static_cast<long long>(M) * N);
+  else y += (static_cast<long long>(blockIdx.y) * gridDim.z + blockIdx.z) * M * N;
 
   // A warp is 4 threads high and 8 wide: it reads 4 + 8 packs for its 32 x 64 multiply-adds.
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -100,17 +107,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT / THREADS)
   SCALAR sum[SIDE][SIDE] = {};
   Part<A_ALONG_K, TILE_M, PITCH_A> next_a;
   Part<B_ALONG_K, TILE_N, PITCH_B> next_b;
-  next_a.load(a, row_0, 0, M, K);
-  next_b.load(b, column_0, 0, N, K);
-  for (int k_0 = 0, buffer = 0; k_0 < K; k_0 += TILE_K, buffer ^= 1) {
+  next_a.load(a, row_0, first, M, K, end);
+  next_b.load(b, column_0, first, N, K, end);
+  for (int k_0 = first, buffer = 0; k_0 < end; k_0 += TILE_K, buffer ^= 1) {
     next_a.store(tile_a[buffer]);
     next_b.store(tile_b[buffer]);
     // All elements must be there before they are read; and whoever is here has read the other
     // buffer, into which the next turn writes.
     BARRIER(tiles_stored);
-    if (k_0 + TILE_K < K) {
-      next_a.load(a, row_0, k_0 + TILE_K, M, K);
-      next_b.load(b, column_0, k_0 + TILE_K, N, K);
+    if (k_0 + TILE_K < end) {
+      next_a.load(a, row_0, k_0 + TILE_K, M, K, end);
+      next_b.load(b, column_0, k_0 + TILE_K, N, K, end);
     }
 #pragma unroll
     for (int k = 0; k < TILE_K; k++) {

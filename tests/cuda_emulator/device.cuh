@@ -48,16 +48,35 @@ template <int PENDING> void wait_copies() {
 
 namespace emulator {
 
-template <int WORDS> struct Words { unsigned word[WORDS]; };
+struct Operands { unsigned a[4], b[2]; };
 
-inline float bf16(unsigned pair, int high) {
-  return __uint_as_float(high ? pair & 0xffff0000u : pair << 16);
+// Products and sums in float64, rounded once: the hardware's own order and width are not published.
+// A register holds PER_WORD neighbours along k, four lanes those of half a product's depth.
+template <unsigned PER_WORD, typename Number>
+void multiply(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2], const char* name, Number number) {
+  constexpr unsigned WIDTH = 4 * PER_WORD;
+  const Operands own{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+  const Slot* all = exchange(WHOLE_WARP, own, name);
+  const unsigned lane = now->number % 32;
+  double total[4] = {sum[0], sum[1], sum[2], sum[3]};
+  for (unsigned k = 0; k < 2 * WIDTH; k++) {
+    const unsigned from = k % WIDTH / PER_WORD, word = k / WIDTH, part = k % PER_WORD;
+    const auto left = taken<Operands>(all[lane / 4 * 4 + from]);
+    const double here[2] = {number(left.a[2 * word], part), number(left.a[2 * word + 1], part)};
+    for (unsigned i = 0; i < 2; i++) {
+      const auto right = taken<Operands>(all[(lane % 4 * 2 + i) * 4 + from]);
+      const double there = number(right.b[word], part);
+      total[i] += here[0] * there;
+      total[2 + i] += here[1] * there;
+    }
+  }
+  for (unsigned i = 0; i < 4; i++) sum[i] = float(total[i]);
 }
 
-// The hardware reads 19 bits of a TF32 number; the others might as well be 0.
-inline float tf32(unsigned bits) { return __uint_as_float(bits & 0xffffe000u); }
-
 }  // namespace emulator
+
+inline unsigned short half_bits(float x) { return reinterpret_bits<unsigned short>(_Float16(x)); }
+inline float half_value(unsigned short bits) { return float(reinterpret_bits<_Float16>(bits)); }
 
 template <bool TURNED> void load_matrices(unsigned (&to)[4], const void* row) {
   using namespace emulator;
@@ -75,37 +94,22 @@ template <bool TURNED> void load_matrices(unsigned (&to)[4], const void* row) {
   }
 }
 
-// Products and sums in float64, rounded once: the hardware's own order and width are not published.
 inline void multiply_bf16(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  using namespace emulator;
-  const Slot* all = exchange(WHOLE_WARP, Words<6>{{a[0], a[1], a[2], a[3], b[0], b[1]}}, "multiply_bf16");
-  const unsigned lane = now->number % 32;
-  for (unsigned i = 0; i < 4; i++) {
-    const unsigned row = lane / 4 + 8 * (i / 2), column = 2 * (lane % 4) + i % 2;
-    double total = sum[i];
-    for (unsigned k = 0; k < 16; k++) {
-      const auto left = taken<Words<6>>(all[row % 8 * 4 + k % 8 / 2]);
-      const auto right = taken<Words<6>>(all[column * 4 + k % 8 / 2]);
-      total += double(bf16(left.word[row / 8 + 2 * (k / 8)], k % 2)) * bf16(right.word[4 + k / 8], k % 2);
-    }
-    sum[i] = float(total);
-  }
+  emulator::multiply<2>(sum, a, b, "multiply_bf16", [](unsigned pair, unsigned high) {
+    return __uint_as_float(high ? pair & 0xffff0000u : pair << 16);
+  });
+}
+
+inline void multiply_fp16(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  emulator::multiply<2>(sum, a, b, "multiply_fp16", [](unsigned pair, unsigned high) {
+    return half_value(static_cast<unsigned short>(high ? pair >> 16 : pair));
+  });
 }
 
 inline void multiply_tf32(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  using namespace emulator;
-  const Slot* all = exchange(WHOLE_WARP, Words<6>{{a[0], a[1], a[2], a[3], b[0], b[1]}}, "multiply_tf32");
-  const unsigned lane = now->number % 32;
-  for (unsigned i = 0; i < 4; i++) {
-    const unsigned row = lane / 4 + 8 * (i / 2), column = 2 * (lane % 4) + i % 2;
-    double total = sum[i];
-    for (unsigned k = 0; k < 8; k++) {
-      const auto left = taken<Words<6>>(all[row % 8 * 4 + k % 4]);
-      const auto right = taken<Words<6>>(all[column * 4 + k % 4]);
-      total += double(tf32(left.word[row / 8 + 2 * (k / 4)])) * tf32(right.word[4 + k / 4]);
-    }
-    sum[i] = float(total);
-  }
+  emulator::multiply<1>(sum, a, b, "multiply_tf32", [](unsigned bits, unsigned) {
+    return __uint_as_float(bits & 0xffffe000u);  // the hardware reads 19 bits: the others might be 0
+  });
 }
 
 inline unsigned to_tf32(float x) {  // to the nearest, ties away from zero

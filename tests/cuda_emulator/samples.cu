@@ -117,16 +117,22 @@ __global__ void CLUSTER(4) neighbour(float* y) {  // each block reads what the n
   y[blockIdx.x * blockDim.x + threadIdx.x] = sum;
 }
 
-__global__ void one_product(const unsigned* a, const unsigned* b, float* y, int tf32) {
-  const int lane = threadIdx.x, words = 8;  // of a row: 16 bfloat16 or 8 TF32
+__global__ void one_product(const unsigned* a, const unsigned* b, float* y, int format) {
+  const int lane = threadIdx.x, words = 8;  // of a row: 16 of 16 bits or 8 TF32
   const unsigned row = lane / 4, column = lane % 4;
   const unsigned left[4] = {a[row * words + column], a[(row + 8) * words + column],
                             a[row * words + column + 4], a[(row + 8) * words + column + 4]};
   const unsigned right[2] = {b[row * words + column], b[row * words + column + 4]};
   float sum[4] = {0, 0, 0, 0};
-  if (tf32) multiply_tf32(sum, left, right);
-  else multiply_bf16(sum, left, right);
+  if (format == 0) multiply_bf16(sum, left, right);
+  if (format == 1) multiply_tf32(sum, left, right);
+  if (format == 2) multiply_fp16(sum, left, right);
   for (int i = 0; i < 4; i++) y[(row + i / 2 * 8) * 8 + 2 * column + i % 2] = sum[i];
+}
+
+__global__ void halves(const float* x, unsigned short* bits, float* back) {
+  bits[threadIdx.x] = half_bits(x[threadIdx.x]);
+  back[threadIdx.x] = half_value(bits[threadIdx.x]);
 }
 
 __global__ void matrices(const unsigned short* x, unsigned* plain, unsigned* turned) {  // 32 rows of 8

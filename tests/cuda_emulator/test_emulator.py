@@ -25,7 +25,7 @@ SOURCE = Path(__file__).parent / "samples.cu"
 ENTRIES = (
     *("turn_round", "never_written", "divergent", "some_come", "beyond", "beyond_shared"),
     *("wide_load", "warp_sums", "count_positive", "by_async_copy", "grid_sum", "neighbour"),
-    *("one_product", "matrices", "to_both"),
+    *("one_product", "halves", "matrices", "to_both"),
 )
 # One build: shared memory, cooperation and clusters are settings of the launch.
 SAMPLES = Variant("samples", str(SOURCE), ENTRIES, threads=64)
@@ -225,6 +225,21 @@ def test_tensor_cores() -> None:
     given = [a.view(np.uint32), b.view(np.uint32), y, 1]
     emulate(SAMPLES, (1,), given, entry="one_product", threads=32)
     assert np.allclose(y, left @ right.T, rtol=1e-6)
+    left, right = (draw(rows, 16).astype(np.float16) for rows in (16, 8))
+    given = [left.view(np.uint32), right.view(np.uint32), y, 2]
+    emulate(SAMPLES, (1,), given, entry="one_product", threads=32)
+    assert np.allclose(y, left.astype(float) @ right.T.astype(float), rtol=1e-6)
+
+
+def test_float16_by_its_bits() -> None:
+    x = np.array([0, -1, 1e-7, 6e-5, 1 / 3, 65504, 65520, -1e9, np.inf, np.nan], np.float32)
+    x = np.concatenate([x, draw(54)])
+    bits, back = np.zeros(64, np.uint16), nan(64)
+    emulate(SAMPLES, (1,), [x, bits, back], entry="halves")
+    with np.errstate(over="ignore"):
+        expected = x.astype(np.float16)
+    assert np.array_equal(bits[:9], expected.view(np.uint16)[:9])
+    assert np.array_equal(back, expected.astype(np.float32), equal_nan=True)
 
 
 def test_loaded_matrices() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinymed.kernels.conv import cuda, ladder
-from tinymed.kernels.cuda import LAUNCHER, Grid, Variant
+from tinymed.kernels.conv import cuda, cuda_tensor, cuda_tf32x3, ladder
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Variant
 from tinymed.kernels.device_rules import DEVICE_RULES
 
 
@@ -15,9 +15,16 @@ class Recorder:
 
     def __init__(self) -> None:
         self.launched: list[tuple[str, str, Grid]] = []
+        self.compute = (9, 0)
 
     def holds(self, array: Any) -> bool:
         return isinstance(array, np.ndarray)
+
+    def capability(self, array: Any) -> tuple[int, int]:
+        return self.compute
+
+    def resources(self, array: Any) -> Resources:
+        return Resources(132, 227 * 1024)
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
         return np.empty(shape, dtype)
@@ -57,17 +64,6 @@ def test_tiles_are_half_full_and_make_blocks_enough(
     assert cuda.choose(size, rows, columns).name == name
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 8, 511, 1024, 1025, 50_000, 123_457])
-@pytest.mark.parametrize("tiles", [1, 3, 100, 1000])
-def test_parts_cover_all_places_and_none_begins_beyond_the_last(count: int, tiles: int) -> None:
-    each = cuda.cut(count, tiles)
-    parts = max(1, -(-count // each))
-    assert each % cuda.DEPTH == 0
-    assert parts * each >= count
-    assert (parts - 1) * each < max(1, count)
-    assert parts * tiles < 2 * cuda.ENOUGH + tiles
-
-
 def test_the_gradient_has_a_launch_for_all_phases(recorder: Recorder) -> None:
     dy, weight = numbers(2, 64, 28, 28), numbers(64, 32, 3, 3)
     cuda.grad_input(dy, weight, (56, 55), (2, 2), (1, 1), (1, 1), 1)
@@ -86,6 +82,59 @@ def test_the_gradient_of_the_weight_is_cut_into_parts_and_added(recorder: Record
     assert dw.shape == (128, 128, 3, 3)
 
 
+def test_channels_come_last_and_the_result_as_it_is(recorder: Recorder) -> None:
+    x, weight = numbers(8, 70, 28, 28, dtype=np.float16), numbers(256, 35, 3, 3, dtype=np.float16)
+    y = cuda_tensor.forward(x, weight, None, (2, 2), (1, 1), (1, 1), 2, "tanh")
+    assert (y.shape, y.dtype) == ((8, 256, 14, 14), np.float16)
+    assert recorder.launched == [
+        ("conv/channels_last_16_bits", "channels_last", Grid(8 * 2 * 25, 2)),  # 40 channels, 784
+        ("conv/channels_last_16_bits", "channels_last", Grid(256, 2)),
+        ("conv/steps", "steps", Grid(1, 1)),
+        ("conv/tensor_float16_64", "sum_of_taps", Grid(2 * 13, 1, 2)),
+        ("matmul/activation_float16", "activation", Grid(8 * 256 * 14 * 14 // 2048)),
+    ]
+
+
+def test_tiles_of_tensor_cores_are_half_full_and_fill_the_gpu(recorder: Recorder) -> None:
+    tf32, like = cuda_tensor.TF32, numbers(1)
+    for rows, columns, tile in ((128, 132 * 128, 128), (128, 131 * 128, 64), (64, 10**6, 64)):
+        assert cuda_tensor.choose(tf32, rows, columns, 1, like) is tf32.tiles[tile]
+    families = (cuda_tensor.TF32, cuda_tensor.FLOAT16, *cuda_tf32x3.FAMILIES.values())
+    assert max(v.shared for family in families for v in family.all) <= 99 * 1024  # as sm_120 has
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_the_gradient_of_the_weight_on_tensor_cores_is_split(
+    recorder: Recorder, dtype: Any
+) -> None:
+    dy, x = numbers(8, 128, 28, 28, dtype=dtype), numbers(8, 64, 28, 28, dtype=dtype)
+    dw = cuda_tensor.grad_weight(dy, x, (3, 3), (1, 1), (1, 1), (1, 1), 1)
+    assert (dw.shape, dw.dtype) == ((128, 64, 3, 3), dtype)
+    *_, (_, entry, grid), (_, last, _) = recorder.launched
+    assert (entry, grid, last) == ("grad_weight", Grid(2 * 5, 12), "add_parts")
+
+
+def test_halves_run_on_tensor_cores_by_themselves_and_float32_only_if_asked() -> None:
+    x, weight = numbers(1, 3, 8, 8), numbers(4, 3, 3, 3)
+    settings = ((1, 1), (1, 1), (1, 1), 1, None)
+
+    def chosen(dtype: Any, compute: tuple[int, int]) -> list[str]:
+        given = (x.astype(dtype), weight.astype(dtype), None, *settings)
+        one = Recorder()
+        one.compute = compute
+        token = LAUNCHER.set(one)
+        try:
+            rules = DEVICE_RULES["conv.forward"]
+            return [r.implementation for r in rules if r.can(*given) and r.pays(*given)]
+        finally:
+            LAUNCHER.reset(token)
+
+    assert chosen(np.float16, (8, 0)) == ["cuda:tensor"]
+    assert chosen(np.float16, (7, 5)) == []  # the reference
+    assert "cuda:tensor" not in chosen(np.float32, (9, 0))
+    assert not {"cuda:tensor", "cuda:tf32x3"} & set(chosen(np.float64, (9, 0)))
+
+
 def test_nothing_is_launched_for_no_images(recorder: Recorder) -> None:
     y = cuda.forward(
         numbers(0, 3, 8, 8), numbers(4, 3, 3, 3), None, (1, 1), (1, 1), (1, 1), 1, None
@@ -97,7 +146,8 @@ def test_nothing_is_launched_for_no_images(recorder: Recorder) -> None:
 def test_what_the_kernels_cannot_do_is_left_to_the_reference() -> None:
     x, weight = numbers(1, 3, 8, 8), numbers(4, 3, 3, 3)
     settings = ((1, 1), (1, 1), (1, 1), 1, None)
-    able = DEVICE_RULES["conv.forward"][-1].can
+    rules = {rule.implementation: rule for rule in DEVICE_RULES["conv.forward"]}
+    able = rules["cuda"].can
     assert able(x, weight, None, *settings)
     assert not able(x, weight.astype(np.float64), None, *settings)
     assert not able(x.astype(np.float16), weight.astype(np.float16), None, *settings)

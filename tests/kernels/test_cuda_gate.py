@@ -108,7 +108,23 @@ def test_products_have_the_instructions_that_their_tiles_say() -> None:
                 assert opcodes["FFMA"] == 8 * 8 * 8  # of a step of 8, for 8 x 8 sums
                 assert opcodes["LDS.128"] == opcodes["LDS"] == 4 * 8
             if name.startswith(("matmul/tf32", "matmul/bfloat16")):
-                assert opcodes["HMMA"] == 2 * 16  # two along a step, for 4 x 4 products
+                products = 3 if "tf32x3" in name else 1
+                assert opcodes["HMMA"] == products * 2 * 16  # two along a step, for 4 x 4 products
+
+
+def test_convolutions_on_tensor_cores_are_multiplied_and_copied_as_their_tiles_say() -> None:
+    record = json.loads(gate.RECORD.read_text())["figures"]
+    found = {name: one for name, one in record.items() if name.startswith("conv/tensor_")}
+    assert len(found) == 12  # four formats
+    for name, architectures in found.items():
+        products, rows = 3 if "tf32x3" in name else 1, 128 if name.endswith("_128") else 64
+        for entries in architectures.values():
+            (figures,) = entries.values()
+            opcodes = figures["opcodes"]
+            assert opcodes["HMMA"] == products * 2 * rows // 64 * 8  # two along a step
+            # the three steps ahead, and the one in the loop, of both tiles
+            assert opcodes["LDGSTS"] == 4 * (rows + 128) * 64 // 16 // 256
+            assert figures["registers"] <= (255 if rows == 128 else 128)  # two blocks at once
 
 
 @pytest.fixture

@@ -12,44 +12,16 @@ import pytest
 
 from tests.fake_cupy import FakeCuPy
 from tests.fake_cupy.state import STATE
-from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant, blocks, launch
+from tests.kernels.fake_gpu import Fake
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant, launch
 from tinymed.kernels.cuda import cupy_launcher as cupy_module
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
 from tinymed.kernels.embedding import cuda as embedding
-from tinymed.kernels.matmul import cuda, cuda_tensor, ladder
 from tinymed.kernels.normalization import cuda as normalization
 from tinymed.kernels.optimizer import cuda as optimizer
 from tinymed.kernels.softmax import cuda as softmax
 
 PLAIN = Variant("plain", "matmul/tiles.cu", ("f", "g"))
-
-
-class Fake:
-    """A GPU that writes down what it is asked, and where arrays of float16 do not live."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-        self.offset = 0
-        self.compute = 9, 0
-        self.has = Resources(132, 227 * 1024)
-
-    def holds(self, array: Any) -> bool:
-        return array.dtype != np.float16
-
-    def capability(self, array: Any) -> tuple[int, int]:
-        return self.compute
-
-    def resources(self, array: Any) -> Resources:
-        return self.has
-
-    def address(self, array: Any) -> int:
-        return self.offset
-
-    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
-        return np.full(shape, np.nan, dtype)
-
-    def run(self, *asked: Any) -> None:
-        self.asked.append(asked)
 
 
 @pytest.fixture
@@ -146,86 +118,8 @@ def test_a_variant_is_compiled_for_the_latest_architecture_that_the_gpu_runs() -
         Variant("v", "matmul/tiles.cu", ())
 
 
-# ------------------------------------------------------------- which variant, and what it is asked
-
-
 def ones(*shape: int, dtype: Any = np.float32) -> Any:
     return np.ones(shape, dtype)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "name", "grid"),
-    [
-        (ones(256, 64), ones(64, 256), "float32_128_nn", (4, 1, 1)),
-        (ones(260, 64), ones(64, 256), "float32_128_nn", (6, 1, 1)),
-        (ones(256, 64), ones(256, 64).T, "float32_128_nt", (4, 1, 1)),
-        (ones(64, 256).T, ones(64, 256), "float32_128_tn", (4, 1, 1)),
-        (ones(64, 256).T, ones(256, 64).T, "float32_128_tt", (4, 1, 1)),
-        (ones(256, 63), ones(63, 256), "float32_64_narrow_nn", (16, 1, 1)),
-        (ones(64, 64), ones(64, 256), "float32_64_narrow_nn", (4, 1, 1)),
-        (ones(7, 256, 64), ones(64, 256), "float32_128_nn", (4, 1, 7)),
-        (
-            ones(256, 64, dtype=float),
-            ones(64, 256, dtype=float),
-            "float64_64_narrow_nn",
-            (16, 1, 1),
-        ),
-    ],
-)
-def test_the_variant_of_a_product(gpu: Fake, a: Any, b: Any, name: str, grid: Any) -> None:
-    assert cuda.product(a, b).shape == (*a.shape[:-1], b.shape[-1])
-    variant, entry, asked, threads, given = gpu.asked[0]
-    assert (variant.name, asked) == (f"matmul/{name}", grid)
-    assert (entry, threads) == ("matmul", variant.threads)
-    assert [int(n) for n in given[4:7]] == [a.shape[-2], b.shape[-1], a.shape[-1]]
-    assert all(x.flags.c_contiguous for x in given[:2])
-
-
-def test_rows_that_do_not_begin_at_16_bytes_are_read_one_by_one(gpu: Fake) -> None:
-    gpu.offset = 4
-    cuda.product(ones(256, 64), ones(64, 256))
-    assert gpu.asked[0][0].name == "matmul/float32_64_narrow_nn"
-
-
-def test_one_matrix_for_a_whole_batch_is_not_copied(gpu: Fake) -> None:
-    a, b = ones(2, 3, 4, 5), ones(5, 6)
-    cuda.product(a, b)
-    assert [int(n) for n in gpu.asked[0][4][7:9]] == [20, 0]
-    assert gpu.asked[0][4][1] is b
-    cuda.product(a, ones(3, 5, 6))  # along one of two axes: copied
-    assert gpu.asked[1][4][1].shape == (2, 3, 5, 6)
-
-
-def test_bias_and_activation(gpu: Fake) -> None:
-    x, weight, bias = ones(128, 64), ones(256, 64), ones(256)
-    cuda.linear(x, weight, bias, "relu")
-    variant, *_, given = gpu.asked[0]
-    assert (variant.name, int(given[-1])) == ("matmul/float32_128_nt", 1)
-    assert given[1] is not None
-    assert np.shares_memory(given[1], weight)
-    assert given[2] is bias
-    cuda.linear(x, weight, None, "tanh")
-    assert [asked[0].name for asked in gpu.asked[1:]] == [
-        "matmul/float32_128_nt", "matmul/activation_float32"
-    ]  # fmt: skip
-    assert gpu.asked[2][2] == (128 * 256 // 1024, 1, 1)
-
-
-def test_shared_memory_of_the_tensor_cores(gpu: Fake) -> None:
-    cuda_tensor.product(ones(128, 64), ones(64, 128))
-    variant = gpu.asked[0][0]
-    assert variant.name == "matmul/tf32_nn"
-    assert variant.shared == 4 * 4 * (128 * 20 + 16 * 136)
-    assert max(v.shared for v in cuda_tensor.VARIANTS) <= 99 * 1024  # what sm_86 and sm_120 have
-
-
-def test_grids_of_the_ladder() -> None:
-    found = {name: tuple(ladder.grid(name, 300, 130)) for name in ladder.STEPS}
-    assert found.pop("naive") == (2, 130, 1)
-    assert found.pop("coalesced") == (1, 300, 1)
-    assert found.pop("shared") == (5, 10, 1)
-    assert set(found.values()) == {(2, 3, 1)}
-    assert blocks(0, 4) == 0
 
 
 # ----------------------------------------------------------------------- CuPy, or what is missing

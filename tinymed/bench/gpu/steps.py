@@ -121,9 +121,10 @@ def roofline(journal: Journal, arithmetic: str) -> Roofline | None:
     """Return the ceilings that were measured, None if they were not."""
     found = {r["of"]: r["value"] for r in journal.rows() if r["step"].startswith("ceiling")
              and r["state"] == "measured"}  # fmt: skip
-    if not {"bytes", arithmetic} <= found.keys():
+    of = "bfloat16" if arithmetic == "float16" else arithmetic  # tensor cores take both at one rate
+    if not {"bytes", of} <= found.keys():
         return None
-    return Roofline(found[arithmetic], found["bytes"])
+    return Roofline(found[of], found["bytes"])
 
 
 def _compile(context: Context) -> Iterator[Row]:

@@ -1,8 +1,8 @@
 """Kernels, layers and whole steps timed on a GPU, each proved on the very numbers it is timed on.
 
 A contest has one arithmetic. In float32 nobody may use TF32; in "tf32" those take part who round
-their input to it; in bfloat16 all arrays are. PyTorch takes part as it is, in its channels-last
-layout, with cuDNN's search for the fastest algorithm (``cudnn.benchmark``).
+their input to it; in bfloat16 and float16 all arrays are. PyTorch takes part as it is, in its
+channels-last layout, with cuDNN's search for the fastest algorithm (``cudnn.benchmark``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tinymed.kernels.registry import missing, needed
 
 __all__ = ["ARITHMETICS", "TORCH", "in_turns", "kernel_rows", "precision", "torch_entries"]
 
-ARITHMETICS = ("float32", "tf32", "bfloat16")
+ARITHMETICS = ("float32", "tf32", "bfloat16", "float16")
 TORCH = {"torch": "torch", "torch channels-last": "torch-channels-last"}
 TORCH_DEVICE = "cuda"
 LONGEST = 0.4  # seconds that the measurements of one candidate may take
@@ -71,7 +71,7 @@ def kernel_rows(
     backends: Sequence[str] = ("cuda",),
 ) -> Iterator[record.Row]:
     """Yield a row for each implementation on ``backends``, and for PyTorch, on a case."""
-    dtype = np.dtype(bfloat16 if arithmetic == "bfloat16" else np.float32)
+    dtype = np.dtype({"bfloat16": bfloat16, "float16": np.float16}.get(arithmetic, np.float32))
     token = LAUNCHER.set(gpu.launcher)
     try:
         given = arguments(case, dtype)
@@ -104,14 +104,17 @@ def _able(
 ) -> tuple[list[str], str | None]:
     """Return the implementations that take part, and the one that runs by itself or is the first.
 
-    In float32 these are the exact ones, in tf32 those that round, in bfloat16 all that take it.
+    In float32 these are the exact ones, in tf32 those that round, in 16 bits all that take them.
     """
     rules = [r for r in KERNELS[case.kernel].candidates(on_host=False) if r.can(*given)]
     rules = [
         r
         for r in rules
         if r.implementation.partition(":")[0] in backends
-        and (arithmetic == "bfloat16" or (r.implementation in ROUNDED) == (arithmetic == "tf32"))
+        and (
+            arithmetic in ("bfloat16", "float16")
+            or (r.implementation in ROUNDED) == (arithmetic == "tf32")
+        )
     ]
     paying = (r.implementation for r in rules if r.pays(*given))
     names = [r.implementation for r in rules]

@@ -23,7 +23,7 @@ except ImportError:  # those trials are then left out, and their test says so
     bfloat16 = None
 
 __all__ = [
-    "BFLOAT16_BOUND",
+    "HALF_BOUNDS",
     "ROUNDED",
     "Trial",
     "allowed",
@@ -39,8 +39,11 @@ __all__ = [
 # Implementations that round their input, and how much larger their errors may be: TF32 has 13 bits
 # fewer than float32, of which a product loses half a bit of two; the factor of all bounds is 16.
 ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512}
-BFLOAT16_BOUND = 2.0**-8  # of a result that is rounded to 8 bits
+# Of a result that is rounded to 8 or 11 bits at the end.
+HALF_BOUNDS = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 LARGEST = 5 << 15  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
+# Tiles of tensor cores meet all their edges in less, and their formats share the code.
+LARGEST_OF_TENSOR_CORES, LARGEST_OF_OTHER_FORMATS = 1 << 15, 1 << 13
 
 
 class Trial(NamedTuple):
@@ -77,13 +80,21 @@ def trials(kernel: str, implementation: str) -> tuple[Trial, ...]:
 def _trials(kernel: str, implementation: str) -> Iterator[Trial]:
     rules = KERNELS[kernel].candidates(on_host=False)
     (rule,) = (rule for rule in rules if rule.implementation == implementation)
-    extra = [bfloat16] if bfloat16 and implementation != "reference" else []
-    for dtype in (np.float32, np.float64, *extra):
+    halves = [np.float16, *([bfloat16] if bfloat16 else [])]
+    for dtype in (np.float32, np.float64, *(halves if implementation != "reference" else ())):
         for case in proofs(kernel):
             trial = Trial(case, implementation, np.dtype(dtype))
             given = trial.arguments()
-            if _size(given) <= LARGEST and rule.can(*given):
+            if _size(given) <= _largest(implementation, trial.dtype) and rule.can(*given):
                 yield trial
+
+
+def _largest(implementation: str, dtype: np.dtype[Any]) -> int:
+    """Return how many numbers a trial may have."""
+    if implementation not in ("cuda:tensor", "cuda:tf32x3"):
+        return LARGEST
+    tf32 = implementation == "cuda:tensor" and dtype.itemsize == 4
+    return LARGEST_OF_TENSOR_CORES if tf32 else LARGEST_OF_OTHER_FORMATS
 
 
 def _size(given: tuple[Any, ...]) -> int:
@@ -102,8 +113,8 @@ expected = cache(by_reference)
 
 def allowed(case: Case, implementation: str, dtype: np.dtype[Any]) -> float:
     """Return the relative error that an implementation may have on a case."""
-    if dtype.name == "bfloat16":
-        return BFLOAT16_BOUND
+    if dtype.name in HALF_BOUNDS:
+        return HALF_BOUNDS[dtype.name]
     return bound(case, dtype) * ROUNDED.get(implementation, 1)
 
 

@@ -1,0 +1,26 @@
+// y = f(the sum of partial products + bias), in the order of the parts: what follows a product whose
+// sums were split. No sum depends on who comes first, as it would with atomics.
+//
+// Counted: `count` partial sums read for each element written, one add each. Bound: memory, of which
+// the parts are rarely more than the second-level cache holds.
+// Left open: SCALAR, of the result; SUM, of the parts and the bias.
+#include "bfloat16.cuh"
+#include "device.cuh"
+#include "epilogue.cuh"
+#include "float16.cuh"
+
+DEVICE void put(float* to, float x) { *to = x; }
+DEVICE void put(double* to, double x) { *to = x; }
+DEVICE void put(bfloat16* to, float x) { *to = to_bfloat16(x); }
+DEVICE void put(float16* to, float x) { *to = to_float16(x); }
+
+extern "C" __global__ void __launch_bounds__(256)
+    add_parts(const SUM* __restrict__ parts, const SUM* __restrict__ bias, SCALAR* __restrict__ y,
+              long long size, int columns, int count, int activation) {
+  const long long i = blockIdx.x * 256LL + threadIdx.x;
+  if (!CHECK(element_inside, i < size)) return;
+  SUM sum = 0;
+  for (int part = 0; part < count; part++) sum += parts[part * size + i];
+  if (bias != nullptr) sum += bias[i % columns];
+  put(y + i, cut_off(sum, floor_of<SUM>(activation)));
+}
