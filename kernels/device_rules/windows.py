@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinymed.kernels.cuda import capability
 from tinymed.kernels.rules import Condition, Rule, always, floats, never
 
 __all__ = ["WINDOW_RULES"]
@@ -105,6 +104,8 @@ def singles(can: Condition) -> Condition:
 
 def halves_on_tensor_cores(x: Any, *others: Any) -> bool:
     """Return whether numbers have 16 bits already, on a GPU whose tensor cores take them."""
+    from tinymed.kernels.cuda import capability
+
     return x.dtype.itemsize == 2 and capability(x) >= (8, 0)
 
 
