@@ -238,7 +238,7 @@ def test_an_image_without_any_error_is_a_number_too():
 def test_without_matplotlib_there_are_no_pictures_and_no_error(monkeypatch):
     monkeypatch.setattr(enhance, "find_spec", lambda name: None)
     air = Examples(np.zeros((2, 12, 12)), np.zeros((2, 12, 12)))
-    assert ENHANCE.pictured(air.inputs, air) is None
+    assert ENHANCE.pictured(air.inputs, air, {}) is None
 
 
 @pytest.mark.parametrize(

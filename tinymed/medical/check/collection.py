@@ -26,7 +26,8 @@ Array = np.ndarray[Any, Any]
 IMAGES = "images"
 SITE = "site"  # the column that says where a case comes from
 MOST_CLASSES = 1000  # of the labels of images
-ASKED = ("generate", "treatment")  # they read what others read too: only where asked for
+# They read what others read too, or any image without its label: only where asked for.
+ASKED = ("enhance", "generate", "pretrain", "treatment")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def forms() -> list[str]:
 def collect(path: Path, form: str | None = None) -> Collection:
     """Read a data set as one of `forms`; None: as the first that finds targets, or can read it.
 
-    What the tasks "generate" and "treatment" read has to be asked for: they take many a table.
+    What the tasks of `ASKED` read has to be asked for.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def collect(path: Path, form: str | None = None) -> Collection:
     if form is not None:
         return _images(path) if form == IMAGES else _tabled(path, form, readers[form])
     refusals, untold = [], None
-    for name in (name for name in forms() if name not in ASKED):
+    for name in (name for name in forms() if name.partition(":")[0] not in ASKED):
         try:
             found = _images(path) if name == IMAGES else _tabled(path, name, readers[name])
         except (DataError, ValueError, TypeError, KeyError, OSError) as error:
@@ -108,7 +109,9 @@ def _readers() -> Iterator[tuple[str, SupervisedTask]]:
     for name in TASKS:
         task = task_of(name)
         if isinstance(task, Kinds):
-            yield from ((f"{name}:{kind}", each) for kind, each in task.kinds.items())
+            for kind, each in task.kinds.items():
+                if isinstance(each, SupervisedTask):
+                    yield f"{name}:{kind}", each
         elif isinstance(task, SupervisedTask):
             yield name, task
 
