@@ -204,7 +204,8 @@ def test_without_steps_nothing_is_launched() -> None:
 def test_step_by_step_each_is_a_product_and_a_launch() -> None:
     with gpu() as one:
         cuda.lstm_forward(*lstm(512, 8, steps=3))
-    names = [asked[0].name.partition("/")[0] for asked in one.asked]
+    names = [asked[0].name.partition("/")[0] for asked in one.asked if "parts" not in asked[0].name]
+    # (sums as long as these are split, and their parts added up by a launch of their own)
     assert names == ["matmul", *["matmul", "recurrent"] * 3]
     variant, entry, grid, threads, _ = one.asked[-1]
     assert (entry, grid.x, threads) == ("lstm_forward", 8 * 512 // 256, variant.threads)

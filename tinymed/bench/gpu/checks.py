@@ -10,11 +10,10 @@ import numpy as np
 from tinymed.bench.gpu.device import Gpu
 from tinymed.bench.gpu.guard import SMALL, Guard, OtherGpuError
 from tinymed.bench.gpu.journal import Row
-from tinymed.bench.gpu.trials import Trial, judge, same_bits, trials
+from tinymed.bench.gpu.trials import Trial, judge, lacking, same_bits, trials
 from tinymed.bench.proof import DisagreementError
 from tinymed.kernels import KERNELS
 from tinymed.kernels.cuda import LAUNCHER, Resources
-from tinymed.kernels.registry import missing, needed
 
 __all__ = ["LostError", "check", "lost", "run"]
 
@@ -74,8 +73,8 @@ def check(gpu: Gpu, kernel: str, implementation: str, at: At) -> Row:
         If the GPU is no longer to be used in this process.
     """
     row: Row = {"kernel": kernel, "implementation": implementation, "trials": 0, "proved": 0}
-    if lacks := missing(implementation):
-        return row | {"state": "not run", "note": needed(implementation, lacks)}
+    if needs := lacking(implementation):
+        return row | {"state": "not run", "note": needs}
     failures: list[str] = []
     ran: set[str] = set()
     worst, row["state"] = 0.0, "proved"

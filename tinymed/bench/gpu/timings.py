@@ -19,7 +19,7 @@ import numpy as np
 from tinymed.bench import record
 from tinymed.bench.contest import Attempt, CannotError, Contest, Entry, InstallError
 from tinymed.bench.gpu.device import Gpu, on_device
-from tinymed.bench.gpu.trials import ROUNDED, Trial, allowed, bfloat16, by_reference
+from tinymed.bench.gpu.trials import ROUNDED, Trial, allowed, bfloat16, by_reference, lacking
 from tinymed.bench.peers import PEERS, Attempts
 from tinymed.bench.proof import arguments
 from tinymed.bench.roofline import Roofline
@@ -27,7 +27,6 @@ from tinymed.bench.timing import Samples
 from tinymed.kernels import KERNELS
 from tinymed.kernels.case import Case
 from tinymed.kernels.cuda import LAUNCHER
-from tinymed.kernels.registry import missing, needed
 
 __all__ = ["ARITHMETICS", "TORCH", "in_turns", "kernel_rows", "precision", "torch_entries"]
 
@@ -123,8 +122,8 @@ def _able(
 
 def _attempt(gpu: Gpu, kernel: str, implementation: str, arguments: tuple[Any, ...]) -> Attempt:
     """Return the attempt of an implementation, on copies of the arguments of its own."""
-    if lacks := missing(implementation):
-        raise InstallError(needed(implementation, lacks))
+    if needs := lacking(implementation):
+        raise InstallError(needs)
     function = KERNELS[kernel].load(implementation)
     try:  # it compiles, if nothing has before
         function(*on_device(gpu, list(arguments)))

@@ -16,6 +16,7 @@ import numpy as np
 from tinymed.bench.proof import arguments, bound, compare, outcome
 from tinymed.kernels import KERNELS
 from tinymed.kernels.case import Case, proofs
+from tinymed.kernels.registry import missing, needed
 
 try:
     from ml_dtypes import bfloat16
@@ -32,6 +33,7 @@ __all__ = [
     "expected",
     "implementations",
     "judge",
+    "lacking",
     "same_bits",
     "trials",
 ]
@@ -69,6 +71,15 @@ def implementations(*backends: str) -> list[tuple[str, str]]:
         for implementation in kernel.implementations
         if implementation.partition(":")[0] in (backends or ("cuda",))
     ]
+
+
+def lacking(implementation: str) -> str | None:
+    """Say what an implementation needs that is not installed, None if nothing; CuPy aside.
+
+    What drives the GPU is there, or there would be none; and where it is emulated, it is not CuPy.
+    """
+    package = missing(implementation)
+    return None if package in (None, "cupy") else needed(implementation, str(package))
 
 
 @cache
