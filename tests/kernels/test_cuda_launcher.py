@@ -13,7 +13,7 @@ import pytest
 from tests.fake_cupy import FakeCuPy
 from tests.fake_cupy.state import STATE
 from tests.kernels.fake_gpu import Fake
-from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant, launch
+from tinymed.kernels.cuda import Grid, Resources, Struct, Variant, launch
 from tinymed.kernels.cuda import cupy_launcher as cupy_module
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
 from tinymed.kernels.embedding import cuda as embedding
@@ -22,14 +22,6 @@ from tinymed.kernels.optimizer import cuda as optimizer
 from tinymed.kernels.softmax import cuda as softmax
 
 PLAIN = Variant("plain", "matmul/tiles.cu", ("f", "g"))
-
-
-@pytest.fixture
-def gpu() -> Iterator[Fake]:
-    fake = Fake()
-    token = LAUNCHER.set(fake)
-    yield fake
-    LAUNCHER.reset(token)
 
 
 def test_arguments_become_what_c_reads(gpu: Fake) -> None:

@@ -1,6 +1,5 @@
 """What memory bounds on a GPU: grids, entry points and settings, and what is read back from it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 from tests.cuda_emulator.emulate import emulated, unavailable
 from tests.kernels.test_cuda_launcher import Fake
 from tinymed.kernels.activation import cuda as activation
-from tinymed.kernels.cuda import LAUNCHER
 from tinymed.kernels.dropout import cuda as dropout
 from tinymed.kernels.dropout import reference
 from tinymed.kernels.losses import cuda as losses
@@ -17,14 +15,6 @@ from tinymed.kernels.matmul import cuda as matmul
 from tinymed.kernels.optimizer import cuda as optimizer
 
 needs_compiler = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
-
-
-@pytest.fixture
-def gpu() -> Iterator[Fake]:
-    fake = Fake()
-    token = LAUNCHER.set(fake)
-    yield fake
-    LAUNCHER.reset(token)
 
 
 def zeros(*shape: int, dtype: Any = np.float32) -> Any:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.kernels.fake_gpu import Fake
-from tinymed.kernels.cuda import LAUNCHER, Resources, blocks
+from tinymed.kernels.cuda import Resources, blocks
 from tinymed.kernels.matmul import cuda, cuda_tensor, cuda_tf32x3, ladder, parts
-
-
-@pytest.fixture
-def gpu() -> Iterator[Fake]:
-    fake = Fake()
-    token = LAUNCHER.set(fake)
-    yield fake
-    LAUNCHER.reset(token)
 
 
 def ones(*shape: int, dtype: Any = np.float32) -> Any:

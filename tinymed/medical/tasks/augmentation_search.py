@@ -167,8 +167,9 @@ def searched(
         learner = replace(task, augment=policy)
         try:
             history = learner.learn(network, dataset, preprocessing, short, None)
-        except AnomalyError:
-            return math.nan  # a policy may ask for what cannot be learned
+        except AnomalyError as error:  # a policy may ask for what cannot be learned
+            print(f"{epochs} epochs: {error}, {settings_of(policy)}", flush=True)
+            return math.nan
         value = math.nan if history.best_value is None else history.best_value
         print(f"{epochs} epochs: AUC {value:.4f} on validation, {settings_of(policy)}", flush=True)
         return value

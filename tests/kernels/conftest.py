@@ -1,0 +1,19 @@
+"""What tests of launches share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernels.fake_gpu import Fake
+from tinymed.kernels.cuda import LAUNCHER
+
+
+@pytest.fixture
+def gpu() -> Iterator[Fake]:
+    """A GPU that writes down what it is asked."""
+    fake = Fake()
+    token = LAUNCHER.set(fake)
+    yield fake
+    LAUNCHER.reset(token)
