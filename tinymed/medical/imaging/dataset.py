@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +113,11 @@ class ImageDataset:
 
     def __contains__(self, split: object) -> bool:
         return split in self.splits
+
+    def joined(self, column: Literal["labels", "groups", "masks"]) -> _Array | None:
+        """Return a column of all splits in order, or None unless each of them has it."""
+        parts = [getattr(split, column) for split in self.splits.values()]
+        return None if any(part is None for part in parts) else np.concatenate(parts)
 
 
 def read_npz(path: str | os.PathLike[str]) -> ImageDataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tinymed.medical.imaging.pictures import read_array
 from tinymed.medical.segmentation.losses import signed_distance
 from tinymed.medical.segmentation.views import from_centre
 from tinymed.medical.tasks.examples import Examples
+from tinymed.medical.tasks.image_examples import images_of
 
 __all__ = ["Cut", "Moved", "image_and_place", "read_outlined"]
 
@@ -66,8 +67,8 @@ def read_outlined(path: Path, dimensions: int | None = None) -> Examples:
 
 def _of_npz(path: Path) -> Examples:
     """Return what all splits of a file hold."""
-    splits = read_npz(path).splits
-    for name, split in splits.items():
+    dataset = read_npz(path)
+    for name, split in dataset.splits.items():
         if split.masks is None:
             continue
         values = np.unique(split.masks)
@@ -79,15 +80,9 @@ def _of_npz(path: Path) -> Examples:
                 f"segment: {len(empty)} of {len(split)} {name}_masks are empty, the first at "
                 f"{empty[0]}; what has no outline cannot be compared with one"
             )
-    parts = list(splits.values())
-    masks = [part.masks for part in parts if part.masks is not None]
-    groups = [part.groups for part in parts if part.groups is not None]
-    return Examples(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate(masks).astype(np.bool_) if len(masks) == len(parts) else None,
-        np.concatenate(groups) if len(groups) == len(parts) else None,
-        np.repeat(list(splits), [len(part) for part in parts]),
-    )
+    masks = dataset.joined("masks")
+    targets = None if masks is None else masks.astype(np.bool_)
+    return replace(images_of(dataset), targets=targets, strata=None)
 
 
 def image_and_place(images: Array) -> Array:

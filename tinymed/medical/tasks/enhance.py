@@ -20,15 +20,15 @@ import numpy as np
 from tinymed import nn
 from tinymed.data import DataLoader, TensorDataset
 from tinymed.errors import DataError
-from tinymed.medical.imaging.dataset import ImageDataset, read_npz
 from tinymed.medical.imaging.low_dose import gaussian, low_dose, total_variation
 from tinymed.medical.imaging.phantoms import synthesise_noise_free
-from tinymed.medical.imaging.reading import FORMS, kind_of
+from tinymed.medical.imaging.reading import FORMS
 from tinymed.medical.imaging.rewriting import Images, open_images, without
 from tinymed.medical.imaging.windowing import NODULE, normalise
 from tinymed.medical.report.noise_cases import noise_cases
 from tinymed.medical.report.page import Section
 from tinymed.medical.tasks.examples import Examples
+from tinymed.medical.tasks.image_examples import images_of, read_images
 from tinymed.medical.tasks.nodule_judge import judged_nodules, read_judge
 from tinymed.medical.tasks.options import Settings
 from tinymed.medical.tasks.preprocessing import Preprocessing, grey
@@ -112,18 +112,12 @@ class EnhanceTask(SupervisedTask):
 
     def read(self, path: Path) -> Examples:
         """Return the images of a file; labels, where an npz file has them, as strata."""
-        kind = kind_of(path)
-        if kind.dataset is None:
-            samples = kind.samples(path, None)
-            splits = None if samples.splits is None else np.array(samples.splits)
-            clean = grey(samples.images, NODULE)
-            return Examples(clean, clean, samples.groups, splits)
-        return examples_of(read_npz(path))
+        return clean(read_images(path))
 
     def synthesise(self, quick: bool, generator: np.random.Generator) -> Examples:
         """Return phantoms, seen by a scanner without noise."""
         patients = self.quick_patients if quick else self.patients
-        return examples_of(synthesise_noise_free(patients, generator))
+        return clean(images_of(synthesise_noise_free(patients, generator)))
 
     def divided(self, options: Options) -> dict[str, Examples]:
         """Return the splits, each image with its noise at the greatest level; few if quick."""
@@ -332,18 +326,10 @@ class NoisyViews:
         return [image[None], clean[None]]
 
 
-def examples_of(dataset: ImageDataset) -> Examples:
-    """Return the images of all splits, grey; the labels as strata, where every split has them."""
-    parts = dataset.splits.values()
-
-    def joined(columns: list[Array | None]) -> Array | None:
-        known = [column for column in columns if column is not None]
-        return np.concatenate(known) if len(known) == len(columns) else None
-
-    clean = np.concatenate([grey(part.images, NODULE) for part in parts])
-    groups, labels = joined([p.groups for p in parts]), joined([p.labels for p in parts])
-    splits = np.repeat(list(dataset.splits), [len(part) for part in parts])
-    return Examples(clean, clean, groups, splits, strata=labels)
+def clean(examples: Examples) -> Examples:
+    """Return the examples with their images, grey, as inputs and targets."""
+    images = grey(examples.inputs, NODULE)
+    return replace(examples, inputs=images, targets=images)
 
 
 def clean_of(examples: Examples) -> Array:

@@ -18,10 +18,10 @@ import numpy as np
 
 from tinymed import nn
 from tinymed.data import Augment, DataLoader, TensorDataset
-from tinymed.medical.imaging.dataset import ImageDataset, Split
-from tinymed.medical.imaging.reading import kind_of, read_samples
+from tinymed.medical.imaging.dataset import Split
 from tinymed.medical.tasks.examples import Examples
 from tinymed.medical.tasks.image_diagnosis import ImageDiagnosis
+from tinymed.medical.tasks.image_examples import images_of, read_images
 from tinymed.medical.tasks.image_transfer import remembered
 from tinymed.medical.tasks.kinds import Kinds
 from tinymed.medical.tasks.lung import LUNG
@@ -71,16 +71,11 @@ class Pretext(SupervisedTask):
 
     def read(self, path: Path) -> Examples:
         """Return the images of a file; each is its own target."""
-        divided = kind_of(path).dataset
-        if divided is not None:
-            return every_image(divided(path))
-        samples = read_samples(path)
-        splits = None if samples.splits is None else np.array(samples.splits)
-        return Examples(samples.images, samples.images, samples.groups, splits)
+        return own_answers(read_images(path))
 
     def synthesise(self, quick: bool, generator: np.random.Generator) -> Examples:
         """Return synthetic CT patches."""
-        return every_image(LUNG.synthesise(60 if quick else 400, generator))
+        return own_answers(images_of(LUNG.synthesise(60 if quick else 400, generator)))
 
     def preprocessing(self, train: Examples, options: argparse.Namespace) -> Facts:
         """Return the diagnosis and its window, mean and spread of the images."""
@@ -261,14 +256,9 @@ def errors(drawn: Array, answers: Array) -> Array:
     return np.stack([error.sum((1, 2)), spread.sum((1, 2))], axis=1)
 
 
-def every_image(dataset: ImageDataset) -> Examples:
-    """Return the images of all splits, with their patients where all of them are known."""
-    splits = dataset.splits
-    images = np.concatenate([split.images for split in splits.values()])
-    names = np.repeat(list(splits), [len(split) for split in splits.values()])
-    groups = [split.groups for split in splits.values() if split.groups is not None]
-    known = np.concatenate(groups) if len(groups) == len(splits) else None
-    return Examples(images, images, known, names)
+def own_answers(examples: Examples) -> Examples:
+    """Return the examples with each image as its own target, and no word of labels."""
+    return replace(examples, targets=examples.inputs, strata=None)
 
 
 PRETRAIN = Kinds(
