@@ -18,7 +18,7 @@ from tinymed.medical.imaging.phantoms import synthesise_malignancy
 from tinymed.medical.models import Ensemble, NoduleCNN
 from tinymed.medical.tasks import image_diagnosis
 from tinymed.medical.tasks.image_folds import cut, mean_log, parts_of
-from tinymed.medical.tasks.image_splits import joined, part
+from tinymed.medical.tasks.image_splits import one_split, part
 from tinymed.medical.tasks.image_transfer import Source, remembered
 from tinymed.medical.tasks.lung import MALIGNANCY
 from tinymed.medical.tasks.task import SavedModel, load_model
@@ -137,7 +137,7 @@ def test_what_the_start_has_seen_is_remembered_too():
     def unseen(network: tm.nn.Module, *given: object) -> list[list[bool]]:
         made = source_of(network, [], "y.npz")
         made.saved.about["data"]["training_images"] = remembered(*given)
-        firsts = joined([part(split, np.array([0, 3, 6])), new])
+        firsts = one_split([part(split, np.array([0, 3, 6])), new])
         return made.unseen(Split(firsts.images, firsts.labels)).tolist()
 
     parts = [part(new, np.array([k])) for k in range(3)]
@@ -244,7 +244,7 @@ def run(data, tmp_path_factory) -> Path:
 
 def test_all_patients_are_judged_out_of_fold_beside_size_alone(run, data):
     metrics = json.loads((run / "metrics.json").read_text())
-    whole = joined(list(read_npz(data).splits.values()))
+    whole = one_split(list(read_npz(data).splits.values()))
     assert (metrics["split"], metrics["n"]) == ("out of fold", len(whole))
     assert len(metrics["folds"]) == 2
     size = MALIGNANCY.baseline[1](whole.images / np.float32(255))

@@ -120,13 +120,15 @@ def _images(path: Path) -> Collection:
     kind = kind_of(path)
     if kind.dataset is not None:
         dataset = kind.dataset(path)
-        parts = list(dataset.splits.values())
-        names = np.repeat(list(dataset.splits), [len(part) for part in parts])
-        images = np.concatenate([part.images for part in parts])
-        labels = _joined([part.labels for part in parts])
-        groups = _joined([part.groups for part in parts])
         return _with_classes(
-            Collection(dataset.name, IMAGES, images, None, labels, (), groups, names)
+            Collection(
+                dataset.name,
+                IMAGES,
+                dataset.images,
+                labels=dataset.joined("labels"),
+                groups=dataset.joined("groups"),
+                splits=dataset.split_of_each,
+            )
         )
     samples = kind.samples(path, MOST_CLASSES)
     splits = None if samples.splits is None else np.array(samples.splits)
@@ -149,11 +151,6 @@ def _with_classes(found: Collection) -> Collection:
         return found
     count = max(2, int(found.labels.max()) + 1)
     return Collection(**{**vars(found), "classes": [str(label) for label in range(count)]})
-
-
-def _joined(columns: list[Array | None]) -> Array | None:
-    there = [column for column in columns if column is not None]
-    return np.concatenate(there) if len(there) == len(columns) else None
 
 
 def _tabled(path: Path, form: str, task: SupervisedTask) -> Collection:

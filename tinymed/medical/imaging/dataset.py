@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPLITS", "ImageDataset", "Split", "read_npz", "write_npz"]
+__all__ = ["SPLITS", "ImageDataset", "Split", "joined", "read_npz", "write_npz"]
 
 SPLITS = ("train", "val", "test")
 
@@ -114,10 +114,25 @@ class ImageDataset:
     def __contains__(self, split: object) -> bool:
         return split in self.splits
 
+    @property
+    def images(self) -> _Array:
+        """The images of all splits, in order."""
+        return np.concatenate([split.images for split in self.splits.values()])
+
+    @property
+    def split_of_each(self) -> NDArray[np.str_]:
+        """The name of the split of each of `images`, (n,)."""
+        return np.repeat(list(self.splits), [len(split) for split in self.splits.values()])
+
     def joined(self, column: Literal["labels", "groups", "masks"]) -> _Array | None:
         """Return a column of all splits in order, or None unless each of them has it."""
-        parts = [getattr(split, column) for split in self.splits.values()]
-        return None if any(part is None for part in parts) else np.concatenate(parts)
+        return joined([getattr(split, column) for split in self.splits.values()])
+
+
+def joined(columns: Sequence[_Array | None]) -> _Array | None:
+    """Return columns one after the other, or None unless all are there."""
+    known = [column for column in columns if column is not None]
+    return np.concatenate(known) if len(known) == len(columns) else None
 
 
 def read_npz(path: str | os.PathLike[str]) -> ImageDataset:

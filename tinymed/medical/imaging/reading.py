@@ -130,7 +130,7 @@ def kind_of(path: Path) -> Kind:
 
 def _npz(path: Path, classes: int | None) -> Samples:
     dataset = read_npz(path)
-    images = np.concatenate([split.images for split in dataset.splits.values()])
+    images = dataset.images
     return Samples(dataset.name, images, _sources(path, len(images)))
 
 

@@ -65,7 +65,7 @@ def open_images(path: Path) -> Images:
         raise DataError(f"predict: {path} is a table; give the images themselves")
     if lower.endswith(".npz"):
         dataset = read_npz(path)
-        pixels = np.concatenate([split.images for split in dataset.splits.values()])
+        pixels = dataset.images
         if pixels.ndim != 3:
             raise DataError(f"predict: {path} holds images {pixels.shape}, (n, H, W) expected")
         return Images(name, pixels, ".npz", lambda file, new: _save_dataset(file, dataset, new))

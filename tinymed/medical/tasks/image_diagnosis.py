@@ -39,8 +39,8 @@ from tinymed.medical.tasks.image_options import (
 from tinymed.medical.tasks.image_splits import (
     group_numbers,
     images_and_labels,
-    joined,
     loader,
+    one_split,
     with_fewer,
     with_validation,
 )
@@ -172,7 +172,7 @@ class ImageDiagnosis:
         final = "test" if "test" in dataset else "val"
         train, validation, judged = (dataset[name] for name in ("train", "val", final))
         member, warnings = (0, []) if source is None else source.member_for(judged)
-        seen = [joined([train, validation])]
+        seen = [one_split([train, validation])]
         facts |= {
             "labels": self.meaning(options),
             "training_groups": remembered_groups(train.groups),

@@ -29,6 +29,10 @@ def read_images(path: Path) -> Examples:
 
 def images_of(dataset: ImageDataset) -> Examples:
     """Return all images of a data set, without targets; its labels as strata."""
-    images = np.concatenate([split.images for split in dataset.splits.values()])
-    names = np.repeat(list(dataset.splits), [len(split) for split in dataset.splits.values()])
-    return Examples(images, None, dataset.joined("groups"), names, strata=dataset.joined("labels"))
+    return Examples(
+        dataset.images,
+        None,
+        dataset.joined("groups"),
+        dataset.split_of_each,
+        strata=dataset.joined("labels"),
+    )

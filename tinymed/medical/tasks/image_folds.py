@@ -23,7 +23,7 @@ from tinymed.medical.models import Ensemble
 from tinymed.medical.report.cases import heat_maps
 from tinymed.medical.report.image_page import Judged
 from tinymed.medical.tasks.image_facts import begun, training_facts
-from tinymed.medical.tasks.image_splits import joined, part, patients_of
+from tinymed.medical.tasks.image_splits import one_split, part, patients_of
 from tinymed.medical.tasks.image_transfer import Source, remembered
 from tinymed.medical.tasks.options import MODEL
 from tinymed.medical.tasks.preprocessing import Preprocessing
@@ -171,7 +171,7 @@ def cross_validated(
 def divided(dataset: ImageDataset, with_test: bool) -> ImageDataset:
     """Return "train", which is cut into folds, and "test" if it stays out of them."""
     names = [name for name in dataset.splits if with_test or name != "test"]
-    splits = {"train": joined([dataset[name] for name in names])}
+    splits = {"train": one_split([dataset[name] for name in names])}
     left = {name: split for name, split in dataset.splits.items() if name not in names}
     return replace(dataset, splits={**splits, **left})
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from tinymed.data import DataLoader, TensorDataset, grouped_stratified_holdout
-from tinymed.medical.imaging.dataset import ImageDataset, Split
+from tinymed.medical.imaging.dataset import ImageDataset, Split, joined
 from tinymed.medical.tasks.preprocessing import Preprocessing
 
 __all__ = [
     "group_numbers",
     "images_and_labels",
-    "joined",
     "loader",
+    "one_split",
     "part",
     "patients_of",
     "with_fewer",
@@ -73,14 +73,12 @@ def with_validation(dataset: ImageDataset, generator: np.random.Generator) -> Im
     return replace(dataset, splits={name: splits[name] for name in ("train", "val", *splits)})
 
 
-def joined(splits: Sequence[Split]) -> Split:
+def one_split(splits: Sequence[Split]) -> Split:
     """Return several labelled splits as one; patients only where all of them know theirs."""
-    labels = [split.labels for split in splits if split.labels is not None]
-    groups = [split.groups for split in splits if split.groups is not None]
     return Split(
         np.concatenate([split.images for split in splits]),
-        np.concatenate(labels),
-        np.concatenate(groups) if len(groups) == len(splits) else None,
+        joined([split.labels for split in splits]),
+        joined([split.groups for split in splits]),
     )
 
 
