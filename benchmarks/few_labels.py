@@ -73,9 +73,8 @@ def measured(
         steps = max(STEPS, epochs * images // BATCH)
         batch = min(BATCH, images)
         length = max(1, round(steps / (images // batch)))
-        source = [] if start is None else ["--from", start]
-        options = ["--seed", seed, "--epochs", length, "--lr", 4e-3, "--out", out, *source]
-        tinymed("lung", "--data", data, *options)
+        source = [] if start is None else ["--from", start]  # with the learning rate of each
+        tinymed("lung", "--data", data, "--seed", seed, "--epochs", length, "--out", out, *source)
         metrics = json.loads((out / "metrics.json").read_text())
     return {"share": share, "seed": seed, "images": images, "epochs": length, "metrics": metrics}
 

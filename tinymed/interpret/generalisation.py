@@ -162,14 +162,15 @@ def shift_table(
     images = np.asarray(x)
     plain = np.asarray(predict(images))
     table = []
-    every: dict[str, Shift] = {"none": lambda x: x, **shifts}
-    for name, shift in every.items():
+    scores = {"none": plain}
+    for name, shift in shifts.items():
         moved = np.asarray(shift(images.copy()))
         if moved.shape != images.shape:
             raise ValueError(
                 f"shift_table: {name!r} makes {moved.shape} of {images.shape}, one shape expected"
             )
-        score = np.asarray(predict(moved))
+        scores[name] = np.asarray(predict(moved))
+    for name, score in scores.items():
         own = bootstrap_interval(
             metric, y_true, score, groups, generator=spawn(generator, 0), **settings
         )

@@ -33,6 +33,10 @@ METRICS = {
     "auc": 0.7, "auc_ci": [0.6, 0.8], "accuracy": 0.6, "balanced_accuracy": 0.6, "recall": 0.5,
     "specificity": 0.7, "precision": 0.6, "split": "test", "warnings": [HOSTILE],
     "baseline": HOSTILE, "baseline_auc": 0.5,
+    "shifts": [{
+        "shift": "a sharper kernel", "auc": 0.65, "auc_ci": [0.5, 0.75],
+        "difference": -0.05, "difference_ci": [-0.125, 0.01],
+    }],
 }  # fmt: skip
 SPLIT = {"name": HOSTILE, "images": 60, "groups": 20, "class_counts": {"1": 30}}
 SHARED = {"first": "train", "second": "test", "groups": 0, "exact": 2, "near": 1, "relabelled": 0}
@@ -112,7 +116,7 @@ def test_a_parser_finds_everything_and_nothing_foreign(page):
         HOSTILE, "Not for clinical use", "Data and leakage", "Learning curves", "Ranking",
         "Operating points", "Decisions", "Calibration", "Subgroups", "Worst mistakes",
         "Drawn at random", "Model card", "What a label means", "Licence", "brightness",
-        "equal images", "<img src=http://example.com/x.png>",
+        "equal images", "Other scanners", "a sharper kernel", "-0.125 to 0.010", "<img src=http://example.com/x.png>",
     ):  # fmt: skip
         assert expected in read.text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,16 @@ class Judged:
     maps : callable, optional
         Indices (m,) -> heat-maps (m, H, W) of these images, each of the network that judged it;
         None without a convolution.
+    asked_again : callable, optional
+        The planes, changed, in the same order (n, 1, H, W) -> scores (n,), each by the network that
+        judged it.
     """
 
     split: Split
     scores: Array
     planes: Array
     maps: Callable[[Array], Array | None] = lambda chosen: None
+    asked_again: Callable[[Array], Array] | None = None
 
 
 def write_image_page(
@@ -85,6 +89,7 @@ def write_image_page(
         evidence,
         cases=shown,
         leakage=_leakage(about["data"]["shared"]),
+        shifts=_shifts(metrics.get("shifts", ())),
     )
 
 
@@ -95,6 +100,26 @@ def _leakage(shared: list[Facts]) -> Table:
         for each in shared
     ]
     return Table(columns, rows, "What splits have in common")
+
+
+def _shifts(found: Sequence[Facts]) -> Table | None:
+    rows = [
+        (
+            row["shift"],
+            row["auc"],
+            _between(row["auc_ci"]),
+            row["difference"],
+            _between(row["difference_ci"]),
+        )
+        for row in found
+    ]
+    columns = ("shown with", "AUC", "95 % interval", "difference", "95 % interval")
+    return Table(columns, rows) if rows else None
+
+
+def _between(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{low:.3f} to {high:.3f}"
 
 
 COUNTED = ("groups", "exact", "near", "relabelled")

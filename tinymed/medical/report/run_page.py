@@ -25,6 +25,11 @@ NOTICE = (
     "Not for clinical use. Research software, not a medical device: it must not be used to "
     "diagnose, to treat, or to decide for or against either."
 )
+SHIFTED = (
+    "The same cases, changed to what another scanner might have shown: a sharper and a softer "
+    "kernel, larger and smaller pixels, a lower dose. A difference whose interval does not reach 0 "
+    "is a loss, or a gain, that chance does not explain."
+)
 NEEDED = ("jinja2", "matplotlib")
 
 
@@ -43,6 +48,7 @@ def write_page(
     *,
     cases: Sequence[Section] | None = None,
     leakage: Table | None = None,
+    shifts: Table | None = None,
     quantity: str = "value",
 ) -> None:
     """Write the page of a run into its folder, where the learning curves are read.
@@ -59,6 +65,8 @@ def write_page(
         Single cases; default: those of ``evidence``, as text.
     leakage : Table, optional
         What splits have in common.
+    shifts : Table, optional
+        What another scanner costs.
     quantity : str
         What the predicted numbers are.
 
@@ -71,6 +79,7 @@ def write_page(
     if evidence is not None:
         sections += judgement(evidence, quantity)
         sections.append(subgroup_section(evidence))
+        sections += [] if shifts is None else [Section("Other scanners", [SHIFTED], [shifts])]
         cases = [case_tables(evidence)] if cases is None else cases
     sections += cases or ()
     sections.append(_model(card))

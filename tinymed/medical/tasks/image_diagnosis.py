@@ -11,6 +11,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tinymed.medical.tasks.image_options import (
     declare_image_options,
     settle_image_options,
 )
+from tinymed.medical.tasks.image_shifts import under_shifts
 from tinymed.medical.tasks.image_splits import (
     group_numbers,
     images_and_labels,
@@ -194,9 +196,12 @@ class ImageDiagnosis:
         }
         save_model(network, about, out / MODEL)
         planes = preprocessing(judged.images)
-        scores = probabilities(network, planes, symmetric=self.symmetric)
-        cases = Judged(judged, scores, planes, lambda chosen: heat_maps(network, planes[chosen]))
+        ask = partial(probabilities, network, symmetric=self.symmetric)
+        cases = Judged(
+            judged, ask(planes), planes, lambda chosen: heat_maps(network, planes[chosen]), ask
+        )
         metrics = {**self.measure(cases, about["threshold"], warnings), "split": final}
+        metrics |= under_shifts(cases, preprocessing)
         self.write(out, about, metrics, cases, history.epochs)
         return metrics
 

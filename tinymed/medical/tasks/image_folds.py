@@ -23,6 +23,7 @@ from tinymed.medical.models import Ensemble
 from tinymed.medical.report.cases import heat_maps
 from tinymed.medical.report.image_page import Judged
 from tinymed.medical.tasks.image_facts import begun, training_facts
+from tinymed.medical.tasks.image_shifts import under_shifts
 from tinymed.medical.tasks.image_splits import one_split, part, patients_of
 from tinymed.medical.tasks.image_transfer import Source, remembered
 from tinymed.medical.tasks.options import MODEL
@@ -158,9 +159,11 @@ def cross_validated(
         scores[judged],
         planes[judged],
         lambda chosen: own_maps(networks, by[judged[chosen]], planes[judged[chosen]]),
+        lambda changed: own_scores(networks, by[judged], changed, symmetric=task.symmetric),
     )
     warnings = [] if source is None else [*source.warnings(learned), *not_judged(learned, judged)]
     metrics = {**task.measure(cases, about["threshold"], warnings), "split": "out of fold"}
+    metrics |= under_shifts(cases, preprocessing)
     metrics["folds"] = [auc_of(labels[fold.left], scores[fold.left]) for fold in folds]
     if "test" in dataset:
         metrics["test"] = on_test(task, ensemble, dataset["test"], preprocessing, about)
@@ -209,6 +212,17 @@ def own_maps(networks: Sequence[nn.Module], by: Array, planes: Array) -> Array |
         if maps is None:
             return None
         found[by == number] = maps
+    return found
+
+
+def own_scores(
+    networks: Sequence[nn.Module], by: Array, planes: Array, *, symmetric: bool
+) -> Array:
+    """Return the probability of class 1 (m,) of planes, each by the network that judged it."""
+    found = np.zeros(len(planes))
+    for number in np.unique(by):
+        mine = by == number
+        found[mine] = probabilities(networks[number], planes[mine], symmetric=symmetric)
     return found
 
 
