@@ -8,12 +8,14 @@ Run it from the root of the repository. FILE is luna16_nodules.npz, or another n
 ``tinymed lung`` takes. A share of the training patients keeps its labels; ``tinymed pretrain`` sees
 the images of all training patients, without labels. Each training is the command that a user types,
 judged on the same test patients. With a share of the labels there are as many steps as one cycle
-over all of them takes in proportion, but at least `STEPS`.
+over all of them takes in proportion, but at least `STEPS`. With --json each run is kept as soon as
+it is done, and what the record holds is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -101,6 +103,36 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
     )
 
 
+def recorded(path: Path, of: Run) -> list[Run]:
+    """Return the runs of a record, or stop if they are ``of`` other data or another length."""
+    if not path.exists():
+        return []
+    record = json.loads(path.read_text())
+    if other := {key: record[key] for key in of if record[key] != of[key]}:
+        raise SystemExit(f"{path} holds runs with {other}, not {of}; give another --json")
+    found: list[Run] = record["runs"]
+    return found
+
+
+def outstanding(
+    options: argparse.Namespace, starts: Sequence[str], runs: Sequence[Run]
+) -> Iterator[Run]:
+    """Yield the runs that are asked for and not among ``runs``."""
+    known = {(run["start"], run["seed"], run["share"]) for run in runs}
+    dataset = read_npz(options.data)
+    seeds, shares = map(int, options.seeds.split(",")), [*map(float, options.shares.split(","))]
+    for seed, name in itertools.product(seeds, starts):
+        left = [share for share in shares if (name, seed, share) not in known]
+        with tempfile.TemporaryDirectory() as folder:
+            start = None
+            if left and name != "scratch":
+                start = Path(folder) / name
+                given = ["--data", options.data, "--seed", seed, "--epochs", options.epochs]
+                tinymed("pretrain", "--kind", name, *given, "--out", start)
+            for share in left:
+                yield {"start": name, **measured(dataset, share, start, seed, options.epochs)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.few_labels")
     parser.add_argument("--data", type=Path, required=True, metavar="FILE")
@@ -109,30 +141,25 @@ def main() -> None:
     parser.add_argument("--starts", default=",".join(STARTS))
     parser.add_argument("--epochs", type=int, default=20, help="over all training images")
     parser.add_argument("--readme", type=Path, help="write the table there")
-    parser.add_argument("--json", type=Path, nargs="?", const=RECORD, help="also write a record")
+    parser.add_argument(
+        "--json", type=Path, nargs="?", const=RECORD, help="keep a record, and go on from it"
+    )
     options = parser.parse_args()
     starts = options.starts.split(",")
     if strange := set(starts) - set(STARTS):
         parser.error(f"--starts {', '.join(sorted(strange))}: {', '.join(STARTS)} expected")
-    dataset = read_npz(options.data)
-    runs: list[Run] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in map(int, options.seeds.split(",")):
-            for name in starts:
-                start = None
-                if name != "scratch":
-                    start = Path(folder) / f"{name}-{seed}"
-                    given = ["--data", options.data, "--seed", seed, "--epochs", options.epochs]
-                    tinymed("pretrain", "--kind", name, *given, "--out", start)
-                for share in map(float, options.shares.split(",")):
-                    run = measured(dataset, share, start, seed, options.epochs)
-                    runs.append({"start": name, **run})
-                    print(f"{name}, {share:.0%}, seed {seed}: {run['metrics']['auc']:.4f}")
-                    sys.stdout.flush()
+    of = {"data": options.data.name, "epochs": options.epochs}
+    runs = [] if options.json is None else recorded(options.json, of)
+    for run in outstanding(options, starts, runs):
+        runs.append(run)
+        print(
+            f"{run['start']}, {run['share']:.0%}, seed {run['seed']}: {run['metrics']['auc']:.4f}"
+        )
+        sys.stdout.flush()
+        if options.json is not None:
+            record = {"machine": machine(), **of, "runs": runs}
+            options.json.write_text(json.dumps(record, indent=1) + "\n")
     print("\n".join(table(runs)))
-    if options.json is not None:
-        record = {"machine": machine(), "data": options.data.name, "runs": runs}
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
     if options.readme:
         write_between(options.readme, MARKERS, table(runs))
 

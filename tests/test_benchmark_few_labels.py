@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import few_labels
-from tinymed.medical.imaging import ImageDataset, Split, read_npz
+from tinymed.medical.imaging import ImageDataset, Split, read_npz, write_npz
 
 
 @pytest.fixture
@@ -64,3 +64,29 @@ def test_the_table_has_a_row_for_a_share_and_a_column_for_a_start():
     assert "10% of the patients, 100 images | 0.850 (0.071) | not yet measured" in lines[2]
     assert "50% of the patients, 100 images | not yet measured | 0.950 |" in lines[3]
     assert "2 seeds" in lines[-1]
+
+
+def test_a_record_is_gone_on_from_but_not_with_other_data(dataset, tmp_path, monkeypatch, capsys):
+    data, record = tmp_path / "drawn.npz", tmp_path / "record.json"
+    write_npz(data, dataset)
+    asked = []
+
+    def measured(dataset, share, start, seed, epochs):
+        asked.append((share, seed, epochs))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return {"share": share, "seed": seed, "images": 9, "metrics": {"auc": 0.5 + share}}
+
+    monkeypatch.setattr(few_labels, "measured", measured)
+    command = ["few_labels", "--data", data, "--starts", "scratch", "--shares", "0.1,0.25"]
+    command = [*map(str, command), "--seeds", "0,1", "--json", str(record), "--epochs"]
+    monkeypatch.setattr("sys.argv", [*command, "5"])
+    with pytest.raises(KeyboardInterrupt):
+        few_labels.main()
+    few_labels.main()
+    assert asked == [(0.1, 0, 5), (0.25, 0, 5), (0.1, 1, 5), (0.1, 1, 5), (0.25, 1, 5)]
+    assert "| 25% of the patients, 9 images | 0.750 (0.000) |" in capsys.readouterr().out
+    assert len(json.loads(record.read_text())["runs"]) == 4
+    monkeypatch.setattr("sys.argv", [*command, "6"])
+    with pytest.raises(SystemExit, match="'epochs': 5"):
+        few_labels.main()
