@@ -46,17 +46,30 @@ def reset_after_backward(*arguments: Any) -> bool:
     return arguments[3] is not None and single(*arguments)
 
 
-def pays(kind: str, weight_at: int, rows: int) -> Callable[..., bool]:
+def no_projection(at: int) -> Callable[..., bool]:
+    """Return whether an LSTM in float32 has no projection, a function of its arguments."""
+    return lambda *arguments: arguments[at] is None and single(*arguments)
+
+
+def entry_of(kernel: str, arguments: tuple[Any, ...]) -> str:
+    """Return the entry point of a kernel: a GRU's depends on where its reset gate is."""
+    forward, back = kernel == "gru_forward", kernel == "gru_backward"
+    if (forward and not arguments[8]) or (back and arguments[3] is None):  # no candidates
+        return kernel.replace("gru_", "gru_reset_before_")
+    return kernel
+
+
+def pays(kind: str, kernel: str, weight_at: int) -> Callable[..., bool]:
     """Return whether a layer is to run by "grid" or "cluster": a function of its arguments.
 
-    ``weight_at`` is where weight_hh is among them, ``rows`` how many sums of a unit a product has.
+    ``weight_at`` is where weight_hh is among them.
     """
 
     def on_this_gpu(*arguments: Any) -> bool:
         from tinymed.kernels.recurrent import resident
 
         weight, batch = arguments[weight_at], len(arguments[1])
-        return resident.pays(kind, weight, batch, rows)
+        return resident.pays(kind, entry_of(kernel, arguments), weight, batch)
 
     return on_this_gpu
 
@@ -66,21 +79,23 @@ GRID = "weights in the whole GPU's shared memory, one launch for all steps"
 STEPS = Rule("cuda", one_float, always, "W x at once, then a product and a launch each step")
 
 
-def resident_rules(can: Callable[..., bool], weight_at: int, rows: int) -> tuple[Rule, ...]:
+def resident_rules(
+    kernel: str, weight_at: int, can: Callable[..., bool] = single
+) -> tuple[Rule, ...]:
     """Return the rules of a layer that can stay in shared memory."""
     return (
-        Rule("cuda:cluster", can, pays("cluster", weight_at, rows), CLUSTER),
-        Rule("cuda:grid", can, pays("grid", weight_at, rows), GRID),
+        Rule("cuda:cluster", can, pays("cluster", kernel, weight_at), CLUSTER),
+        Rule("cuda:grid", can, pays("grid", kernel, weight_at), GRID),
         STEPS,
     )
 
 
 RECURRENT_RULES: dict[str, tuple[Rule, ...]] = {
-    "recurrent.rnn_forward": (STEPS,),
-    "recurrent.rnn_backward": (STEPS,),
-    "recurrent.lstm_forward": resident_rules(plain_lstm_forward, 4, 4),
-    "recurrent.lstm_backward": resident_rules(plain_lstm_backward, 5, 1),
-    "recurrent.gru_forward": resident_rules(reset_after_forward, 3, 3),
-    "recurrent.gru_backward": resident_rules(reset_after_backward, 5, 1),
+    "recurrent.rnn_forward": resident_rules("rnn_forward", 3),
+    "recurrent.rnn_backward": resident_rules("rnn_backward", 3),
+    "recurrent.lstm_forward": resident_rules("lstm_forward", 4, no_projection(7)),
+    "recurrent.lstm_backward": resident_rules("lstm_backward", 5, no_projection(6)),
+    "recurrent.gru_forward": resident_rules("gru_forward", 3),
+    "recurrent.gru_backward": resident_rules("gru_backward", 5),
     "recurrent.before": (Rule("cuda", one_float, always, "all steps at once"),),
 }

@@ -39,8 +39,8 @@ from tinymed.kernels.registry import kernel
 
 RESIDENT = "reference", "numba_cpu", "cuda", "cuda:grid", "cuda:cluster", "numba_cuda"
 
-rnn_forward = kernel(__name__, "rnn_forward", "reference", "numba_cpu", "cuda", "numba_cuda")
-rnn_backward = kernel(__name__, "rnn_backward", "reference", "numba_cpu", "cuda", "numba_cuda")
+rnn_forward = kernel(__name__, "rnn_forward", *RESIDENT)
+rnn_backward = kernel(__name__, "rnn_backward", *RESIDENT)
 lstm_forward = kernel(__name__, "lstm_forward", *RESIDENT)
 lstm_backward = kernel(__name__, "lstm_backward", *RESIDENT)
 gru_forward = kernel(__name__, "gru_forward", *RESIDENT)

@@ -5,6 +5,17 @@
 template <typename T>
 DEVICE T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
 
+// ------------------------------------------------------------------------------- Elman's network
+
+template <typename T>
+DEVICE T rnn(T sum, bool is_tanh) {
+  return is_tanh ? tanh(sum) : sum < 0 ? T(0) : sum;  // NaN stays NaN
+}
+
+// dL/dsum from h and dL/dh.
+template <typename T>
+DEVICE T rnn_grad(T h, T dh, bool is_tanh) { return dh * (is_tanh ? 1 - h * h : T(h > 0)); }
+
 // ------------------------------------------------------------------------ long short-term memory
 
 template <typename T>

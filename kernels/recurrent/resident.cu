@@ -1,8 +1,9 @@
-// All steps of an LSTM or GRU in one launch: the recurrent weights stay in shared memory.
+// All steps of a recurrent layer in one launch: the recurrent weights stay in shared memory.
 //
 // Each block owns some units of the state, has their rows of U (going back: their columns), and all
 // that belongs to them. In a step it needs the whole state of the step before (going back: all sums'
-// gradients): that is what blocks exchange, in two turns, with one barrier of all blocks a step.
+// gradients): that is what blocks exchange, in two turns, with one barrier of all blocks a step; two
+// where the reset gate of a GRU comes before the product, which then has to wait for all gates.
 // - CLUSTER_BLOCKS = 0, a cooperative grid: the exchange lies in memory (that is, in L2). Blocks
 //   share out the units; if there are enough blocks, also the batch, 32 sequences each.
 // - CLUSTER_BLOCKS = 8 or 16, from sm_90: each cluster has all units of 4 sequences, and the exchange
@@ -18,350 +19,244 @@
 // the gradients of all 4 H sums: 69 MB of L2, some 12 us, which bounds it. In a cluster of 16, H =
 // 448, 4 sequences: 200 KiB of weights read from shared memory at 128 bytes a cycle, 1600 cycles; as
 // many for the multiply-adds. Fewer units or sequences than a tile cost as much as a whole tile.
+// Elman's network has a quarter of the multiply-adds, forward 1.2 us, and the same state to read and
+// barrier, which bound it; back it reads as much as forward. A GRU with the reset gate first has the
+// products of a GRU, but two exchanges and barriers a step: as much again as they take.
 //
-// With 227 KiB, an LSTM forward has room up to H = 448 in a cluster of 16 and 1241 on 132
-// multiprocessors; back up to 416 and 1320; a GRU 514, 1436, 487, 1550. resident.py computes it.
-#include "cells.cuh"
-#include "grid.cuh"
+// With 227 KiB there is room up to these H, in a cluster of 16 and on 132 multiprocessors; resident.py
+// computes it:    forward     back                        forward     back
+//          Elman  891  2640   891  2640   GRU             514  1436   487  1550
+//          LSTM   448  1241   416  1320   GRU, reset first 523  1493   509  1550
+//
+// The loops are in resident.cuh; here are the cells: what one element of one step does.
+#include "resident.cuh"
 
-constexpr int THREADS = 256, WARPS = THREADS / 32;
-constexpr int GROUP = 4;  // sequences of a lane
-#if CLUSTER_BLOCKS
-constexpr int LANES_ACROSS = 1, OWN = 1;  // lanes along the batch; units of a lane
-#define TOGETHER CLUSTER(CLUSTER_BLOCKS)
-#else
-constexpr int LANES_ACROSS = 8, OWN = 2;
-#define TOGETHER
-#endif
-constexpr int TILE_UNITS = 32 / LANES_ACROSS * OWN, TILE_BATCH = LANES_ACROSS * GROUP;
-static_assert(TILE_UNITS * TILE_BATCH <= THREADS, "a thread finishes one element of a tile");
+#define ARGUMENTS                                                                               \
+  const int *starts, int steps, int batch, int H, int units, int reverse, float *exchanged,     \
+      unsigned *counter, const float *weight
+#define LAYOUT {starts, steps, batch, H, units, reverse}
 
-// What every kernel here is given: which rows belong to which step, and which units to a block.
-struct Layout {
-  const int* starts;  // (T + 1) rows
-  int steps, batch, H, units, reverse;  // units of a block, a multiple of OWN
+// ------------------------------------------------------------------------------- Elman's network
 
-  DEVICE int sharers() const { return (H + units - 1) / units; }
-  DEVICE int share() const {
-#if CLUSTER_BLOCKS
-    return cluster_rank();
-#else
-    return blockIdx.x % sharers();
-#endif
-  }
-  DEVICE int slices() const { return gridDim.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers()); }
-  DEVICE int slice() const { return blockIdx.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers()); }
-  DEVICE int first_unit() const { return share() * units; }
-  DEVICE int mine() const { return min(units, H - first_unit()); }  // 0 or less: nothing to do
-};
+struct RnnForward {
+  static constexpr int FIRST = 1, SECOND = 0;
+  float *h, *output;  // `output` has W x + b and gets h
+  bool is_tanh;
 
-// ------------------------------------------------------------------------------------ exchange
-
-// Numbers (2, K, batch) that all blocks read and each writes for its own units; 2 turns, so that one
-// can be written while the other is still being read.
-struct Exchange {
-  float* numbers;
-  int K, pitch, first;  // of the batch
-
-  DEVICE float* at(int turn, int k, int b) const {
-    return numbers + (static_cast<long long>(turn & 1) * K + k) * pitch + b - first;
-  }
-  DEVICE float4 load(int turn, int k, int b) const {
-    const float4* from = reinterpret_cast<const float4*>(at(turn, k, b));
-    return CLUSTER_BLOCKS ? *from : __ldcg(from);  // other blocks wrote it: not from the L1 cache
-  }
-  DEVICE void store(int turn, int k, int b, float value) const {
-#if CLUSTER_BLOCKS
-    for (int block = 0; block < CLUSTER_BLOCKS; block++) *in_cluster(at(turn, k, b), block) = value;
-#else
-    *at(turn, k, b) = value;
-#endif
+  DEVICE float first(const Element& e, int, const float (&sum)[1]) const {
+    return h[e.own] = output[e.at] = rnn(output[e.at] + sum[0], is_tanh);
   }
 };
 
-// Whoever reads what blocks exchanged comes after all of them have written it. With two turns, the
-// same barrier keeps them from writing what is still being read. In a cluster, the first one is also
-// what every block has begun by, before others write into its shared memory.
-DEVICE void wait_for_all(unsigned* counter, unsigned turn) {
-#if CLUSTER_BLOCKS
-  CLUSTER_BARRIER(cluster_has_written);
-#else
-  GRID_BARRIER(grid_has_written, counter, turn);
-#endif
-}
+struct RnnBackward {
+  static constexpr int FIRST = 1, SECOND = 0;
+  const float* output;
+  float* grad_sums;
+  bool is_tanh;
 
-// ------------------------------------------------------------------------------------- product
-
-template <int N>
-struct alignas(N % 4 ? N % 2 ? 4 : 8 : 16) Rows {
-  float of[N];
+  DEVICE float first(const Element& e, int, float d, float (&sums)[1]) const {
+    sums[0] = grad_sums[e.at] = rnn_grad(output[e.at], d, is_tanh);
+    return 0;
+  }
 };
 
-template <int ROWS>
-DEVICE constexpr int pitch_of_parts() { return TILE_UNITS * ROWS + 1; }
+// ------------------------------------------------------------------------ long short-term memory
 
-// One tile of U h: ROWS sums for each of a block's units and sequences. Thread n gets in `total` those
-// of unit n % TILE_UNITS, sequence n / TILE_UNITS of the tile. Weights are (K, units, ROWS).
-template <int ROWS>
-DEVICE void multiply(const float* weights, float* parts, Exchange exchange, int turn, int units,
-                     int unit_0, int batch_0, float (&total)[ROWS]) {
-  constexpr int N = OWN * ROWS, PITCH = pitch_of_parts<ROWS>();
-  const int warp = threadIdx.x / 32, across = threadIdx.x % 32 % LANES_ACROSS;
-  const int down = threadIdx.x % 32 / LANES_ACROSS * OWN;
-  float sum[GROUP][N] = {};
-  // Lanes beyond the block's units multiply what lies there, weights or parts; nobody uses their sums.
-#pragma unroll 4
-  for (int k = warp; k < exchange.K; k += WARPS) {
-    const float* row = weights + (k * units + unit_0 + down) * ROWS;
-    const Rows<N> w = *reinterpret_cast<const Rows<N>*>(row);
-    const float4 h = exchange.load(turn, k, batch_0 + across * GROUP);
-#pragma unroll
-    for (int i = 0; i < N; i++) {
-      sum[0][i] += w.of[i] * h.x;
-      sum[1][i] += w.of[i] * h.y;
-      sum[2][i] += w.of[i] * h.z;
-      sum[3][i] += w.of[i] * h.w;
+struct LstmForward {
+  static constexpr int FIRST = 4, SECOND = 0;
+  const float* peepholes;  // (3, H) or null
+  float *gates, *h, *c, *output, *cells;
+
+  // `gates` has W x + b, and gets the gates if `cells`, which gets the cells as they were, is not null.
+  DEVICE float first(const Element& e, int H, const float (&sum)[4]) const {
+    float* gate = gates + 4 * e.at - 3 * e.unit;
+    const Lstm<float> now = lstm(gate[0] + sum[0], gate[H] + sum[1], gate[2 * H] + sum[2],
+                                 gate[3 * H] + sum[3], c[e.own], peepholes, e.unit, H);
+    if (cells != nullptr) {
+      cells[e.at] = c[e.own];
+      gate[0] = now.i;
+      gate[H] = now.f;
+      gate[2 * H] = now.g;
+      gate[3 * H] = now.o;
     }
+    c[e.own] = now.c;
+    return h[e.own] = output[e.at] = now.h;
   }
-  BARRIER(parts_read);  // those of the tile before
-#pragma unroll
-  for (int b = 0; b < GROUP; b++)
-#pragma unroll
-    for (int i = 0; i < N; i++)
-      parts[(warp * TILE_BATCH + across * GROUP + b) * PITCH + down * ROWS + i] = sum[b][i];
-  BARRIER(parts_written);  // the sums of all warps
-  const int unit = threadIdx.x % TILE_UNITS, b = threadIdx.x / TILE_UNITS;
-#pragma unroll
-  for (int i = 0; i < ROWS; i++) total[i] = 0;
-  if (b >= TILE_BATCH) return;
-  for (int part = 0; part < WARPS; part++)
-#pragma unroll
-    for (int i = 0; i < ROWS; i++)
-      total[i] += parts[(part * TILE_BATCH + b) * PITCH + unit * ROWS + i];
-}
-
-// The element of a tile that this thread finishes; the same thread each time, so that what belongs to
-// an element alone (its cell, its gradients) needs no barrier.
-struct Element {
-  int unit, b;
-  bool inside;  // the block's units and the step's n sequences
 };
 
-DEVICE Element element(const Layout& layout, int unit_0, int batch_0, int n) {
-  const int unit = unit_0 + threadIdx.x % TILE_UNITS, b = threadIdx.x / TILE_UNITS;
-  return {layout.first_unit() + unit, batch_0 + b,
-          b < TILE_BATCH && CHECK(unit_is_own, unit < layout.mine()) && CHECK(row_inside, batch_0 + b < n)};
-}
+struct LstmBackward {
+  static constexpr int FIRST = 4, SECOND = 0;
+  const float *peepholes, *gates, *cells;
+  float *dc, *grad_sums;
 
-// Where things lie in shared memory: the exchange of a cluster, weights, parts.
-struct Memory {
-  float *weights, *parts;
-  Exchange exchange;
+  DEVICE float first(const Element& e, int H, float d, float (&sums)[4]) const {
+    const long long at = 4 * e.at - 3 * e.unit;
+    const float* gate = gates + at;
+    const LstmGrad<float> grad = lstm_grad(gate[0], gate[H], gate[2 * H], gate[3 * H], cells[e.at], d,
+                                           dc[e.own], peepholes, e.unit, H);
+    grad_sums[at] = sums[0] = grad.i;
+    grad_sums[at + H] = sums[1] = grad.f;
+    grad_sums[at + 2 * H] = sums[2] = grad.g;
+    grad_sums[at + 3 * H] = sums[3] = grad.o;
+    dc[e.own] = grad.c;
+    return 0;
+  }
 };
 
-template <int ROWS>
-DEVICE Memory memory(float* shared, float* exchanged, const Layout& layout, int K) {
-  const int state = CLUSTER_BLOCKS ? 2 * K * GROUP : 0;
-  float* weights = shared + state;
-  const int pitch = CLUSTER_BLOCKS ? GROUP : (layout.batch + TILE_BATCH - 1) / TILE_BATCH * TILE_BATCH;
-  return {weights, weights + K * layout.units * ROWS,
-          {CLUSTER_BLOCKS ? shared : exchanged, K, pitch, CLUSTER_BLOCKS ? layout.slice() * GROUP : 0}};
-}
+// -------------------------------------------------------------------------- gated recurrent unit
 
-// ------------------------------------------------------------------------------------- forward
-
-// Rows of U, (GATES H, H) -> (H, units, GATES), and the initial state, in both turns: sequences that
-// are not long enough for the first steps begin with it later.
-template <int GATES>
-DEVICE void begin_forward(const Memory& m, const Layout& layout, const float* weight, const float* h0) {
-  const int H = layout.H, units = layout.units, first = layout.first_unit();
-  for (int e = threadIdx.x; e < units * GATES * H; e += THREADS) {  // k runs along memory
-    const int k = e % H, unit = e / H / GATES, gate = e / H % GATES;
-    const bool inside = CHECK(row_of_weight_inside, first + unit < H);
-    const float w = inside ? weight[(static_cast<long long>(gate) * H + first + unit) * H + k] : 0;
-    m.weights[(k * units + unit) * GATES + gate] = w;
-  }
-  const int own = CLUSTER_BLOCKS ? H : max(0, layout.mine());  // a block of a cluster fills its own
-  const int sequences = CLUSTER_BLOCKS ? GROUP : layout.batch;
-  for (int e = threadIdx.x; e < own * sequences; e += THREADS) {
-    const int k = e % own + (CLUSTER_BLOCKS ? 0 : first), b = m.exchange.first + e / own;
-    if (!CHECK(sequence_inside, b < layout.batch)) continue;
-    const float h = h0[static_cast<long long>(b) * H + k];
-    *m.exchange.at(0, k, b) = *m.exchange.at(1, k, b) = h;
-  }
-}
-
-// `gates` has W x + b, and gets the gates if `cells`, which gets the cells as they were, is not null.
-extern "C" __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    lstm_forward(const int* starts, int steps, int batch, int H, int units, int reverse,
-                 float* exchanged, unsigned* counter, const float* weight, const float* h0,
-                 float* gates, float* h, float* c, float* output, float* cells) {
-  DYNAMIC_SHARED(float, shared);
-  const Layout layout = {starts, steps, batch, H, units, reverse};
-  const Memory m = memory<4>(shared, exchanged, layout, H);
-  begin_forward<4>(m, layout, weight, h0);
-  wait_for_all(counter, 1);
-  for (int step = 0; step < steps; step++) {
-    const int t = reverse ? steps - 1 - step : step, start = starts[t], n = starts[t + 1] - start;
-    for (int batch_0 = layout.slice() * TILE_BATCH; batch_0 < n; batch_0 += layout.slices() * TILE_BATCH)
-      for (int unit_0 = 0; unit_0 < layout.mine(); unit_0 += TILE_UNITS) {
-        float total[4];
-        multiply<4>(m.weights, m.parts, m.exchange, step, units, unit_0, batch_0, total);
-        const Element e = element(layout, unit_0, batch_0, n);
-        if (!e.inside) continue;
-        const long long own = static_cast<long long>(e.b) * H + e.unit;
-        const long long at = static_cast<long long>(start + e.b) * H + e.unit;
-        float* gate = gates + 4 * at - 3 * e.unit;
-        const float* none = nullptr;
-        const Lstm<float> now = lstm(gate[0] + total[0], gate[H] + total[1], gate[2 * H] + total[2],
-                                     gate[3 * H] + total[3], c[own], none, e.unit, H);
-        if (cells != nullptr) {
-          cells[at] = c[own];
-          gate[0] = now.i;
-          gate[H] = now.f;
-          gate[2 * H] = now.g;
-          gate[3 * H] = now.o;
-        }
-        c[own] = now.c;
-        h[own] = output[at] = now.h;
-        m.exchange.store(step + 1, e.unit, e.b, now.h);
-      }
-    wait_for_all(counter, step + 2);
-  }
-}
+DEVICE float at_or_zero(const float* bias, int i) { return bias == nullptr ? 0 : bias[i]; }
 
 // The reset gate after the product; `candidates` is null unless training, as `gates` is kept.
-extern "C" __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    gru_forward(const int* starts, int steps, int batch, int H, int units, int reverse,
-                float* exchanged, unsigned* counter, const float* weight, const float* h0,
-                float* gates, const float* bias, float* h, float* output, float* candidates) {
-  DYNAMIC_SHARED(float, shared);
-  const Layout layout = {starts, steps, batch, H, units, reverse};
-  const Memory m = memory<3>(shared, exchanged, layout, H);
-  begin_forward<3>(m, layout, weight, h0);
-  wait_for_all(counter, 1);
-  for (int step = 0; step < steps; step++) {
-    const int t = reverse ? steps - 1 - step : step, start = starts[t], n = starts[t + 1] - start;
-    for (int batch_0 = layout.slice() * TILE_BATCH; batch_0 < n; batch_0 += layout.slices() * TILE_BATCH)
-      for (int unit_0 = 0; unit_0 < layout.mine(); unit_0 += TILE_UNITS) {
-        float total[3];
-        multiply<3>(m.weights, m.parts, m.exchange, step, units, unit_0, batch_0, total);
-        const Element e = element(layout, unit_0, batch_0, n);
-        if (!e.inside) continue;
-        const long long own = static_cast<long long>(e.b) * H + e.unit;
-        const long long at = static_cast<long long>(start + e.b) * H + e.unit;
-        float* gate = gates + 3 * at - 2 * e.unit;
-#pragma unroll
-        for (int k = 0; k < 3; k++) total[k] += bias == nullptr ? 0 : bias[k * H + e.unit];
-        const float r = sigmoid(gate[0] + total[0]), z = sigmoid(gate[H] + total[1]);
-        const float fresh = tanh(gate[2 * H] + r * total[2]);
-        if (candidates != nullptr) {
-          candidates[at] = total[2];
-          gate[0] = r;
-          gate[H] = z;
-          gate[2 * H] = fresh;
-        }
-        const float now = (1 - z) * fresh + z * h[own];
-        h[own] = output[at] = now;
-        m.exchange.store(step + 1, e.unit, e.b, now);
-      }
-    wait_for_all(counter, step + 2);
-  }
-}
+struct GruForward {
+  static constexpr int FIRST = 3, SECOND = 0;
+  const float* bias;
+  float *gates, *h, *output, *candidates;
 
-// ---------------------------------------------------------------------------------------- back
-
-// Columns of U, (K, H) -> (K, units).
-DEVICE void begin_backward(const Memory& m, const Layout& layout, const float* weight) {
-  const int units = layout.units, first = layout.first_unit();
-  for (int e = threadIdx.x; e < units * m.exchange.K; e += THREADS) {
-    const int k = e / units, unit = e % units;
-    const bool inside = CHECK(column_of_weight_inside, first + unit < layout.H);
-    m.weights[e] = inside ? weight[static_cast<long long>(k) * layout.H + first + unit] : 0;
-  }
-}
-
-// dL/dh of the step before: U^T times the gradients that were exchanged, added to what is in dh.
-DEVICE void go_back(const Memory& m, const Layout& layout, int step, int n, float* dh) {
-  for (int batch_0 = layout.slice() * TILE_BATCH; batch_0 < n; batch_0 += layout.slices() * TILE_BATCH)
-    for (int unit_0 = 0; unit_0 < layout.mine(); unit_0 += TILE_UNITS) {
-      float total[1];
-      multiply<1>(m.weights, m.parts, m.exchange, step, layout.units, unit_0, batch_0, total);
-      const Element e = element(layout, unit_0, batch_0, n);
-      if (e.inside) dh[static_cast<long long>(e.b) * layout.H + e.unit] += total[0];
+  DEVICE float first(const Element& e, int H, const float (&sum)[3]) const {
+    float* gate = gates + 3 * e.at - 2 * e.unit;
+    const float r = sigmoid(gate[0] + (sum[0] + at_or_zero(bias, e.unit)));
+    const float z = sigmoid(gate[H] + (sum[1] + at_or_zero(bias, H + e.unit)));
+    const float candidate = sum[2] + at_or_zero(bias, 2 * H + e.unit);
+    const float fresh = tanh(gate[2 * H] + r * candidate);
+    if (candidates != nullptr) {
+      candidates[e.at] = candidate;
+      gate[0] = r;
+      gate[H] = z;
+      gate[2 * H] = fresh;
     }
+    return h[e.own] = output[e.at] = (1 - z) * fresh + z * h[e.own];
+  }
+};
+
+struct GruBackward {
+  static constexpr int FIRST = 3, SECOND = 0;
+  const float *gates, *candidates, *before;
+  float *grad_sums, *of_state;
+
+  DEVICE float first(const Element& e, int H, float d, float (&sums)[3]) const {
+    const long long at = 3 * e.at - 2 * e.unit;
+    const float *gate = gates + at, r = gate[0];
+    const GruGrad<float> grad = gru_grad(gate[H], gate[2 * H], before[e.at], d);
+    sums[0] = grad.n * candidates[e.at] * r * (1 - r);
+    sums[1] = grad.z;
+    sums[2] = grad.n * r;
+#pragma unroll
+    for (int k = 0; k < 3; k++) {
+      of_state[at + k * H] = sums[k];
+      grad_sums[at + k * H] = k < 2 ? sums[k] : grad.n;
+    }
+    return grad.h;
+  }
+};
+
+// The reset gate before the product: r h is what blocks exchange second.
+struct GruResetBeforeForward {
+  static constexpr int FIRST = 2, SECOND = 1;
+  const float* bias;
+  float *gates, *h, *output;
+
+  DEVICE float first(const Element& e, int H, const float (&sum)[2]) const {
+    float* gate = gates + 3 * e.at - 2 * e.unit;
+    gate[0] = sigmoid(gate[0] + (sum[0] + at_or_zero(bias, e.unit)));
+    gate[H] = sigmoid(gate[H] + (sum[1] + at_or_zero(bias, H + e.unit)));
+    return gate[0] * h[e.own];
+  }
+  DEVICE float second(const Element& e, int H, const float (&sum)[1]) const {
+    float* gate = gates + 3 * e.at - 2 * e.unit;
+    const float z = gate[H];
+    const float fresh = tanh(gate[2 * H] + (sum[0] + at_or_zero(bias, 2 * H + e.unit)));
+    gate[2 * H] = fresh;
+    return h[e.own] = output[e.at] = (1 - z) * fresh + z * h[e.own];
+  }
+};
+
+// Back, the gradient of n's sum gives that of r h; only then there are those of r and z to exchange.
+struct GruResetBeforeBackward {
+  static constexpr int FIRST = 1, SECOND = 2;
+  const float *gates, *before;
+  float* grad_sums;
+
+  DEVICE float first(const Element& e, int H, float d, float (&sums)[1]) const {
+    const long long at = 3 * e.at - 2 * e.unit;
+    const GruGrad<float> grad = gru_grad(gates[at + H], gates[at + 2 * H], before[e.at], d);
+    grad_sums[at + H] = grad.z;
+    sums[0] = grad_sums[at + 2 * H] = grad.n;
+    return grad.h;
+  }
+  DEVICE float second(const Element& e, int H, float of_reset, float (&sums)[2]) const {
+    const long long at = 3 * e.at - 2 * e.unit;
+    const float r = gates[at];
+    sums[0] = grad_sums[at] = of_reset * before[e.at] * r * (1 - r);
+    sums[1] = grad_sums[at + H];
+    return of_reset * r;
+  }
+};
+
+// ---------------------------------------------------------------------------------------- entries
+
+extern "C" {
+
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    rnn_forward(ARGUMENTS, const float* h0, float* h, float* output, int is_tanh) {
+  DYNAMIC_SHARED(float, shared);
+  const RnnForward cell = {h, output, is_tanh != 0};
+  forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
 }
 
-extern "C" __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    lstm_backward(const int* starts, int steps, int batch, int H, int units, int reverse,
-                  float* exchanged, unsigned* counter, const float* weight, const float* gates,
-                  const float* cells, const float* grad_output, float* dh, float* dc,
-                  float* grad_sums) {
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    rnn_backward(ARGUMENTS, const float* grad_output, float* dh, const float* output, float* grad_sums,
+                 int is_tanh) {
   DYNAMIC_SHARED(float, shared);
-  const Layout layout = {starts, steps, batch, H, units, reverse};
-  const Memory m = memory<1>(shared, exchanged, layout, 4 * H);
-  begin_backward(m, layout, weight);
-  wait_for_all(counter, 1);
-  for (int step = 0; step < steps; step++) {
-    const int t = reverse ? step : steps - 1 - step, start = starts[t], n = starts[t + 1] - start;
-    for (int batch_0 = layout.slice() * TILE_BATCH; batch_0 < n; batch_0 += layout.slices() * TILE_BATCH)
-      for (int unit_0 = 0; unit_0 < layout.mine(); unit_0 += TILE_UNITS) {
-        const Element e = element(layout, unit_0, batch_0, n);
-        if (!e.inside) continue;
-        const long long own = static_cast<long long>(e.b) * H + e.unit;
-        const long long at = static_cast<long long>(start + e.b) * H + e.unit;
-        const long long first = 4 * at - 3 * e.unit;
-        const float d = dh[own] + (grad_output == nullptr ? 0 : grad_output[at]);
-        const float *gate = gates + first, *none = nullptr;
-        const LstmGrad<float> grad = lstm_grad(gate[0], gate[H], gate[2 * H], gate[3 * H], cells[at],
-                                               d, dc[own], none, e.unit, H);
-        const float sums[4] = {grad.i, grad.f, grad.g, grad.o};
-#pragma unroll
-        for (int k = 0; k < 4; k++) {
-          grad_sums[first + k * H] = sums[k];
-          m.exchange.store(step, k * H + e.unit, e.b, sums[k]);
-        }
-        dc[own] = grad.c;
-        dh[own] = 0;
-      }
-    wait_for_all(counter, step + 2);
-    go_back(m, layout, step, n, dh);
-  }
+  const RnnBackward cell = {output, grad_sums, is_tanh != 0};
+  backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
 }
 
-extern "C" __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    gru_backward(const int* starts, int steps, int batch, int H, int units, int reverse,
-                 float* exchanged, unsigned* counter, const float* weight, const float* gates,
-                 const float* candidates, const float* before, const float* grad_output, float* dh,
-                 float* grad_sums, float* of_state) {
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    lstm_forward(ARGUMENTS, const float* h0, const float* peepholes, float* gates, float* h, float* c,
+                 float* output, float* cells) {
   DYNAMIC_SHARED(float, shared);
-  const Layout layout = {starts, steps, batch, H, units, reverse};
-  const Memory m = memory<1>(shared, exchanged, layout, 3 * H);
-  begin_backward(m, layout, weight);
-  wait_for_all(counter, 1);
-  for (int step = 0; step < steps; step++) {
-    const int t = reverse ? step : steps - 1 - step, start = starts[t], n = starts[t + 1] - start;
-    for (int batch_0 = layout.slice() * TILE_BATCH; batch_0 < n; batch_0 += layout.slices() * TILE_BATCH)
-      for (int unit_0 = 0; unit_0 < layout.mine(); unit_0 += TILE_UNITS) {
-        const Element e = element(layout, unit_0, batch_0, n);
-        if (!e.inside) continue;
-        const long long own = static_cast<long long>(e.b) * H + e.unit;
-        const long long at = static_cast<long long>(start + e.b) * H + e.unit;
-        const long long first = 3 * at - 2 * e.unit;
-        const float *gate = gates + first, r = gate[0];
-        const float d = dh[own] + (grad_output == nullptr ? 0 : grad_output[at]);
-        const GruGrad<float> grad = gru_grad(gate[H], gate[2 * H], before[at], d);
-        const float of_reset = grad.n * candidates[at] * r * (1 - r);
-        const float sums[3] = {of_reset, grad.z, grad.n * r};
-#pragma unroll
-        for (int k = 0; k < 3; k++) {
-          of_state[first + k * H] = sums[k];
-          grad_sums[first + k * H] = k < 2 ? sums[k] : grad.n;
-          m.exchange.store(step, k * H + e.unit, e.b, sums[k]);
-        }
-        dh[own] = grad.h;
-      }
-    wait_for_all(counter, step + 2);
-    go_back(m, layout, step, n, dh);
-  }
+  const LstmForward cell = {peepholes, gates, h, c, output, cells};
+  forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
+}
+
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    lstm_backward(ARGUMENTS, const float* grad_output, float* dh, const float* peepholes,
+                  const float* gates, const float* cells, float* dc, float* grad_sums) {
+  DYNAMIC_SHARED(float, shared);
+  const LstmBackward cell = {peepholes, gates, cells, dc, grad_sums};
+  backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
+}
+
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    gru_forward(ARGUMENTS, const float* h0, const float* bias, float* gates, float* h, float* output,
+                float* candidates) {
+  DYNAMIC_SHARED(float, shared);
+  const GruForward cell = {bias, gates, h, output, candidates};
+  forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
+}
+
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    gru_backward(ARGUMENTS, const float* grad_output, float* dh, const float* gates,
+                 const float* candidates, const float* before, float* grad_sums, float* of_state) {
+  DYNAMIC_SHARED(float, shared);
+  const GruBackward cell = {gates, candidates, before, grad_sums, of_state};
+  backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
+}
+
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    gru_reset_before_forward(ARGUMENTS, const float* h0, const float* bias, float* gates, float* h,
+                             float* output) {
+  DYNAMIC_SHARED(float, shared);
+  const GruResetBeforeForward cell = {bias, gates, h, output};
+  forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
+}
+
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    gru_reset_before_backward(ARGUMENTS, const float* grad_output, float* dh, const float* gates,
+                              const float* before, float* grad_sums) {
+  DYNAMIC_SHARED(float, shared);
+  const GruResetBeforeBackward cell = {gates, before, grad_sums};
+  backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
+}
 }

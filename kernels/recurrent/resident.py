@@ -1,7 +1,8 @@
-"""LSTM and GRU with all steps in one launch: how they are cut into blocks, and the launches.
+"""Recurrent layers with all steps in one launch: how they are cut into blocks, and the launches.
 
-See resident.cu. `grid_plan` and `cluster_plan` are arithmetic on sizes and on what the GPU has;
-`cuda_grid` and `cuda_cluster` are the two as implementations.
+See resident.cu. `grid_plan` and `cluster_plan` are arithmetic on sizes, on what an entry point
+needs (`NEEDS`) and on what the GPU has; `cuda_grid` and `cuda_cluster` are the two as
+implementations.
 """
 
 from __future__ import annotations
@@ -27,11 +28,31 @@ from tinymed.kernels.cuda import (
 from tinymed.kernels.recurrent.cuda import first_rows, flat, input_product, own
 from tinymed.kernels.recurrent.reference import Ints
 
-__all__ = ["VARIANTS", "Plan", "Resident", "cluster_plan", "clusters_of", "grid_plan", "pays",
-           "shared_bytes"]  # fmt: skip
+__all__ = ["NEEDS", "VARIANTS", "Need", "Plan", "Resident", "cluster_plan", "clusters_of",
+           "grid_plan", "pays", "shared_bytes"]  # fmt: skip
 
-WARPS, GROUP = 8, 4  # as resident.cu has them
+WARPS, GROUP = 8, 4  # as resident.cuh has them
 TILES = {False: (8, 32), True: (32, 4)}  # units and sequences of a tile: of a grid, of a cluster
+
+
+class Need(NamedTuple):
+    """What an entry point holds on the chip, counted for each unit of the state."""
+
+    gates: int  # rows of U
+    exchanged: int  # numbers that blocks exchange at once, of each sequence
+    sums: int  # of one product
+
+
+NEEDS = {
+    "rnn_forward": Need(1, 1, 1),
+    "rnn_backward": Need(1, 1, 1),
+    "lstm_forward": Need(4, 1, 4),
+    "lstm_backward": Need(4, 4, 1),
+    "gru_forward": Need(3, 1, 3),
+    "gru_backward": Need(3, 3, 1),
+    "gru_reset_before_forward": Need(3, 1, 2),  # first of r and z, then of n
+    "gru_reset_before_backward": Need(3, 2, 1),  # first of n, then of r and z
+}
 
 
 def _variant(cluster: int) -> Variant:
@@ -41,7 +62,7 @@ def _variant(cluster: int) -> Variant:
     return Variant(
         name=f"recurrent/{f'cluster_{cluster}' if cluster else 'grid'}",
         source="recurrent/resident.cu",
-        entries=("lstm_forward", "lstm_backward", "gru_forward", "gru_backward"),
+        entries=tuple(NEEDS),
         defines=(("CLUSTER_BLOCKS", cluster),),
         # clusters of more than 8 blocks are for the GPUs of data centres
         architectures=tuple(
@@ -64,17 +85,18 @@ class Plan(NamedTuple):
     units: int  # of a block
 
 
-def shared_bytes(cluster: bool, depth: int, units: int, rows: int) -> int:
+def shared_bytes(cluster: bool, size: int, units: int, need: Need) -> int:
     """Return the bytes of shared memory of a block: weights, parts of sums, a cluster's exchange.
 
-    A product has ``depth`` terms, and a unit has ``rows`` sums.
+    ``units`` of a state of ``size`` are the block's.
     """
     tile_units, tile_batch = TILES[cluster]
-    parts = WARPS * tile_batch * (tile_units * rows + 1)
-    return 4 * (depth * units * rows + parts + 2 * depth * GROUP * cluster)
+    parts = WARPS * tile_batch * (tile_units * need.sums + 1)
+    exchange = 2 * need.exchanged * size * GROUP * cluster
+    return 4 * (need.gates * size * units + parts + exchange)
 
 
-def grid_plan(size: int, batch: int, depth: int, rows: int, has: Resources) -> Plan | None:
+def grid_plan(size: int, batch: int, need: Need, has: Resources) -> Plan | None:
     """Return the plan for a cooperative grid, or None if the weights do not fit.
 
     As few units a block as all multiprocessors can share, but a tile's at least; what
@@ -84,15 +106,13 @@ def grid_plan(size: int, batch: int, depth: int, rows: int, has: Resources) -> P
     units = max(tile_units, 2 * blocks(size, 2 * has.multiprocessors))
     sharers = blocks(size, units)
     slices = max(1, min(blocks(batch, tile_batch), has.multiprocessors // sharers))
-    needed = shared_bytes(False, depth, units, rows)
+    needed = shared_bytes(False, size, units, need)
     if needed > has.shared:
         return None
     return Plan(GRID.with_shared(needed), Grid(sharers * slices), units)
 
 
-def cluster_plan(
-    size: int, batch: int, depth: int, rows: int, has: Resources, largest: int
-) -> Plan | None:
+def cluster_plan(size: int, batch: int, need: Need, has: Resources, largest: int) -> Plan | None:
     """Return the plan for clusters of 8, or of 16 blocks, or None if the weights do not fit.
 
     ``largest`` is how many the GPU allows. 16 are taken if 8 are too few for the weights; or if
@@ -102,7 +122,7 @@ def cluster_plan(
     spared = size > 8 * TILES[True][0] and slices * 16 <= has.multiprocessors
     for cluster in (16, 8) if spared else (8, 16):
         units = blocks(size, cluster)
-        needed = shared_bytes(True, depth, units, rows)
+        needed = shared_bytes(True, size, units, need)
         if cluster <= largest and needed <= has.shared:
             return Plan(CLUSTERS[cluster].with_shared(needed), Grid(slices * cluster), units)
     return None
@@ -114,30 +134,28 @@ def clusters_of(array: Array) -> int:
     return 0 if major < 9 else 16 if major < 12 else 8
 
 
-Planner = Callable[[Array, int, int, int, int], Plan | None]
+Planner = Callable[[Array, int, int, Need], Plan | None]
 
 
-def plan_of_grid(array: Array, size: int, batch: int, depth: int, rows: int) -> Plan | None:
+def plan_of_grid(array: Array, size: int, batch: int, need: Need) -> Plan | None:
     """Return `grid_plan` on the GPU of ``array``."""
-    return grid_plan(size, batch, depth, rows, resources(array))
+    return grid_plan(size, batch, need, resources(array))
 
 
-def plan_of_clusters(array: Array, size: int, batch: int, depth: int, rows: int) -> Plan | None:
+def plan_of_clusters(array: Array, size: int, batch: int, need: Need) -> Plan | None:
     """Return `cluster_plan` on the GPU of ``array``."""
-    return cluster_plan(size, batch, depth, rows, resources(array), clusters_of(array))
+    return cluster_plan(size, batch, need, resources(array), clusters_of(array))
 
 
-def pays(kind: str, weight: Array, batch: int, rows: int) -> bool:
+def pays(kind: str, entry: str, weight: Array, batch: int) -> bool:
     """Return whether a layer is to run in one launch, in "grid" or "cluster", on its GPU.
 
     If it fits, and either all clusters run at once, or no block of the grid has more than two tiles
-    of the batch one after the other. ``weight`` is U, ``rows`` how many sums of a unit a product
-    has.
+    of the batch one after the other. ``weight`` is U.
     """
-    (width, size), on_clusters = weight.shape, kind == "cluster"
-    plan = (plan_of_clusters if on_clusters else plan_of_grid)(
-        weight, size, batch, width if rows == 1 else size, rows
-    )
+    size, on_clusters = weight.shape[1], kind == "cluster"
+    planned = plan_of_clusters if on_clusters else plan_of_grid
+    plan = planned(weight, size, batch, NEEDS[entry])
     if plan is None:
         return False
     if on_clusters:
@@ -155,21 +173,20 @@ class Resident:
     name : str
         As errors name it.
     plan : function
-        Of an array on the GPU, hidden size, batch, terms and sums of a unit: a `Plan`, or None.
+        Of an array on the GPU, hidden size, batch, and what a unit needs: a `Plan`, or None.
     """
 
     name: str
     plan: Planner
 
     def _run(
-        self, entry: str, weight: Array, sizes: Ints, reverse: bool, batch: int, rows: int,
-        *arguments: Array | None,
+        self, entry: str, weight: Array, sizes: Ints, reverse: bool, batch: int,
+        *arguments: Array | int | None,
     ) -> None:  # fmt: skip
-        """Launch all steps; ``rows`` is how many sums of a unit a product has."""
+        """Launch all steps of an entry point, with what it takes after U."""
         sizes = tuple(n for n in sizes if n)  # those at the end have no rows
-        (width, size), xp = weight.shape, array_module(weight)
-        depth = width if rows == 1 else size
-        plan = self.plan(weight, size, batch, depth, rows)
+        size, xp, need = weight.shape[1], array_module(weight), NEEDS[entry]
+        plan = self.plan(weight, size, batch, need)
         if plan is None:
             has, (major, minor) = resources(weight), capability(weight)
             raise ValueError(
@@ -181,13 +198,47 @@ class Resident:
         exchanged = counter = None
         if plan.variant.cooperative:
             columns = blocks(batch, TILES[False][1]) * TILES[False][1]
-            exchanged = empty((2, depth, columns), weight.dtype, weight)
+            exchanged = empty((2, need.exchanged * size, columns), weight.dtype, weight)
             counter = xp.zeros(1, np.uint32)
         if sizes:
             launch(
                 plan.variant, plan.grid, first_rows(sizes, weight), len(sizes), batch, size,
                 plan.units, reverse, exchanged, counter, *flat(weight), *arguments, entry=entry,
             )  # fmt: skip
+
+    def rnn_forward(
+        self,
+        x: Array,
+        h0: Array,
+        weight_ih: Array,
+        weight_hh: Array,
+        bias_ih: Array | None,
+        bias_hh: Array | None,
+        sizes: Ints,
+        reverse: bool,
+        nonlinearity: str,
+    ) -> tuple[Array, Array]:
+        """h_t = f(W x_t + U h_{t-1} + b)."""
+        output, h = input_product(x, weight_ih, bias_ih, bias_hh), own(h0)
+        self._run("rnn_forward", weight_hh, sizes, reverse, len(h), *flat(h0), h, output,
+                  nonlinearity == "tanh")  # fmt: skip
+        return output, h
+
+    def rnn_backward(
+        self,
+        grad_output: Array | None,
+        grad_h: Array,
+        output: Array,
+        weight_hh: Array,
+        sizes: Ints,
+        reverse: bool,
+        nonlinearity: str,
+    ) -> tuple[Array, Array]:
+        """dL/ds_t = f'(s_t) dL/dh_t;  dL/dh_{t-1} = U^T dL/ds_t."""
+        grad_sums, dh = empty(output.shape, output.dtype, output), own(grad_h)
+        self._run("rnn_backward", weight_hh, sizes, reverse, len(dh), *flat(grad_output), dh,
+                  *flat(output), grad_sums, nonlinearity == "tanh")  # fmt: skip
+        return grad_sums, dh
 
     def lstm_forward(
         self,
@@ -199,17 +250,17 @@ class Resident:
         bias_ih: Array | None,
         bias_hh: Array | None,
         weight_hr: None,
-        peepholes: None,
+        peepholes: Array | None,
         sizes: Ints,
         reverse: bool,
         training: bool,
     ) -> tuple[Array, Array, Array, Array | None, Array | None]:
-        """c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), without projection and peepholes."""
+        """c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), without a projection."""
         gates, h, c = input_product(x, weight_ih, bias_ih, bias_hh), own(h0), own(c0)
         output = empty((len(x), h.shape[1]), x.dtype, x)
         cells = empty(output.shape, x.dtype, x) if training else None
-        self._run("lstm_forward", weight_hh, sizes, reverse, len(h), 4, *flat(h0), gates, h, c,
-                  output, cells)  # fmt: skip
+        self._run("lstm_forward", weight_hh, sizes, reverse, len(h), *flat(h0, peepholes), gates,
+                  h, c, output, cells)  # fmt: skip
         return output, h, c, gates if training else None, cells
 
     def lstm_backward(
@@ -221,14 +272,14 @@ class Resident:
         cells: Array,
         weight_hh: Array,
         weight_hr: None,
-        peepholes: None,
+        peepholes: Array | None,
         sizes: Ints,
         reverse: bool,
     ) -> tuple[Array, None, Array, Array]:
         """Each line of `lstm_forward`, the last first."""
         grad_sums, dh, dc = empty(gates.shape, gates.dtype, gates), own(grad_h), own(grad_c)
-        self._run("lstm_backward", weight_hh, sizes, reverse, len(dh), 1,
-                  *flat(gates, cells, grad_output), dh, dc, grad_sums)  # fmt: skip
+        self._run("lstm_backward", weight_hh, sizes, reverse, len(dh), *flat(grad_output), dh,
+                  *flat(peepholes, gates, cells), dc, grad_sums)  # fmt: skip
         return grad_sums, None, dh, dc
 
     def gru_forward(
@@ -244,12 +295,14 @@ class Resident:
         reset_after: bool,
         training: bool,
     ) -> tuple[Array, Array, Array | None, Array | None]:
-        """h_t = (1 - z) n + z h_{t-1}, the reset gate of n after the product with U."""
+        """h_t = (1 - z) n + z h_{t-1}, the reset gate of n after the product with U, or before."""
         gates, h = input_product(x, weight_ih, bias_ih), own(h0)
         output = empty((len(x), h.shape[1]), x.dtype, x)
-        candidates = empty(output.shape, x.dtype, x) if training else None
-        self._run("gru_forward", weight_hh, sizes, reverse, len(h), 3, *flat(h0), gates,
-                  *flat(bias_hh), h, output, candidates)  # fmt: skip
+        kept = training and reset_after
+        candidates = empty(output.shape, x.dtype, x) if kept else None
+        entry = "gru_forward" if reset_after else "gru_reset_before_forward"
+        self._run(entry, weight_hh, sizes, reverse, len(h), *flat(h0, bias_hh), gates, h, output,
+                  *([candidates] if reset_after else []))  # fmt: skip
         return output, h, gates if training else None, candidates
 
     def gru_backward(
@@ -257,16 +310,20 @@ class Resident:
         grad_output: Array | None,
         grad_h: Array,
         gates: Array,
-        candidates: Array,
+        candidates: Array | None,
         before: Array,
         weight_hh: Array,
         sizes: Ints,
         reverse: bool,
     ) -> tuple[Array, Array, Array]:
-        """Each line of `gru_forward`, the last first."""
+        """Each line of `gru_forward`, the last first; ``candidates`` if the reset came after."""
         grad_sums, dh = empty(gates.shape, gates.dtype, gates), own(grad_h)
+        given = weight_hh, sizes, reverse, len(dh), *flat(grad_output), dh
+        if candidates is None:
+            kept = flat(gates, before)
+            self._run("gru_reset_before_backward", *given, *kept, grad_sums)
+            return grad_sums, grad_sums, dh
         of_state = empty(gates.shape, gates.dtype, gates)
-        self._run("gru_backward", weight_hh, sizes, reverse, len(dh), 1,
-                  *flat(gates, candidates, before, grad_output), dh, grad_sums,
-                  of_state)  # fmt: skip
+        kept = flat(gates, candidates, before)
+        self._run("gru_backward", *given, *kept, grad_sums, of_state)
         return grad_sums, of_state, dh

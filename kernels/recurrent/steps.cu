@@ -41,8 +41,7 @@ __global__ void __launch_bounds__(THREADS)
   const Place p = place(n, H);
   if (!p.inside) return;
   const long long at = static_cast<long long>(p.row) * H + p.unit;
-  const SCALAR sum = output[at] + product[at];
-  output[at] = h[at] = is_tanh ? tanh(sum) : sum < 0 ? SCALAR(0) : sum;  // NaN stays NaN
+  output[at] = h[at] = rnn(output[at] + product[at], is_tanh);
 }
 
 // The first `rows` rows of dh come by `product`; what else dh has is used up.
@@ -52,9 +51,8 @@ __global__ void __launch_bounds__(THREADS)
   const Place p = place(n, H);
   if (!p.inside) return;
   const long long at = static_cast<long long>(p.row) * H + p.unit;
-  const SCALAR h = output[at];
   const SCALAR d = gradient(dh, product, rows, grad_output, p.row, at);
-  grad_sums[at] = d * (is_tanh ? 1 - h * h : SCALAR(h > 0));
+  grad_sums[at] = rnn_grad(output[at], d, is_tanh);
   dh[at] = 0;
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,14 @@ from tests.cuda_emulator.emulate import EmulatedLauncher
 from tinymed.kernels import KERNELS
 from tinymed.kernels.cuda import LAUNCHER, Resources
 from tinymed.kernels.recurrent import cuda, cuda_cluster, cuda_grid
-from tinymed.kernels.recurrent.resident import VARIANTS, cluster_plan, grid_plan, shared_bytes
+from tinymed.kernels.recurrent.resident import (
+    NEEDS,
+    VARIANTS,
+    Need,
+    cluster_plan,
+    grid_plan,
+    shared_bytes,
+)
 
 H100 = Resources(multiprocessors=132, shared=227 * 1024)
 A100 = Resources(multiprocessors=108, shared=163 * 1024)
@@ -64,6 +72,29 @@ def lstm_back(size: int, batch: int) -> tuple[Any, ...]:
     return None, state, state, ones(batch, 4 * size), state, weight, None, None, (batch,), False
 
 
+def rnn(size: int, batch: int) -> tuple[Any, ...]:
+    weight = np.broadcast_to(np.float32(1), (size, size))
+    x, state = ones(batch, 3), ones(batch, size)
+    return x, state, ones(size, 3), weight, None, None, (batch,), False, "relu"
+
+
+def rnn_back(size: int, batch: int) -> tuple[Any, ...]:
+    weight, state = np.broadcast_to(np.float32(1), (size, size)), ones(batch, size)
+    return None, state, state, weight, (batch,), False, "relu"
+
+
+def gru(size: int, batch: int, reset_after: bool) -> tuple[Any, ...]:
+    weight = np.broadcast_to(np.float32(1), (3 * size, size))
+    x, state = ones(batch, 3), ones(batch, size)
+    return x, state, ones(3 * size, 3), weight, None, None, (batch,), False, reset_after, True
+
+
+def gru_back(size: int, batch: int, reset_after: bool) -> tuple[Any, ...]:
+    weight, state = np.broadcast_to(np.float32(1), (3 * size, size)), ones(batch, size)
+    kept = ones(batch, 3 * size), state if reset_after else None, state
+    return None, state, *kept, weight, (batch,), False
+
+
 def chosen(kernel: str, given: tuple[Any, ...]) -> str:
     """Return the first implementation that can and pays, as on a GPU."""
     rules = KERNELS[kernel].candidates(on_host=False)
@@ -111,16 +142,35 @@ def test_the_way_back_has_limits_of_its_own() -> None:
     assert found == ["cuda:cluster", "cuda:grid", "cuda:grid", "cuda"]
 
 
-def test_what_is_not_plain_float32_goes_step_by_step() -> None:
+@pytest.mark.parametrize(
+    ("kernel", "given", "limits"),
+    [
+        ("rnn_forward", rnn, (891, 2640)),
+        ("rnn_backward", rnn_back, (891, 2640)),
+        ("gru_forward", partial(gru, reset_after=True), (514, 1436)),
+        ("gru_backward", partial(gru_back, reset_after=True), (487, 1550)),
+        ("gru_forward", partial(gru, reset_after=False), (523, 1493)),
+        ("gru_backward", partial(gru_back, reset_after=False), (509, 1550)),
+    ],
+)
+def test_every_cell_has_the_room_that_its_weights_and_its_exchange_leave(
+    kernel: str, given: Any, limits: tuple[int, int]
+) -> None:
+    cluster, grid = limits
+    with gpu():
+        sizes = cluster, cluster + 1, grid, grid + 1
+        found = [chosen(f"recurrent.{kernel}", given(size, 4)) for size in sizes]
+    assert found == ["cuda:cluster", "cuda:grid", "cuda:grid", "cuda"]
+
+
+def test_what_is_not_float32_or_has_a_projection_goes_step_by_step() -> None:
     with gpu():
         assert chosen("recurrent.lstm_forward", lstm(64, 8, dtype=np.float64)) == "cuda"
         given = list(lstm(64, 8))
         given[8] = ones(3, 64)  # peepholes
+        assert chosen("recurrent.lstm_forward", tuple(given)) == "cuda:cluster"
+        given[7] = ones(32, 64)  # a projection
         assert chosen("recurrent.lstm_forward", tuple(given)) == "cuda"
-        weights = ones(12, 3), ones(12, 4), None, None
-        for after, way in ((True, "cuda:cluster"), (False, "cuda")):
-            gru = ones(2, 3), ones(2, 4), *weights, (2,), False, after, True
-            assert chosen("recurrent.gru_forward", gru) == way
 
 
 def test_mixed_dtypes_are_the_references() -> None:
@@ -133,14 +183,14 @@ def test_mixed_dtypes_are_the_references() -> None:
 
 
 def test_a_grid_shares_out_units_then_the_batch() -> None:
-    plan = grid_plan(1024, 32, 1024, 4, H100)
+    plan = grid_plan(1024, 32, NEEDS["lstm_forward"], H100)
     assert plan is not None
     assert (plan.units, plan.grid.x) == (8, 128)
     assert plan.variant.cooperative
-    plan = grid_plan(256, 128, 256, 4, H100)
+    plan = grid_plan(256, 128, NEEDS["lstm_forward"], H100)
     assert plan is not None
     assert (plan.units, plan.grid.x) == (8, 32 * 4)  # 4 slices of 32 sequences
-    plan = grid_plan(1100, 1, 1100, 4, H100)
+    plan = grid_plan(1100, 1, NEEDS["lstm_forward"], H100)
     assert plan is not None
     assert (plan.units, plan.grid.x) == (10, 110)  # 9 would do, but lanes have 2 units each
 
@@ -148,14 +198,14 @@ def test_a_grid_shares_out_units_then_the_batch() -> None:
 @pytest.mark.parametrize("has", [H100, A100, T4, RTX])
 @pytest.mark.parametrize("size", [1, 17, 200, 1000])
 def test_plans_fit_on_the_gpu_and_have_every_unit(has: Resources, size: int) -> None:
-    for rows, depth in ((4, size), (3, size), (1, 4 * size)):
-        grid = grid_plan(size, 300, depth, rows, has)
+    for need in NEEDS.values():
+        grid = grid_plan(size, 300, need, has)
         if grid is not None:
             sharers = -(-size // grid.units)
             assert grid.grid.x % sharers == 0
             assert grid.grid.x <= has.multiprocessors
-            assert grid.variant.shared == shared_bytes(False, depth, grid.units, rows) <= has.shared
-        cluster = cluster_plan(size, 300, depth, rows, has, 16)
+            assert grid.variant.shared == shared_bytes(False, size, grid.units, need) <= has.shared
+        cluster = cluster_plan(size, 300, need, has, 16)
         if cluster is not None:
             assert cluster.units * cluster.variant.cluster >= size
             assert cluster.grid.x == 75 * cluster.variant.cluster
@@ -164,16 +214,18 @@ def test_plans_fit_on_the_gpu_and_have_every_unit(has: Resources, size: int) -> 
 
 def test_clusters_of_16_where_8_are_too_few() -> None:
     for size, batch, blocks in ((256, 4, 8), (300, 4, 16), (300, 40, 8), (400, 40, 16)):
-        plan = cluster_plan(size, batch, size, 4, H100, 16)
+        plan = cluster_plan(size, batch, NEEDS["lstm_forward"], H100, 16)
         assert plan is not None
         assert plan.variant.cluster == blocks
-    assert cluster_plan(400, 4, 400, 4, H100, 8) is None
-    assert cluster_plan(4, 4, 4, 4, A100, 0) is None
+    assert cluster_plan(400, 4, NEEDS["lstm_forward"], H100, 8) is None
+    assert cluster_plan(4, 4, NEEDS["lstm_forward"], A100, 0) is None
 
 
 def test_shared_memory_of_a_block() -> None:
-    assert shared_bytes(False, 1024, 8, 4) == 4 * (1024 * 8 * 4 + 8 * 32 * 33)
-    assert shared_bytes(True, 448, 28, 4) == 4 * (448 * 28 * 4 + 8 * 4 * 129 + 2 * 448 * 4)
+    forward, back = Need(gates=4, exchanged=1, sums=4), Need(gates=3, exchanged=2, sums=1)
+    assert shared_bytes(False, 1024, 8, forward) == 4 * (4 * 1024 * 8 + 8 * 32 * 33)
+    assert shared_bytes(True, 448, 28, forward) == 4 * (4 * 448 * 28 + 8 * 4 * 129 + 2 * 448 * 4)
+    assert shared_bytes(True, 448, 28, back) == 4 * (3 * 448 * 28 + 8 * 4 * 33 + 2 * 2 * 448 * 4)
 
 
 # ---------------------------------------------------------------------------------------- launches
@@ -193,6 +245,27 @@ def test_all_steps_are_one_launch() -> None:
     assert [int(n) for n in given[1:6]] == [50, 8, 512, 8, 0]
     assert given[6].shape == (2, 512, 32)
     assert given[7].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("entry", "given", "exchanged"),
+    [
+        ("rnn_forward", rnn(512, 8), 512),
+        ("rnn_backward", rnn_back(512, 8), 512),
+        ("gru_reset_before_forward", gru(512, 8, False), 512),
+        ("gru_reset_before_backward", gru_back(512, 8, False), 2 * 512),
+        ("gru_backward", gru_back(512, 8, True), 3 * 512),
+    ],
+)
+def test_the_entry_and_what_it_exchanges(
+    entry: str, given: tuple[Any, ...], exchanged: int
+) -> None:
+    function = getattr(cuda_grid, entry.replace("_reset_before", ""))
+    with gpu() as one:
+        function(*given)
+    (asked,) = (each for each in one.asked if each[0].name == "recurrent/grid")
+    assert asked[1] == entry
+    assert asked[4][6].shape == (2, exchanged, 32)
 
 
 def test_without_steps_nothing_is_launched() -> None:

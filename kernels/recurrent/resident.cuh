@@ -1,0 +1,324 @@
+// All steps of a recurrent layer in one launch, whatever its cell: who owns what, what blocks exchange,
+// the product, and the loop over time, forward and back. What it gains and costs: resident.cu.
+//
+// A step has one or two exchanges. Each is followed by a product with what was exchanged, which every
+// block forms for its own units; in the end it has what it gives to the next exchange. Left open:
+// CLUSTER_BLOCKS.
+#pragma once
+#include "cells.cuh"
+#include "grid.cuh"
+
+constexpr int THREADS = 256, WARPS = THREADS / 32;
+constexpr int GROUP = 4;  // sequences of a lane
+#if CLUSTER_BLOCKS
+constexpr int LANES_ACROSS = 1, OWN = 1;  // lanes along the batch; units of a lane
+#define TOGETHER CLUSTER(CLUSTER_BLOCKS)
+#else
+constexpr int LANES_ACROSS = 8, OWN = 2;
+#define TOGETHER
+#endif
+constexpr int TILE_UNITS = 32 / LANES_ACROSS * OWN, TILE_BATCH = LANES_ACROSS * GROUP;
+static_assert(TILE_UNITS * TILE_BATCH <= THREADS, "a thread finishes one element of a tile");
+
+// What every kernel here is given: which rows belong to which step, and which units to a block.
+struct Layout {
+  const int* starts;  // (T + 1) rows
+  int steps, batch, H, units, reverse;  // units of a block, a multiple of OWN
+
+  DEVICE int sharers() const { return (H + units - 1) / units; }
+  DEVICE int share() const {
+#if CLUSTER_BLOCKS
+    return cluster_rank();
+#else
+    return blockIdx.x % sharers();
+#endif
+  }
+  DEVICE int slices() const { return gridDim.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers()); }
+  DEVICE int slice() const { return blockIdx.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers()); }
+  DEVICE int first_unit() const { return share() * units; }
+  DEVICE int mine() const { return min(units, H - first_unit()); }  // 0 or less: nothing to do
+};
+
+// The rows (start, start + n) of a step of the loop.
+struct Step {
+  int start, n;
+};
+
+DEVICE Step step_at(const Layout& layout, int step, bool from_the_end) {
+  const int t = from_the_end ? layout.steps - 1 - step : step, start = layout.starts[t];
+  return {start, layout.starts[t + 1] - start};
+}
+
+// The element of a tile that this thread finishes; the same thread each time, so that what belongs to
+// an element alone (its cell, its gradients) needs no barrier.
+struct Element {
+  int unit, b;
+  bool inside;  // the block's units and the step's n sequences
+  long long own, at;  // where it is in (batch, H), in (rows, H)
+};
+
+DEVICE Element element(const Layout& layout, int unit_0, int batch_0, Step step) {
+  const int mine = unit_0 + threadIdx.x % TILE_UNITS, down = threadIdx.x / TILE_UNITS;
+  const int unit = layout.first_unit() + mine, b = batch_0 + down;
+  const bool inside = down < TILE_BATCH && CHECK(unit_is_own, mine < layout.mine()) &&
+                      CHECK(row_inside, b < step.n);
+  return {unit, b, inside, static_cast<long long>(b) * layout.H + unit,
+          static_cast<long long>(step.start + b) * layout.H + unit};
+}
+
+// Every tile of this block's units and of its share of the step's n sequences.
+template <typename Visit>
+DEVICE void each_tile(const Layout& layout, int n, Visit visit) {
+  for (int batch_0 = layout.slice() * TILE_BATCH; batch_0 < n; batch_0 += layout.slices() * TILE_BATCH)
+    for (int unit_0 = 0; unit_0 < layout.mine(); unit_0 += TILE_UNITS) visit(unit_0, batch_0);
+}
+
+// ------------------------------------------------------------------------------------ exchange
+
+// Numbers (2, K, batch) that all blocks read and each writes for its own units; 2 turns, so that one
+// can be written while the other is still being read.
+struct Exchange {
+  float* numbers;
+  int K, pitch, first;  // of the batch
+
+  DEVICE float* at(int turn, int k, int b) const {
+    return numbers + (static_cast<long long>(turn & 1) * K + k) * pitch + b - first;
+  }
+  DEVICE float4 load(int turn, int k, int b) const {
+    const float4* from = reinterpret_cast<const float4*>(at(turn, k, b));
+    return CLUSTER_BLOCKS ? *from : __ldcg(from);  // other blocks wrote it: not from the L1 cache
+  }
+  DEVICE void store(int turn, int k, int b, float value) const {
+#if CLUSTER_BLOCKS
+    for (int block = 0; block < CLUSTER_BLOCKS; block++) *in_cluster(at(turn, k, b), block) = value;
+#else
+    *at(turn, k, b) = value;
+#endif
+  }
+};
+
+// Whoever reads what blocks exchanged comes after all of them have written it. With two turns, the
+// same barrier keeps them from writing what is still being read. In a cluster, the first one is also
+// what every block has begun by, before others write into its shared memory. The two exchanges of a
+// step have a name each: neither barrier stands in for the other. `waits` is how many there were.
+template <bool SECOND = false>
+DEVICE void wait_for_all(unsigned* counter, unsigned& waits) {
+#if CLUSTER_BLOCKS
+  if constexpr (SECOND) {
+    CLUSTER_BARRIER(cluster_has_written_again);
+  } else {
+    CLUSTER_BARRIER(cluster_has_written);
+  }
+#else
+  if constexpr (SECOND) {
+    GRID_BARRIER(grid_has_written_again, counter, ++waits);
+  } else {
+    GRID_BARRIER(grid_has_written, counter, ++waits);
+  }
+#endif
+}
+
+// Where things lie in shared memory: the exchange of a cluster, weights, parts of sums.
+struct Memory {
+  float *weights, *parts;
+  Exchange exchange;
+};
+
+// `of_unit` weights for each unit of the block; an exchange of K numbers of each sequence.
+DEVICE Memory memory(float* shared, float* exchanged, const Layout& layout, int of_unit, int K) {
+  const int state = CLUSTER_BLOCKS ? 2 * K * GROUP : 0;
+  float* weights = shared + state;
+  const int pitch = CLUSTER_BLOCKS ? GROUP : (layout.batch + TILE_BATCH - 1) / TILE_BATCH * TILE_BATCH;
+  return {weights, weights + of_unit * layout.units,
+          {CLUSTER_BLOCKS ? shared : exchanged, K, pitch, CLUSTER_BLOCKS ? layout.slice() * GROUP : 0}};
+}
+
+// ------------------------------------------------------------------------------------- product
+
+template <int N>
+struct alignas(N % 4 ? N % 2 ? 4 : 8 : 16) Rows {
+  float of[N];
+};
+
+template <int ROWS>
+DEVICE constexpr int pitch_of_parts() { return TILE_UNITS * ROWS + 1; }
+
+// One tile of U h: ROWS sums for each of a block's units and sequences, of `terms` products. Thread n
+// gets in `total` those of unit n % TILE_UNITS, sequence n / TILE_UNITS of the tile. Weights are
+// (terms, units, ROWS).
+template <int ROWS>
+DEVICE void multiply(const float* weights, float* parts, Exchange exchange, int turn, int terms,
+                     int units, int unit_0, int batch_0, float (&total)[ROWS]) {
+  constexpr int N = OWN * ROWS, PITCH = pitch_of_parts<ROWS>();
+  const int warp = threadIdx.x / 32, across = threadIdx.x % 32 % LANES_ACROSS;
+  const int down = threadIdx.x % 32 / LANES_ACROSS * OWN;
+  float sum[GROUP][N] = {};
+  // Lanes beyond the block's units multiply what lies there, weights or parts; nobody uses their sums.
+#pragma unroll 4
+  for (int k = warp; k < terms; k += WARPS) {
+    const float* row = weights + (k * units + unit_0 + down) * ROWS;
+    const Rows<N> w = *reinterpret_cast<const Rows<N>*>(row);
+    const float4 h = exchange.load(turn, k, batch_0 + across * GROUP);
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+      sum[0][i] += w.of[i] * h.x;
+      sum[1][i] += w.of[i] * h.y;
+      sum[2][i] += w.of[i] * h.z;
+      sum[3][i] += w.of[i] * h.w;
+    }
+  }
+  BARRIER(parts_read);  // those of the tile before
+#pragma unroll
+  for (int b = 0; b < GROUP; b++)
+#pragma unroll
+    for (int i = 0; i < N; i++)
+      parts[(warp * TILE_BATCH + across * GROUP + b) * PITCH + down * ROWS + i] = sum[b][i];
+  BARRIER(parts_written);  // the sums of all warps
+  const int unit = threadIdx.x % TILE_UNITS, b = threadIdx.x / TILE_UNITS;
+#pragma unroll
+  for (int i = 0; i < ROWS; i++) total[i] = 0;
+  if (b >= TILE_BATCH) return;
+  for (int part = 0; part < WARPS; part++)
+#pragma unroll
+    for (int i = 0; i < ROWS; i++)
+      total[i] += parts[(part * TILE_BATCH + b) * PITCH + unit * ROWS + i];
+}
+
+// The product with what was exchanged in a turn, and `finish(element, sums)` for each element.
+template <int ROWS, typename Finish>
+DEVICE void products(const Memory& m, const float* weights, int terms, int turn, const Layout& layout,
+                     Step step, Finish finish) {
+  each_tile(layout, step.n, [&](int unit_0, int batch_0) {
+    float total[ROWS];
+    multiply<ROWS>(weights, m.parts, m.exchange, turn, terms, layout.units, unit_0, batch_0, total);
+    const Element e = element(layout, unit_0, batch_0, step);
+    if (e.inside) finish(e, total);
+  });
+}
+
+// ------------------------------------------------------------------------------------- forward
+
+// Rows of U, (GATES H, H) -> (H, units, GATES).
+template <int GATES>
+DEVICE void load_rows(float* weights, const Layout& layout, const float* weight) {
+  const int H = layout.H, units = layout.units, first = layout.first_unit();
+  for (int e = threadIdx.x; e < units * GATES * H; e += THREADS) {  // k runs along memory
+    const int k = e % H, unit = e / H / GATES, gate = e / H % GATES;
+    const bool inside = CHECK(row_of_weight_inside, first + unit < H);
+    const float w = inside ? weight[(static_cast<long long>(gate) * H + first + unit) * H + k] : 0;
+    weights[(k * units + unit) * GATES + gate] = w;
+  }
+}
+
+// The initial state, in both turns: sequences that are not long enough for the first steps begin with
+// it later.
+DEVICE void load_state(const Exchange& exchange, const Layout& layout, const float* h0) {
+  const int H = layout.H, first = layout.first_unit();
+  const int own = CLUSTER_BLOCKS ? H : max(0, layout.mine());  // a block of a cluster fills its own
+  const int sequences = CLUSTER_BLOCKS ? GROUP : layout.batch;
+  for (int e = threadIdx.x; e < own * sequences; e += THREADS) {
+    const int k = e % own + (CLUSTER_BLOCKS ? 0 : first), b = exchange.first + e / own;
+    if (!CHECK(sequence_inside, b < layout.batch)) continue;
+    const float h = h0[static_cast<long long>(b) * H + k];
+    *exchange.at(0, k, b) = *exchange.at(1, k, b) = h;
+  }
+}
+
+// A cell has its first `FIRST` sums of each unit by a product with the state. Then `first(e, H, sums)`
+// is the new state; unless it has `SECOND` sums more, by a product with what `first` gave: then the
+// new state is `second(e, H, sums)`.
+template <typename Cell>
+DEVICE void forward(const Cell& cell, const Layout& layout, float* shared, float* exchanged,
+                    unsigned* counter, const float* weight, const float* h0) {
+  constexpr int FIRST = Cell::FIRST, SECOND = Cell::SECOND;
+  const int H = layout.H;
+  const Memory m = memory(shared, exchanged, layout, (FIRST + SECOND) * H, H);
+  float* of_second = m.weights + FIRST * H * layout.units;
+  load_rows<FIRST>(m.weights, layout, weight);
+  if constexpr (SECOND > 0)
+    load_rows<SECOND>(of_second, layout, weight + static_cast<long long>(FIRST) * H * H);
+  load_state(m.exchange, layout, h0);
+  unsigned waits = 0;
+  int turn = 0;
+  wait_for_all(counter, waits);
+  for (int i = 0; i < layout.steps; i++) {
+    const Step step = step_at(layout, i, layout.reverse);
+    products<FIRST>(m, m.weights, H, turn, layout, step, [&](const Element& e, float (&total)[FIRST]) {
+      m.exchange.store(turn + 1, e.unit, e.b, cell.first(e, H, total));
+    });
+    if constexpr (SECOND > 0) {
+      wait_for_all<true>(counter, waits);
+      turn++;
+      products<SECOND>(m, of_second, H, turn, layout, step, [&](const Element& e, float (&total)[SECOND]) {
+        m.exchange.store(turn + 1, e.unit, e.b, cell.second(e, H, total));
+      });
+    }
+    wait_for_all(counter, waits);
+    turn++;
+  }
+}
+
+// ---------------------------------------------------------------------------------------- back
+
+// Columns of U, (K, H) -> (K, units).
+DEVICE void load_columns(float* weights, const Layout& layout, const float* weight, int K) {
+  const int units = layout.units, first = layout.first_unit();
+  for (int e = threadIdx.x; e < units * K; e += THREADS) {
+    const int k = e / units, unit = e % units;
+    const bool inside = CHECK(column_of_weight_inside, first + unit < layout.H);
+    weights[e] = inside ? weight[static_cast<long long>(k) * layout.H + first + unit] : 0;
+  }
+}
+
+// What a layer hands back for each step, and what goes from step to step.
+struct Gradients {
+  const float* of_output;  // null where only the final state was used
+  float* dh;
+};
+
+// `first(e, H, d, sums)` makes of d = dL/dh the gradients of the sums of a unit's last `FIRST` rows of
+// U, and returns what of d goes on past the product. U^T times these is the gradient of the state of
+// the step before; unless the cell has `SECOND` rows more: then it is that of what they are
+// multiplied by, `second(e, H, total, sums)` makes of it the gradients of their sums, and returns
+// what goes on to dL/dh; and U^T times these, likewise.
+template <typename Cell>
+DEVICE void backward(const Cell& cell, const Gradients& gradients, const Layout& layout, float* shared,
+                     float* exchanged, unsigned* counter, const float* weight) {
+  constexpr int FIRST = Cell::FIRST, SECOND = Cell::SECOND;
+  const int H = layout.H, K = (FIRST + SECOND) * H;
+  float* dh = gradients.dh;
+  const Memory m = memory(shared, exchanged, layout, K, max(FIRST, SECOND) * H);
+  const float* of_first = m.weights + SECOND * H * layout.units;
+  load_columns(m.weights, layout, weight, K);
+  unsigned waits = 0;
+  int turn = 0;
+  wait_for_all(counter, waits);
+  const auto add = [&](const Element& e, float (&total)[1]) { dh[e.own] += total[0]; };
+  for (int i = 0; i < layout.steps; i++) {
+    const Step step = step_at(layout, i, !layout.reverse);
+    each_tile(layout, step.n, [&](int unit_0, int batch_0) {
+      const Element e = element(layout, unit_0, batch_0, step);
+      if (!e.inside) return;
+      const float* of_output = gradients.of_output;
+      float sums[FIRST];
+      dh[e.own] = cell.first(e, H, dh[e.own] + (of_output == nullptr ? 0 : of_output[e.at]), sums);
+#pragma unroll
+      for (int k = 0; k < FIRST; k++) m.exchange.store(turn, k * H + e.unit, e.b, sums[k]);
+    });
+    wait_for_all(counter, waits);
+    if constexpr (SECOND > 0) {
+      products<1>(m, of_first, FIRST * H, turn, layout, step, [&](const Element& e, float (&total)[1]) {
+        float sums[SECOND];
+        dh[e.own] += cell.second(e, H, total[0], sums);
+#pragma unroll
+        for (int k = 0; k < SECOND; k++) m.exchange.store(turn + 1, k * H + e.unit, e.b, sums[k]);
+      });
+      wait_for_all<true>(counter, waits);
+      turn++;
+      products<1>(m, m.weights, SECOND * H, turn, layout, step, add);
+    } else {
+      products<1>(m, of_first, FIRST * H, turn, layout, step, add);
+    }
+    turn++;
+  }
+}
