@@ -19,10 +19,13 @@ from tinymed.kernels.arrays import Array, array_module
 def forward(
     log_probs: Array, targets: Array, input_lengths: Array, target_lengths: Array, blank: int
 ) -> tuple[Array, Array]:
-    """Return -log p(targets) (N,), inf where no alignment fits, and alpha (T, N, 2S+1)."""
+    """Return -log p(targets) (N,), inf where no alignment fits, and alpha (T, N, 2S+1).
+
+    Alpha is -inf where a sequence has no step or no state.
+    """
     xp = array_module(log_probs)
-    states, skips = states_of(targets, blank)
-    emitted = emissions(log_probs, states)  # (T, N, 2S+1)
+    states, skips = states_of(targets, target_lengths, blank)
+    emitted = emissions(log_probs, states, input_lengths, target_lengths)  # (T, N, 2S+1)
     alpha = xp.full_like(emitted, -np.inf)
     steps, sequences = len(emitted), xp.arange(len(states))
     if steps:
@@ -58,8 +61,8 @@ def grad(
     Impossible sequences (a loss of inf) have no occupancy.
     """
     xp = array_module(log_probs)
-    states, skips = states_of(targets, blank)
-    emitted = emissions(log_probs, states)
+    states, skips = states_of(targets, target_lengths, blank)
+    emitted = emissions(log_probs, states, input_lengths, target_lengths)
     places, sequences = xp.arange(states.shape[1]), xp.arange(len(states))[:, None]
     last = 2 * target_lengths[:, None]
     final = xp.where((places == last) | (places == last - 1), 0, -np.inf).astype(log_probs.dtype)
@@ -82,19 +85,29 @@ def grad(
     return xp.where(running[:, :, None], gradient, 0)
 
 
-def states_of(targets: Array, blank: int) -> tuple[Array, Array]:
+def states_of(targets: Array, target_lengths: Array, blank: int) -> tuple[Array, Array]:
     """Return the class of each state (N, 2S+1), and where a skip over a blank may arrive."""
     xp = array_module(targets)
+    own = xp.arange(targets.shape[1]) < target_lengths[:, None]  # (N, S)
     states = xp.full((len(targets), 2 * targets.shape[1] + 1), blank, targets.dtype)
-    states[:, 1::2] = targets
+    states[:, 1::2] = xp.where(own, targets, blank)
     skips = xp.zeros(states.shape, bool)
-    skips[:, 3::2] = targets[:, 1:] != targets[:, :-1]
+    skips[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
     return states, skips
 
 
-def emissions(log_probs: Array, states: Array) -> Array:
-    """Return log_probs of the class of each state, (T, N, C) (N, 2S+1) -> (T, N, 2S+1)."""
-    return log_probs[:, array_module(states).arange(len(states))[:, None], states]
+def emissions(
+    log_probs: Array, states: Array, input_lengths: Array, target_lengths: Array
+) -> Array:
+    """Return log_probs of the class of each state, (T, N, C) (N, 2S+1) -> (T, N, 2S+1).
+
+    Steps after a sequence's end, and states after its last, emit nothing: -inf.
+    """
+    xp = array_module(states)
+    emitted = log_probs[:, xp.arange(len(states))[:, None], states]
+    running = xp.arange(len(log_probs))[:, None] < input_lengths  # (T, N)
+    own = xp.arange(states.shape[1]) <= 2 * target_lengths[:, None]  # (N, 2S+1)
+    return xp.where(running[:, :, None] & own, emitted, -np.inf).astype(log_probs.dtype)
 
 
 def shifted(states: Array, by: int, fill: float = -np.inf) -> Array:

@@ -8,6 +8,7 @@ where it is asked for by name. Each family of kernels has its file here.
 from __future__ import annotations
 
 from tinymed.kernels.device_rules.ceilings import CEILING_RULES
+from tinymed.kernels.device_rules.ctc import CTC_RULES
 from tinymed.kernels.device_rules.matmul import MATMUL_RULES
 from tinymed.kernels.device_rules.memory import MEMORY_RULES
 from tinymed.kernels.device_rules.numba_cuda import NUMBA_CUDA_RULES
@@ -19,6 +20,7 @@ __all__ = ["DEVICE_RULES"]
 
 CUDA_RULES: dict[str, tuple[Rule, ...]] = {
     **CEILING_RULES,
+    **CTC_RULES,
     **MATMUL_RULES,
     **MEMORY_RULES,
     **RECURRENT_RULES,

@@ -12,6 +12,7 @@
 //
 // Left open: SCALAR, float or double.
 #include "device.cuh"
+#include "warp.cuh"
 
 constexpr int PACK = 16 / sizeof(SCALAR), THREADS = 256;
 
@@ -134,14 +135,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4)
 // ------------------------------------------------------------------------------ a largest norm
 
 enum Norm { SUM = 1, EUCLID = 2, LARGEST = 3, OTHER = 4 };  // cuda.py has the same numbers
-
-// f of the values of all lanes, the same bits in each.
-template <typename F>
-DEVICE SCALAR over_warp(SCALAR value, F f) {
-#pragma unroll
-  for (int by = 16; by > 0; by /= 2) value = f(value, __shfl_xor_sync(WHOLE_WARP, value, by));
-  return value;
-}
 
 // Shorten, in place, the rows whose norm is above `most`; `shortened` becomes 1 where there is one.
 extern "C" __global__ void __launch_bounds__(THREADS)

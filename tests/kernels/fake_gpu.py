@@ -31,7 +31,7 @@ class Fake:
         return self.offset
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
-        return np.full(shape, np.nan, dtype)
+        return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -1, dtype)
 
     def run(self, *asked: Any) -> None:
         self.asked.append(asked)
