@@ -21,6 +21,11 @@ def _logits(rng: np.random.Generator, shape: Ints, dtype: np.dtype[Any], special
     if special == "masked":  # as attention does
         x[rng.random(shape) < 0.3] = -np.inf
         x[:, 0] = 0
+    if special == "masked but the last":  # all that some threads, or a whole turn, see is -inf
+        x[:, :-1][rng.random((shape[0], shape[1] - 1, *shape[2:])) < 0.97] = -np.inf
+    if special == "masked, one row whole":  # which gives NaN
+        x[rng.random(shape) < 0.5] = -np.inf
+        x[1] = -np.inf
     if special == "large":  # exp of them overflows
         x *= 100
     if special == "nan and inf":
@@ -57,9 +62,9 @@ def _loss_grad(shape: Ints, special: str = "") -> Any:
     return make
 
 
-def _mean_grad(shape: Ints) -> Any:
+def _mean_grad(shape: Ints, special: str = "") -> Any:
     def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
-        return np.asarray(rng.standard_normal(), dtype), *_loss(shape)(rng, dtype)
+        return np.asarray(rng.standard_normal(), dtype), *_loss(shape, special)(rng, dtype)
 
     return make
 
@@ -95,6 +100,19 @@ def _proofs() -> list[Case]:
                 Case("softmax.mean_cross_entropy", f"{two}", _loss(two), terms),
                 Case("softmax.mean_cross_entropy_grad", f"{two}", _mean_grad(two), terms),
             ]
+    for special in ("masked but the last", "masked, one row whole"):
+        for shape in ((5, 37, 1), (2, 3, 7), (2, 132, 1), (2, 16421, 1)):
+            for name in ("softmax.softmax", "softmax.log_softmax"):
+                cases.append(Case(name, f"{shape}, {special}", _forward(shape, special), shape[1]))
+        for two in ((7, 37), (70, 5), (3, 1000)):
+            given = _loss(two, special), two[1]
+            cases += [
+                Case("softmax.cross_entropy", f"{two}, {special}", *given),
+                Case("softmax.cross_entropy_grad", f"{two}, {special}", _loss_grad(two, special)),
+                Case("softmax.mean_cross_entropy", f"{two}, {special}", *given),
+                Case("softmax.mean_cross_entropy_grad", f"{two}, {special}",
+                     _mean_grad(two, special)),
+            ]  # fmt: skip
     return [
         *cases,
         Case("softmax.cross_entropy", "large logits", _loss((7, 37), "large"), 37),

@@ -78,7 +78,8 @@ def test_the_reference(case: Case, cupy: FakeCuPy) -> None:
     reference = KERNELS[case.kernel].load("reference")
     here = case.make(np.random.default_rng(0), np.dtype(np.float64))
     there = moved(cupy, case.make(np.random.default_rng(0), np.dtype(np.float64)))
-    expected, found = reference(*here), reference(*there)
+    with np.errstate(all="ignore"):  # some hold infinities
+        expected, found = reference(*here), reference(*there)
     assert not any(
         isinstance(x, np.ndarray) for x in (found if isinstance(found, tuple) else [found])
     )
