@@ -1,8 +1,8 @@
 """Which implementation runs on a GPU: the table of `rules.py` for arrays that live there.
 
 The rules of a kernel are tried in order; the reference, on CuPy, is the last without being listed.
-What changes the numbers (tensor cores) or is there to be read (the ladder) never pays: it runs
-where it is asked for by name. Each family of kernels has its file here.
+What changes the numbers (float32 on tensor cores) or is there to be read (the ladder) never pays:
+it runs where it is asked for by name. Each family of kernels has its file here.
 """
 
 from __future__ import annotations

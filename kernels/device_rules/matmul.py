@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinymed.kernels.device_rules.tensor_cores import SPLIT, TENSOR, halves_on_tensor_cores
 from tinymed.kernels.rules import Rule, always, floats, never
 
 __all__ = ["MATMUL_RULES"]
@@ -20,15 +21,14 @@ def float_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
 
 
 def tensor_operands(a: Any, b: Any, *others: Any) -> bool:
-    """Return whether both are float32, rounded to TF32 on the way, or bfloat16."""
-    return (
-        a.dtype == b.dtype and a.dtype.name in ("float32", "bfloat16") and min(a.ndim, b.ndim) >= 2
-    )
+    """Return whether both are float16, bfloat16, or float32, rounded to TF32 on the way."""
+    taken = a.dtype.name in ("float32", "float16", "bfloat16")
+    return taken and a.dtype == b.dtype and min(a.ndim, b.ndim) >= 2
 
 
 def tensor_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
-    """Return the same of a layer's arguments; the bias is float32."""
-    return tensor_operands(x, weight) and (bias is None or bias.dtype == "float32")
+    """Return the same of a layer's arguments, its bias included."""
+    return tensor_operands(x, weight) and (bias is None or bias.dtype == x.dtype)
 
 
 def single_operands(a: Any, b: Any, *others: Any) -> bool:
@@ -56,14 +56,12 @@ def float_channels(grad_output: Any) -> bool:
     return floats(grad_output) and grad_output.size < 1 << 31
 
 
-ROUNDED = "tensor cores: TF32 has 10 bits of mantissa, bfloat16 has 7"
-SPLIT = "tensor cores: float32 in three products of TF32; an infinity becomes NaN"
 STEP = "a step of the course in kernels/matmul/ladder/"
 
 MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
-        Rule("cuda:tensor", tensor_operands, never, ROUNDED),
+        Rule("cuda:tensor", tensor_operands, halves_on_tensor_cores, TENSOR),
         Rule("cuda:tf32x3", single_operands, never, SPLIT),
         *(
             Rule(f"cuda:{step}", two_matrices, never, STEP)
@@ -76,7 +74,7 @@ MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "matmul.linear": (
         Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
-        Rule("cuda:tensor", tensor_layer, never, ROUNDED),
+        Rule("cuda:tensor", tensor_layer, halves_on_tensor_cores, TENSOR),
         Rule("cuda:tf32x3", single_layer, never, SPLIT),
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tinymed.kernels.device_rules.tensor_cores import SPLIT, TENSOR, halves_on_tensor_cores
 from tinymed.kernels.rules import Condition, Rule, always, floats, never
 
 __all__ = ["WINDOW_RULES"]
@@ -102,13 +103,6 @@ def singles(can: Condition) -> Condition:
     return lambda x, *others: x.dtype.name == "float32" and can(x, *others)
 
 
-def halves_on_tensor_cores(x: Any, *others: Any) -> bool:
-    """Return whether numbers have 16 bits already, on a GPU whose tensor cores take them."""
-    from tinymed.kernels.cuda import capability
-
-    return x.dtype.itemsize == 2 and capability(x) >= (8, 0)
-
-
 def float_layers(x: Any, weight: Any, bias: Any, padding: Any) -> bool:
     """Return whether the convolution of a first layer is for the CUDA kernels."""
     return float_windows(x, weight, bias, (1, 1), padding)
@@ -136,8 +130,6 @@ def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:
 STEP = "a step of the course in kernels/conv/ladder/"
 IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
 FEW = "4 channels of results in a group at most: no tile of which most would be empty"
-TENSOR = "tensor cores: exact products of 16 bits, sums in float32; float32 is rounded to TF32"
-SPLIT = "tensor cores: float32 in three products of TF32; an infinity becomes NaN"
 ONE_BY_ONE = "the kernels of its three layers, one after the other"
 ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
 POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)

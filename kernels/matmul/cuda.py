@@ -1,8 +1,9 @@
 """Matrix products in CUDA: tiles in registers (float32, float64), or tensor cores if asked for.
 
-``cuda`` computes in the arrays' own precision. ``cuda:tensor`` rounds float32 to TF32 or takes
-bfloat16: faster, and other numbers, so that it runs where it is asked for by name; ``cuda:tf32x3``
-makes a product of float32 of three of TF32. Long sums of small results are split (parts.py).
+``cuda`` computes in the arrays' own precision. ``cuda:tensor`` takes float16 and bfloat16, whose
+products are exact and whose sums are float32; float32 it rounds to TF32, where it is asked for by
+name: faster, and other numbers. ``cuda:tf32x3`` makes a product of float32 of three of TF32. Long
+sums of small results are split (parts.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Matrix products on tensor cores: float32 rounded to TF32, or bfloat16. See tensor.cu."""
+"""Matrix products on tensor cores: float16, bfloat16, float32 rounded to TF32. See tensor.cu."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.cuda import ARCHITECTURES, Variant
@@ -27,7 +29,7 @@ def shared_bytes(size: int, rows: int, a_along_k: int, b_along_k: int) -> int:
 
 
 def tensor(dtype: str, a_along_k: int, b_along_k: int) -> Variant:
-    """Return the variant of tensor.cu for "tf32", "tf32x3" or "bfloat16"."""
+    """Return the variant of tensor.cu for "tf32", "tf32x3", "bfloat16" or "float16"."""
     layout = f"{'nt'[1 - a_along_k]}{'nt'[b_along_k]}"
     return Variant(
         name=f"matmul/{dtype}_{layout}",
@@ -38,18 +40,18 @@ def tensor(dtype: str, a_along_k: int, b_along_k: int) -> Variant:
             *(("A_ALONG_K", a_along_k), ("B_ALONG_K", b_along_k)),
         ),
         architectures=SPLITTING if dtype == "tf32x3" else TENSOR_CORES,
-        shared=shared_bytes(2 if dtype == "bfloat16" else 4, TILE, a_along_k, b_along_k),
+        shared=shared_bytes(4 if dtype.startswith("tf32") else 2, TILE, a_along_k, b_along_k),
     )
 
 
 TENSOR = {(dtype, *layout): tensor(dtype, *layout)
-          for dtype in ("tf32", "bfloat16") for layout in LAYOUTS}  # fmt: skip
+          for dtype in ("tf32", "bfloat16", "float16") for layout in LAYOUTS}  # fmt: skip
 VARIANTS = tuple(TENSOR.values())
 
 
 def choose(a: Array, b: Array, layout: tuple[int, int]) -> Variant:
     """Return the variant for a (..., M, K), b (..., K, N); ``layout``: are neighbours along K?"""
-    return TENSOR["bfloat16" if a.dtype.name == "bfloat16" else "tf32", *layout]
+    return TENSOR["tf32" if a.dtype == np.float32 else a.dtype.name, *layout]
 
 
 def product(a: Array, b: Array) -> Array:
@@ -58,5 +60,5 @@ def product(a: Array, b: Array) -> Array:
 
 
 def linear(x: Array, weight: Array, bias: Array | None, activation: str | None) -> Array:
-    """Return f(x weight^T + bias), (M, D)(D, H) + (H,) -> (M, H); a float32 bias for bfloat16."""
+    """Return f(x weight^T + bias), (M, D)(D, H) + (H,) -> (M, H)."""
     return multiply(x, weight.T, bias, activation, choose)

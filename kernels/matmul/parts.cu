@@ -3,7 +3,7 @@
 //
 // Counted: `count` partial sums read for each element written, one add each. Bound: memory, of which
 // the parts are rarely more than the second-level cache holds.
-// Left open: SCALAR, of the result; SUM, of the parts and the bias.
+// Left open: SCALAR, of the result and the bias; SUM, of the parts.
 #include "bfloat16.cuh"
 #include "device.cuh"
 #include "epilogue.cuh"
@@ -13,14 +13,18 @@ DEVICE void put(float* to, float x) { *to = x; }
 DEVICE void put(double* to, double x) { *to = x; }
 DEVICE void put(bfloat16* to, float x) { *to = to_bfloat16(x); }
 DEVICE void put(float16* to, float x) { *to = to_float16(x); }
+DEVICE float wide(float x) { return x; }
+DEVICE double wide(double x) { return x; }
+DEVICE float wide(bfloat16 x) { return to_float(x); }
+DEVICE float wide(float16 x) { return to_float(x); }
 
 extern "C" __global__ void __launch_bounds__(256)
-    add_parts(const SUM* __restrict__ parts, const SUM* __restrict__ bias, SCALAR* __restrict__ y,
+    add_parts(const SUM* __restrict__ parts, const SCALAR* __restrict__ bias, SCALAR* __restrict__ y,
               long long size, int columns, int count, int activation) {
   const long long i = blockIdx.x * 256LL + threadIdx.x;
   if (!CHECK(element_inside, i < size)) return;
   SUM sum = 0;
   for (int part = 0; part < count; part++) sum += parts[part * size + i];
-  if (bias != nullptr) sum += bias[i % columns];
+  if (bias != nullptr) sum += wide(bias[i % columns]);
   put(y + i, cut_off(sum, floor_of<SUM>(activation)));
 }

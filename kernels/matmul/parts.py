@@ -53,7 +53,7 @@ def cut(terms: int, tiles: int, depth: int, shortest: int, like: Array) -> int:
 def add_parts(parts: Array, bias: Array | None, y: Array, activation: str | None) -> None:
     """Fill y (..., N) with f(the sum of parts (count, *y.shape) over their first axis + bias (N,)).
 
-    Of f, only relu; the parts and the bias are float32 where y has half of its width.
+    Of f, only relu; the bias has the dtype of y, the parts are float32 where that has 16 bits.
     """
     variant = PARTS[y.dtype.name]
     columns = y.shape[-1]

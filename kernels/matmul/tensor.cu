@@ -1,11 +1,11 @@
-// y = f(a b + bias) on tensor cores: bfloat16, or float32 as TF32 or in three products of TF32; sums
-// are float32. For each batch a (M, K), b (K, N), y (M, N).
+// y = f(a b + bias) on tensor cores: float16, bfloat16, or float32 as TF32 or in three products of
+// TF32; sums are float32. For each batch a (M, K), b (K, N), y (M, N).
 //
 // A block of 8 warps computes 128 x 128, a warp 64 x 32 of it (tensor_tiles.cuh). Where y is small and
 // K long, the blocks of one tile each take a range of K and write partial sums, in float32, that
 // parts.cu adds in order: the bits are the same each time.
 //
-// Counted: per block and step 16 KiB read, 2^19 FLOPs in TF32 and 2^20 in bfloat16: 32 and 64 FLOPs a
+// Counted: per block and step 16 KiB read, 2^19 FLOPs in TF32 and 2^20 in 16 bits: 32 and 64 FLOPs a
 // byte. A warp loads 24 registers a lane for 16 products. Bound: the tensor cores' own rate of
 // mma.sync (about 65 % of what wgmma reaches on sm_90, a third of it for three products), or memory
 // when K is small.
@@ -36,7 +36,7 @@ DEVICE void copy_tile(Element* tile, const Element* x, int first_line, int first
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)  // all registers: nothing is spilled
-    matmul(const Element* __restrict__ a, const Element* __restrict__ b, const float* __restrict__ bias,
+    matmul(const Element* __restrict__ a, const Element* __restrict__ b, const Element* __restrict__ bias,
            Element* __restrict__ y, float* __restrict__ parts, int M, int N, int K, int per_part,
            long long a_batch, long long b_batch, int tiles_down, int activation, int wide) {
   typedef Tile<A_ALONG_K, TILE_M> A;
@@ -69,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)  // all registers: noth
     for (int i = 0; i < 2; i++) {
       const int column = column_0 + sums.column(n) + i;
       if (!CHECK(column_inside, column < N)) continue;
-      const float shift = bias != nullptr ? bias[column] : 0;
+      const float shift = bias != nullptr ? to_float(bias[column]) : 0;
 #pragma unroll
       for (int m = 0; m < WARP_M / 16; m++)
 #pragma unroll

@@ -107,7 +107,7 @@ def test_products_have_the_instructions_that_their_tiles_say() -> None:
             if name.startswith("matmul/float32"):
                 assert opcodes["FFMA"] == 8 * 8 * 8  # of a step of 8, for 8 x 8 sums
                 assert opcodes["LDS.128"] == opcodes["LDS"] == 4 * 8
-            if name.startswith(("matmul/tf32", "matmul/bfloat16")):
+            if name.startswith(("matmul/tf32", "matmul/bfloat16", "matmul/float16")):
                 products = 3 if "tf32x3" in name else 1
                 assert opcodes["HMMA"] == products * 2 * 16  # two along a step, for 4 x 4 products
 

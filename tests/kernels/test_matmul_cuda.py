@@ -9,6 +9,7 @@ import pytest
 
 from tests.kernels.fake_gpu import Fake
 from tinymed.kernels.cuda import Resources, blocks
+from tinymed.kernels.device_rules import DEVICE_RULES
 from tinymed.kernels.matmul import cuda, cuda_tensor, cuda_tf32x3, ladder, parts
 
 
@@ -128,6 +129,25 @@ def test_shared_memory_of_the_tensor_cores(gpu: Fake) -> None:
     assert variant.name == "matmul/tf32_nn"
     assert variant.shared == 4 * 4 * (128 * 20 + 16 * 136)
     assert max(v.shared for v in cuda_tensor.VARIANTS) <= 99 * 1024  # what sm_86 and sm_120 have
+
+
+@pytest.mark.parametrize(("compute", "runs"), [((8, 0), ["cuda:tensor"]), ((7, 5), [])])
+def test_halves_run_on_tensor_cores_by_themselves(
+    gpu: Fake, compute: tuple[int, int], runs: list[str]
+) -> None:
+    gpu.compute = compute
+    halves = [ones(*shape, dtype=np.float16) for shape in ((64, 32), (64, 32), (64,))]
+    singles = [ones(*x.shape) for x in halves]
+
+    def chosen(kernel: str, *given: Any) -> list[str]:
+        return [r.implementation for r in DEVICE_RULES[kernel] if r.can(*given) and r.pays(*given)]
+
+    for bias in (halves[2], None):
+        assert chosen("matmul.linear", *halves[:2], bias, "relu") == runs
+        assert "cuda:tensor" not in chosen("matmul.linear", *singles[:2], bias, "relu")
+    assert chosen("matmul.linear", *halves[:2], singles[2], None) == []  # the bias of another dtype
+    assert chosen("matmul.product", halves[0], halves[1].T) == runs
+    assert "cuda:tensor" not in chosen("matmul.product", singles[0], singles[1].T)
 
 
 def test_rows_on_tensor_cores_are_copied_by_16_bytes_or_one_by_one(gpu: Fake) -> None:
