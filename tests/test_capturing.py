@@ -77,6 +77,68 @@ def test_a_training_takes_the_same_way(cupy: FakeCuPy) -> None:
     assert len(launches) == 6 * (8 - WARM_UP)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Dropout, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU],
+    ids=lambda c: c.__name__,
+)
+def test_what_is_drawn_is_drawn_anew_and_as_without_graphs(layer: Any, cupy: FakeCuPy) -> None:
+    x = tm.tensor(np.random.default_rng(2).standard_normal((4, 5, 3)), device="cuda")
+    given = (0.2, 0.6) if layer is nn.RReLU else (0.4,)
+
+    def calls(step: Callable[..., Any], count: int = 6) -> list[list[np.ndarray]]:
+        return [[y.data.host.copy() for y in step(x)] for _ in range(count)]
+
+    def made() -> Callable[..., Any]:
+        own = layer(*given, generator=np.random.default_rng(3)).cuda()
+
+        def step(x: Any) -> Any:
+            leaf = x.detach()
+            leaf.requires_grad = True
+            y = own(leaf)
+            y.sum().backward()
+            return y, leaf.grad
+
+        return step
+
+    plain, captured = calls(made()), calls(tm.cuda.capture(made()))
+    for one, two in zip(plain, captured, strict=True):
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
+    assert len({y.tobytes() for y, _ in captured}) == len(captured)
+
+
+@pytest.mark.parametrize("kind", ["joined", "host", "inputs"])
+def test_lengths_of_ctc_are_constants_or_inputs(kind: str, cupy: FakeCuPy) -> None:
+    random, known = np.random.default_rng(5), ((6, 4), (3, 1))
+    targets = tm.tensor([[1, 2, 1], [3, 2, 3]], device="cuda")
+    if kind == "joined":
+        targets = tm.tensor([1, 2, 1, 3], device="cuda")
+
+    def step(x: Any, *lengths: Any) -> Any:
+        return nn.functional.ctc_loss(x, targets, *(lengths or known))
+
+    fast = tm.cuda.capture(step)
+    for lengths in (known, ((5, 6), (2, 3)), ((6, 6), (1, 0)), known):
+        logits = tm.tensor(random.standard_normal((6, 2, 4)), device="cuda")
+        x = nn.functional.log_softmax(logits, 2)
+        more = [tm.tensor(each, device="cuda") for each in lengths] if kind == "inputs" else []
+        found, expected = fast(x, *more), step(x, *more)
+        np.testing.assert_allclose(found.data.host, expected.data.host, rtol=1e-12)
+
+
+def test_joined_targets_of_ctc_need_lengths_on_the_host(cupy: FakeCuPy) -> None:
+    joined = tm.tensor([1, 2, 1, 3], device="cuda")
+    fast = tm.cuda.capture(lambda x, t, n: nn.functional.ctc_loss(x, joined, t, n))
+    x = nn.functional.log_softmax(tm.ones(6, 2, 4, device="cuda"), 2)
+    lengths = tm.tensor([6, 4], device="cuda"), tm.tensor([3, 1], device="cuda")
+    for _ in range(WARM_UP):
+        fast(x, *lengths)
+    words = r"ctc_loss finds the labels .* in targets \(4,\) by target_lengths, .* pass \(2, S\)"
+    with pytest.raises(CompileError, match=words):
+        fast(x, *lengths)
+
+
 def test_the_host_waits_for_nothing_in_a_launch(cupy: FakeCuPy) -> None:
     training = Training(dropout=0.0)
     fast = tm.cuda.capture(lambda x, y: training.model(x).sum())

@@ -101,6 +101,13 @@ CASES = {
         lambda rng: rng.integers(0, 2, (7, 1)).astype(np.float32),
         {"kind": "RMSprop", "lr": 1e-2},
     ),
+    "alpha dropout": (
+        lambda: nn.Sequential(nn.Linear(6, 16), nn.SELU(), nn.AlphaDropout(0.3), nn.Linear(16, 2)),
+        floats(7, 6),
+        nn.MSELoss,
+        floats(7, 2),
+        {"kind": "SGD", "lr": 0.1},
+    ),
     "maximize": (
         lambda: nn.Linear(6, 2),
         floats(7, 6),
@@ -116,7 +123,7 @@ def training(make, loss_kind, settings):
     tm.manual_seed(0)
     model, settings = make(), dict(settings)
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, (nn.Dropout, nn.AlphaDropout)):
             module.generator = np.random.default_rng(1)
     optimizer = getattr(optim, settings.pop("kind"))(model.parameters(), **settings)
     schedule, loss_of = optim.lr_scheduler.StepLR(optimizer, 5), loss_kind()

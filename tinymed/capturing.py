@@ -60,8 +60,9 @@ def capture(step: Callable[..., Any]) -> Captured:
     Notes
     -----
     Done anew in each call, between graphs: optimizers (the learning rate may change), schedulers,
-    clipping, `GradScaler`, averages of weights, dropout (the same masks as without graphs, from the
-    same generator). Each of them ends a graph, which costs about ten microseconds.
+    clipping, `GradScaler`, averages of weights, dropout of every kind and `rrelu` (the same numbers
+    as without graphs, from the same generator). Each of them ends a graph, which costs about ten
+    microseconds.
 
     Classes and indices out of range are refused by the calls before the capture, as always; after
     it nothing looks at them.

@@ -29,6 +29,11 @@ DEVICE SCALAR log_sum(SCALAR a, SCALAR b, SCALAR c) {
   return largest + log(exp(a - largest) + exp(b - largest) + exp(c - largest));
 }
 
+// A length, which no caller gives out of range: a graph is launched on what nobody has looked at.
+DEVICE int within(long long length, int most) {
+  return static_cast<int>(length < 0 ? 0 : length > most ? most : length);
+}
+
 // One sequence as a walk sees it: places 0 .. last are its states, from the end that it begins at.
 struct Sequence {
   const long long* labels;
@@ -65,11 +70,12 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS, 1)
          SCALAR* __restrict__ found, SCALAR* __restrict__ losses, int T, int C, int S, int blank) {
   DYNAMIC_SHARED(SCALAR, rows);  // what two steps have found, by place
   const int n = blockIdx.x, N = gridDim.x, width = 2 * S + 1;
-  const Sequence own = {targets + static_cast<long long>(n) * S, static_cast<int>(input_lengths[n]),
-                        2 * static_cast<int>(target_lengths[n]), blank, losses == nullptr};
+  const Sequence own = {targets + static_cast<long long>(n) * S, within(input_lengths[n], T),
+                        2 * within(target_lengths[n], S), blank, losses == nullptr};
   const auto emitted = [=](int i, int label) {
-    const bool inside = CHECK(step_is_own, i < own.steps);
-    return inside ? log_probs[(static_cast<long long>(own.step(i)) * N + n) * C + label] : SCALAR(0);
+    if (!CHECK(step_is_own, i < own.steps)) return SCALAR(0);
+    if (label < 0 || label >= C) return SCALAR(__int_as_float(0x7fc00000));  // likewise: NaN
+    return log_probs[(static_cast<long long>(own.step(i)) * N + n) * C + label];
   };
   int label[STATES];
   bool skips[STATES];
@@ -113,7 +119,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     sort(const long long* __restrict__ targets, const long long* __restrict__ target_lengths,
          int* __restrict__ order, int S) {
   const long long first = static_cast<long long>(blockIdx.x) * S;
-  const int count = static_cast<int>(target_lengths[blockIdx.x]);
+  const int count = within(target_lengths[blockIdx.x], S);
   const long long* labels = targets + first;
   for (int place = threadIdx.x; CHECK(label_inside, place < count); place += THREADS) {
     const long long own = labels[place];
@@ -140,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const long long row = static_cast<long long>(blockIdx.x) * WARPS + threadIdx.x / 32;
   if (!CHECK(row_inside, row < count)) return;
   const int lane = threadIdx.x % 32, n = static_cast<int>(row % N);
-  const int labels = static_cast<int>(target_lengths[n]), width = 2 * S + 1;
+  const int labels = within(target_lengths[n], S), width = 2 * S + 1;
   targets += static_cast<long long>(n) * S;
   order += static_cast<long long>(n) * S;
   log_probs += row * C;

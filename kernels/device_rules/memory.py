@@ -95,6 +95,7 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
         )
     },
     "dropout.forward": (Rule("cuda", numbered, always, "the mask is drawn in registers"),),
+    "dropout.uniform": (Rule("cuda", numbered, always, "four numbers a thread, one write"),),
     "embedding.forward": (Rule("cuda", matrix_rows, always, "16 bytes a thread"),),
     **{
         f"embedding.{name}": (Rule("cuda", rows, always, "sorted, then added in order"),)

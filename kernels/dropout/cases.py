@@ -27,6 +27,10 @@ def _nan(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
     return x, *given
 
 
+def _like(shape: Shape, low: float, high: float, seed: int = SEED) -> Make:
+    return lambda rng, dtype: (np.zeros(shape, dtype), seed, low, high)
+
+
 PROOFS = [
     *(
         Case("dropout.forward", f"{shape}, {inner} at a time", dropping(shape, inner, 0.3))
@@ -42,8 +46,20 @@ PROOFS = [
     Case("dropout.forward", "a shift and a floor", dropping((9, 40), 1, 0.2, 1.1, 0.3, -1.7)),
     Case("dropout.forward", "channels to a floor", dropping((9, 5, 8), 8, 0.2, 1.1, 0.3, -1.7)),
     Case("dropout.forward", "nan", _nan),
+    *(
+        Case("dropout.uniform", f"{shape}", _like(shape, 1 / 8, 1 / 3))
+        for shape in ((), (1,), (0, 4), (3, 5), (9, 40), (4, 33, 61))
+    ),
+    Case("dropout.uniform", "seed 0, from -2 to 5", _like((9, 7), -2.0, 5.0, seed=0)),
+    Case("dropout.uniform", "one number alone", _like((6,), 0.25, 0.25, seed=2**64 - 1)),
 ]
 BENCHES = [
-    Case("dropout.forward", f"{shape}", dropping(shape, inner, 0.5), bytes=8 * math.prod(shape))
-    for shape, inner in (((32, 128), 1), ((32, 64, 56, 56), 1), ((32, 64, 56, 56), 56 * 56))
+    *(
+        Case("dropout.forward", f"{shape}", dropping(shape, inner, 0.5), bytes=8 * math.prod(shape))
+        for shape, inner in (((32, 128), 1), ((32, 64, 56, 56), 1), ((32, 64, 56, 56), 56 * 56))
+    ),
+    *(
+        Case("dropout.uniform", f"{shape}", _like(shape, 1 / 8, 1 / 3), bytes=4 * math.prod(shape))
+        for shape in ((32, 128), (32, 64, 56, 56))
+    ),
 ]

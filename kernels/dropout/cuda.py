@@ -9,12 +9,15 @@ from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
 from tinymed.kernels.cuda.row_threads import ALIGNED, aligned
 from tinymed.kernels.dropout.reference import threshold
 
-__all__ = ["VARIANTS", "forward"]
+__all__ = ["VARIANTS", "forward", "uniform"]
 
-WORDS = 4  # elements that a thread of `elements` takes
+WORDS = 4  # elements that a thread of `elements` and `uniform` takes
 OF_DTYPE = {
     dtype: Variant(
-        f"dropout/{dtype}", "dropout/dropout.cu", ("elements", "channels"), (("SCALAR", scalar),)
+        f"dropout/{dtype}",
+        "dropout/dropout.cu",
+        ("elements", "channels", "uniform"),
+        (("SCALAR", scalar),),
     )
     for dtype, scalar in (("float32", "float"), ("float64", "double"))
 }
@@ -35,4 +38,13 @@ def forward(
         grid = Grid(blocks(x.size, variant.threads * ALIGNED // x.dtype.itemsize))
         sizes = np.uint32(x.size), np.uint32(inner), aligned(inner, x)
         launch(variant, grid, x, y, *sizes, *drawn, entry="channels")
+    return y
+
+
+def uniform(like: Array, seed: int, low: float, high: float) -> Array:
+    """Return numbers from U(low, high), of the shape and dtype of ``like``."""
+    variant, y = OF_DTYPE[like.dtype.name], empty(like.shape, like.dtype, like)
+    line = map(like.dtype.type, (low, high - low))
+    grid = Grid(blocks(y.size, variant.threads * WORDS))
+    launch(variant, grid, y, np.uint32(y.size), np.uint64(seed), *line, entry="uniform")
     return y

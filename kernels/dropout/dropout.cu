@@ -2,10 +2,11 @@
 // written, the grid does not matter, and what goes back draws the same numbers anew.
 //
 // elements: each for itself; a thread takes four, for which Philox gives four words at once. channels:
-// groups of `inner` neighbours; a thread takes 16 bytes and draws where a group begins.
+// groups of `inner` neighbours; a thread takes 16 bytes and draws where a group begins. uniform: the
+// same words as numbers.
 //
-// Counted in float32, an element: 8 bytes and some 20 integer instructions, a quarter of the ten rounds.
-// Bound: memory.
+// Counted in float32, an element: 8 bytes (uniform 4) and some 20 integer instructions, a quarter of the
+// ten rounds. Bound: memory.
 //
 // Left open: SCALAR, float or double.
 #include "device.cuh"
@@ -97,4 +98,25 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     y[i] = fate.of(x[i], word);
   }
+}
+
+// low + span u, where u is one of 2^24 numbers from 0 up to 1, which float32 holds exactly.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    uniform(SCALAR* __restrict__ y, unsigned n, unsigned long long seed, SCALAR low, SCALAR span) {
+  const unsigned counter = blockIdx.x * THREADS + threadIdx.x, first = counter * WORDS;
+  const Words words = philox(counter, seed);
+  const auto number = [=](int i) { return low + span * (SCALAR(words.of[i] >> 8) / (1 << 24)); };
+  if (CHECK(numbers_inside, first + WORDS <= n)) {
+#pragma unroll
+    for (int done = 0; done < WORDS; done += PACK) {
+      Pack pack;
+#pragma unroll
+      for (int i = 0; i < PACK; i++) pack.of[i] = number(done + i);
+      *reinterpret_cast<Pack*>(y + first + done) = pack;
+    }
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < WORDS; i++)
+    if (CHECK(number_inside, first + i < n)) y[first + i] = number(i);
 }

@@ -19,15 +19,27 @@ def forward(
     x: Array, inner: int, p: float, seed: int, scale: float, shift: float, floor: float
 ) -> Array:
     """Return scale x + shift where an element is kept, 0 x + floor where it is not."""
-    xp, groups = array_module(x), -(-x.size // inner)
-    counter = xp.arange(-(-groups // 4), dtype="uint64")
-    zero = xp.zeros_like(counter)
-    words = philox((counter & WORD, counter >> 32, zero, zero), (seed & WORD, seed >> 32))
-    dropped = xp.stack(words, axis=1).reshape(-1)[:groups] < threshold(p)
+    xp = array_module(x)
+    dropped = words(x, -(-x.size // inner), seed) < threshold(p)
     dropped = dropped.repeat(inner)[: x.size].reshape(x.shape)
     factor = xp.where(dropped, 0, x.dtype.type(scale)).astype(x.dtype)
     term = xp.where(dropped, x.dtype.type(floor), x.dtype.type(shift)).astype(x.dtype)
     return x * factor + term
+
+
+def uniform(like: Array, seed: int, low: float, high: float) -> Array:
+    """Return numbers from U(low, high), of the shape and dtype of ``like``."""
+    share = (words(like, like.size, seed) >> 8) / (1 << 24)  # which float32 holds exactly
+    return (low + (high - low) * share).astype(like.dtype).reshape(like.shape)
+
+
+def words(like: Array, count: int, seed: int) -> Array:
+    """Return the first ``count`` words of a seed (count,), in uint64, where ``like`` is."""
+    xp = array_module(like)
+    counter = xp.arange(-(-count // 4), dtype="uint64")
+    zero = xp.zeros_like(counter)
+    found = philox((counter & WORD, counter >> 32, zero, zero), (seed & WORD, seed >> 32))
+    return xp.stack(found, axis=1).reshape(-1)[:count]
 
 
 def threshold(p: float) -> int:

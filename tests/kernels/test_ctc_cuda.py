@@ -86,3 +86,18 @@ def test_not_a_number_stays_one_in_its_own_sequence() -> None:
     expected = reference.forward(x[:, 1:], others[0][1:], *(a[1:] for a in others[1:3]), 4)[0]
     np.testing.assert_allclose(losses[1:], expected, rtol=1e-6)
     assert np.isfinite(gradient[:, 1]).all()
+
+
+@needs_compiler
+def test_what_a_graph_is_launched_on_unseen_reaches_nothing_else() -> None:
+    """Lengths out of range count as the nearest ones, and a label that is no class as NaN."""
+    x, targets, *_, blank = given(3, batch=3)
+    steps, labels = np.array([99, 6, 6]), np.array([3, 99, -5])
+    targets[0, 1] = 1000
+    with emulated():
+        losses, alpha = cuda.forward(x, targets, steps, labels, blank)
+        gradient = cuda.grad(losses, x, targets, steps, labels, blank, losses, alpha)
+    lengths = np.array([6, 6]), np.array([3, 0])
+    expected, _ = reference.forward(x[:, 1:], targets[1:], *lengths, blank)
+    np.testing.assert_allclose(losses, [np.nan, *expected], rtol=1e-6)
+    assert np.isfinite(gradient[:, 1:]).all()

@@ -50,3 +50,12 @@ def test_groups_have_the_fates_of_elements() -> None:
 @pytest.mark.parametrize(("p", "count"), [(0.0, 0), (1.0, 2**32), (0.5, 2**31), (2.0**-33, 0)])
 def test_threshold(p: float, count: int) -> None:
     assert reference.threshold(p) == count
+
+
+def test_uniform_numbers_are_the_same_words() -> None:
+    y = reference.uniform(np.empty(4), 0, 2.0, 6.0)
+    np.testing.assert_array_equal(y, [2 + 4 * (word >> 8) / 2**24 for word in PUBLISHED[0][2]])
+    y = reference.uniform(np.empty((200, 300), np.float32), 7, -1.0, 3.0)
+    assert (y.dtype, y.min() >= -1, y.max() <= 3) == (np.float32, True, True)
+    assert abs(y.mean() - 1) < 5 * 4 / np.sqrt(12 * y.size)
+    assert abs(y.std() - 4 / np.sqrt(12)) < 0.01

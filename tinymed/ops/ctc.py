@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinymed.autograd import Function, Variable
+from tinymed.errors import CompileError
 from tinymed.kernels import ctc as kernels
-from tinymed.kernels.arrays import Array, array_module, to_host
+from tinymed.kernels.arrays import CPU, Array, array_module, place, sent, to_host
 from tinymed.kernels.recording import values_known
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.loss_rules import check_floats, plain, reduce
@@ -104,7 +105,9 @@ def ctc_loss(
 
     Notes
     -----
-    Time and memory are those of T N (2 S + 1) numbers, which are kept for backward.
+    Time and memory are those of T N (2 S + 1) numbers, which are kept for backward. In a step that
+    `tinymed.cuda.capture` repeats, lengths that are to change from call to call are inputs of the
+    step; the targets are then (N, S).
 
     References
     ----------
@@ -115,19 +118,19 @@ def ctc_loss(
     steps, batch, classes = shape if len(shape) == 3 else (shape[0], 1, shape[1])
     if not 0 <= blank < classes:
         raise ValueError(f"ctc_loss: blank={blank} is not one of the {classes} classes")
-    xp = array_module(plain(log_probs))
-    input_lengths = checked_lengths("input_lengths", input_lengths, batch, steps, "steps")
-    target_lengths = checked_lengths("target_lengths", target_lengths, batch, None, "labels")
-    labels = padded(plain(targets), target_lengths, classes, blank)
+    like = plain(log_probs)
+    known = checked_lengths("input_lengths", input_lengths, batch, steps, "steps")
+    input_lengths = beside(like, input_lengths, known)
+    known = checked_lengths("target_lengths", target_lengths, batch, None, "labels")
+    target_lengths = beside(like, target_lengths, known)
+    labels = padded(plain(targets), known, batch, classes, blank)
 
     dtype = log_probs.dtype
     rows = cast(log_probs, np.float32) if dtype == np.float16 else log_probs
     rows = rows if len(shape) == 3 else reshape(rows, (steps, 1, classes))
-    losses = CTC(blank, zero_infinity)(
-        rows, labels, xp.asarray(input_lengths), xp.asarray(target_lengths)
-    )
+    losses = CTC(blank, zero_infinity)(rows, labels, input_lengths, target_lengths)
     if reduction == "mean":
-        losses = losses / xp.asarray(np.maximum(target_lengths, 1), losses.dtype)
+        losses = losses / array_module(like).maximum(target_lengths, 1).astype(losses.dtype)
     if len(shape) == 2:
         losses = reshape(losses, ())
     return cast(reduce("ctc_loss", losses, reduction), dtype)
@@ -148,14 +151,21 @@ def check_log_probs(log_probs: Any) -> None:
 
 def checked_lengths(
     argument: str, given: Any, batch: int, limit: int | None, what: str
-) -> np.ndarray[Any, Any]:
-    """Return lengths as integers (N,) on the host, or raise naming the first that is not one."""
-    lengths = to_host(plain(given))
+) -> np.ndarray[Any, Any] | None:
+    """Return lengths as integers (N,) on the host, or raise naming the first that is not one.
+
+    None stands for those on a GPU that captures: they were looked at by the calls before.
+    """
+    given = plain(given)
+    unseen = not values_known() and hasattr(given, "dtype") and place(given) != CPU
+    lengths = given if unseen else to_host(given)
     if lengths.dtype.kind not in "iu" and lengths.size:
         raise TypeError(f"ctc_loss: {argument} is {lengths.dtype}, expected integers")
+    if lengths.size != batch:
+        raise ValueError(f"ctc_loss: {argument} has {lengths.size} lengths for {batch} sequences")
+    if unseen:
+        return None
     lengths = lengths.reshape(-1).astype(np.int64)
-    if len(lengths) != batch:
-        raise ValueError(f"ctc_loss: {argument} has {len(lengths)} lengths for {batch} sequences")
     for length in lengths:
         if length < 0 or (limit is not None and length > limit):
             most = "" if limit is None else f" to {limit}"
@@ -163,11 +173,27 @@ def checked_lengths(
     return lengths
 
 
-def padded(targets: Array, lengths: np.ndarray[Any, Any], classes: int, blank: int) -> Array:
+def beside(like: Array, given: Any, known: np.ndarray[Any, Any] | None) -> Array:
+    """Return lengths (N,) where ``like`` is: those ``given``, if they are there; else the known."""
+    given = plain(given)
+    if hasattr(given, "dtype") and place(given) == place(like):
+        return given.reshape(-1).astype(np.int64)
+    return sent(np.asarray(known), like)
+
+
+def padded(
+    targets: Array, lengths: np.ndarray[Any, Any] | None, batch: int, classes: int, blank: int
+) -> Array:
     """Return the labels as (N, S), S the largest length, with blanks behind each target's own."""
-    xp = array_module(targets)
     if targets.dtype.kind not in "iu":
         raise TypeError(f"ctc_loss: targets is {targets.dtype}, expected integers")
+    if lengths is None:
+        if targets.ndim != 2 or len(targets) != batch:
+            raise CompileError(
+                f"capture: ctc_loss finds the labels of each sequence in targets {targets.shape} "
+                f"by target_lengths, which are on the GPU; pass ({batch}, S), or a tuple of lengths"
+            )
+        return targets.astype(np.int64)
     longest, total = int(lengths.max(initial=0)), sum(lengths.tolist())
     joined = targets.ndim == 1 and len(targets) == total
     rows = targets.ndim == 2 and len(targets) == len(lengths) and targets.shape[1] >= longest
@@ -176,11 +202,16 @@ def padded(targets: Array, lengths: np.ndarray[Any, Any], classes: int, blank: i
             f"ctc_loss: targets {targets.shape} do not fit target_lengths; expected "
             f"({len(lengths)}, {longest} or more), or the {total} labels one after the other"
         )
-    real = xp.asarray(np.arange(longest) < lengths[:, None])  # (N, S)
-    labels = xp.full(real.shape, blank, np.int64)
-    labels[real] = targets if joined else targets[:, :longest][real]
+    within = np.arange(longest) < lengths[:, None]  # (N, S)
+    real = sent(within, targets)
+    if joined:
+        places = np.where(within, (np.cumsum(lengths) - lengths)[:, None] + np.arange(longest), 0)
+        labels = targets[sent(places, targets)]
+    else:
+        labels = targets[:, :longest]
+    labels = array_module(targets).where(real, labels, blank).astype(np.int64)
     wrong = real & ((labels < 0) | (labels >= classes) | (labels == blank))
-    if wrong.any():
+    if values_known() and wrong.any():
         raise IndexError(
             f"ctc_loss: targets holds the label {int(labels[wrong][0])}; expected one of "
             f"{classes} classes other than the blank {blank}"

@@ -8,12 +8,12 @@ seed gives one mask whatever the grid, and none is stored.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinymed.autograd import Function
-from tinymed.errors import CompileError
 from tinymed.kernels import dropout as kernels
 from tinymed.kernels.arrays import CPU, Array, array_module, place
 from tinymed.kernels.buffers import empty
@@ -140,47 +140,65 @@ def scaled(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return x times a mask of this shape, 0 or 1 / (1 - p)."""
     scale = x.dtype.type(1 - p) if p < 1 else 1
     if repeats() is not None:
-        return multiply(x, redrawn(array_of(x), shape, p, scale, generator))
+        return multiply(x, *redrawn(array_of(x), shape, p, [(1 / scale, 0.0)], generator))
     if place(array_of(x)) != CPU:
         return Dropout(*drawn(x, shape, p, generator), 1 / scale)(x)
     return multiply(x, kept(x, shape, p, generator) / scale)
 
 
-def redrawn(like: Array, shape: Shape, p: float, scale: Any, generator: Generator) -> Array:
-    """Return a mask that each repetition of the step draws anew: the same as without `compile`."""
-    if place(like) == CPU:
-        mask = empty(shape, like.dtype)
-        act(lambda: np.divide(kept(mask, shape, p, generator), scale, out=mask))
-        return mask
-    xp = array_module(like)
-    mask, ones = xp.empty(shape, like.dtype), xp.ones(shape, like.dtype)
+def redrawn(
+    like: Array, shape: Shape, p: float, pairs: Sequence[tuple[Any, Any]], generator: Generator
+) -> list[Array]:
+    """Return an array for each pair: its first number where the mask is 1, else its second.
 
-    def draw() -> None:  # outside of the graph, which would keep the seed
-        mask[...] = kernels.forward(ones, *drawn(ones, shape, p, generator), 1 / scale, 0.0, 0.0)
+    Each repetition of the step draws the mask anew: the same as without `compile` or `capture`.
+    """
+    if place(like) == CPU:
+        found = [empty(shape, like.dtype) for _ in pairs]
+
+        def draw() -> None:
+            mask = kept(like, shape, p, generator) > 0
+            for y, pair in zip(found, pairs, strict=True):
+                y[...] = np.where(mask, *pair)
+    else:
+        xp = array_module(like)
+        found, ones = [xp.empty(shape, like.dtype) for _ in pairs], xp.ones(shape, like.dtype)
+
+        def draw() -> None:  # outside of the graph, which would keep the seed
+            given = drawn(ones, shape, p, generator)
+            for y, (one, zero) in zip(found, pairs, strict=True):
+                y[...] = kernels.forward(ones, *given, one, 0.0, zero)
 
     act(draw)
-    return mask
+    return found
 
 
 def shifted(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return a (x where the mask is 1, selu's limit where it is 0) + b; 0 for p = 1."""
-    if repeats() == "capture":
-        raise CompileError("capture: alpha_dropout draws on the host; keep it out of the step")
     if p == 1:
         return scaled(x, shape, p, generator)
     a = 1 / math.sqrt((1 - p) * (1 + p * SELU_FLOOR**2))
     b = -a * p * SELU_FLOOR
+    floor = a * SELU_FLOOR + b
+    if repeats() is not None:
+        factor, term = redrawn(array_of(x), shape, p, [(a, 0.0), (b, floor)], generator)
+        return add(multiply(x, factor), term)
     if place(array_of(x)) != CPU:
-        return Dropout(*drawn(x, shape, p, generator), a, b, a * SELU_FLOOR + b)(x)
+        return Dropout(*drawn(x, shape, p, generator), a, b, floor)(x)
     mask = kept(x, shape, p, generator)
     return add(multiply(x, mask * a), (1 - mask) * (a * SELU_FLOOR) + b)
 
 
 def drawn(x: Any, shape: Shape, p: float, generator: Generator) -> tuple[int, float, int]:
     """Return how many neighbours share a number of a mask of this shape, p, and a seed."""
-    generator = default_generator() if generator is None else generator
     inner = math.prod(x.shape) // max(1, math.prod(shape))
-    return max(1, inner), p, int(generator.integers(0, 1 << 64, dtype=np.uint64))
+    return max(1, inner), p, seed_of(generator)
+
+
+def seed_of(generator: Generator) -> int:
+    """Draw what numbers on a GPU follow from, by a counter."""
+    generator = default_generator() if generator is None else generator
+    return int(generator.integers(0, 1 << 64, dtype=np.uint64))
 
 
 def kept(x: Any, shape: Shape, p: float, generator: Generator) -> Array:

@@ -8,10 +8,14 @@ import numpy as np
 
 from tinymed.autograd import Variable
 from tinymed.kernels import activation as kernels
-from tinymed.kernels.arrays import Array, array_module
+from tinymed.kernels import dropout as drawn
+from tinymed.kernels.arrays import CPU, Array, array_module, place
+from tinymed.kernels.recording import act, repeats
 from tinymed.ops.arithmetic import multiply, subtract
 from tinymed.ops.broadcasting import Broadcasting
+from tinymed.ops.comparison import array_of
 from tinymed.ops.division import divide
+from tinymed.ops.dropout import seed_of
 from tinymed.ops.elementwise import Unary, clamp, exp, select, where
 from tinymed.ops.promotion import number_in, same_dtype
 from tinymed.ops.reduction import check_floating
@@ -183,10 +187,29 @@ def rrelu(
         raise ValueError(f"rrelu: lower={lower} is above upper={upper}")
     if not training:
         return LeakyReLU((lower + upper) / 2)(x)
-    generator = default_generator() if generator is None else generator
-    xp = array_module(x.data if isinstance(x, Variable) else x)
-    slopes = generator.random(x.shape, dtype=np.float32) * (upper - lower) + lower
-    return PReLU()(x, xp.asarray(slopes, x.dtype))
+    return PReLU()(x, uniform_like(array_of(x), lower, upper, generator))
+
+
+def uniform_like(
+    like: Array, low: float, high: float, generator: np.random.Generator | None
+) -> Array:
+    """Return numbers from U(low, high) like an array; a step that is captured draws them anew.
+
+    On a GPU they follow from a seed by a counter, as dropout's do.
+    """
+    if place(like) == CPU:
+        generator = default_generator() if generator is None else generator
+        numbers = generator.random(like.shape, dtype=np.float32) * (high - low) + low
+        return np.asarray(numbers, like.dtype)
+    if repeats() is None:
+        return drawn.uniform(like, seed_of(generator), low, high)
+    numbers = array_module(like).empty(like.shape, like.dtype)
+
+    def draw() -> None:  # outside of the graph, which would keep the seed
+        numbers[...] = drawn.uniform(numbers, seed_of(generator), low, high)
+
+    act(draw)
+    return numbers
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
