@@ -107,7 +107,7 @@ def emissions(
     emitted = log_probs[:, xp.arange(len(states))[:, None], states]
     running = xp.arange(len(log_probs))[:, None] < input_lengths  # (T, N)
     own = xp.arange(states.shape[1]) <= 2 * target_lengths[:, None]  # (N, 2S+1)
-    return xp.where(running[:, :, None] & own, emitted, -np.inf).astype(log_probs.dtype)
+    return xp.where(running[:, :, None] & own, emitted, -np.inf).astype(log_probs.dtype, copy=False)
 
 
 def shifted(states: Array, by: int, fill: float = -np.inf) -> Array:

@@ -24,9 +24,10 @@
 // products of a GRU, but two exchanges and barriers a step: as much again as they take.
 //
 // With 227 KiB there is room up to these H, in a cluster of 16 and on 132 multiprocessors; resident.py
-// computes it:    forward     back                        forward     back
-//          Elman  891  2640   891  2640   GRU             514  1436   487  1550
-//          LSTM   448  1241   416  1320   GRU, reset first 523  1493   509  1550
+// computes it:
+//             forward      back                              forward      back
+//   Elman     891  2640    891  2640     GRU                 514  1436    487  1550
+//   LSTM      448  1241    416  1320     GRU, reset first    523  1493    509  1550
 //
 // The loops are in resident.cuh; here are the cells: what one element of one step does.
 #include "resident.cuh"

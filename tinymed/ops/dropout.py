@@ -157,9 +157,11 @@ def redrawn(
         found = [empty(shape, like.dtype) for _ in pairs]
 
         def draw() -> None:
-            mask = kept(like, shape, p, generator) > 0
-            for y, pair in zip(found, pairs, strict=True):
-                y[...] = np.where(mask, *pair)
+            mask = keeps(shape, p, generator)
+            for y, (one, zero) in zip(found, pairs, strict=True):
+                np.multiply(mask, y.dtype.type(one - zero), out=y)
+                if zero:
+                    y += zero
     else:
         xp = array_module(like)
         found, ones = [xp.empty(shape, like.dtype) for _ in pairs], xp.ones(shape, like.dtype)
@@ -203,9 +205,13 @@ def seed_of(generator: Generator) -> int:
 
 def kept(x: Any, shape: Shape, p: float, generator: Generator) -> Array:
     """Return ones with probability 1 - p, else zeros, where and as what ``x`` is."""
+    return array_module(array_of(x)).asarray(keeps(shape, p, generator), x.dtype)
+
+
+def keeps(shape: Shape, p: float, generator: Generator) -> np.ndarray[Any, Any]:
+    """Return which elements of a mask are kept, each with probability 1 - p, on the host."""
     generator = default_generator() if generator is None else generator
-    mask = generator.random(shape, dtype=np.float32) >= p
-    return array_module(array_of(x)).asarray(mask, x.dtype)
+    return np.asarray(generator.random(shape, dtype=np.float32) >= p)
 
 
 def per_channel(name: str, x: Any, axes: dict[int, int]) -> Shape:
