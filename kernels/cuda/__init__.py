@@ -17,6 +17,7 @@ from tinymed.kernels.cuda.launcher import (
     launch_python,
     resources,
 )
+from tinymed.kernels.cuda.tensor_map import TensorMap
 from tinymed.kernels.cuda.variant import ARCHITECTURES, Grid, Variant, blocks, variants
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Launcher",
     "Resources",
     "Struct",
+    "TensorMap",
     "Variant",
     "address",
     "blocks",

@@ -13,6 +13,7 @@ from tinymed.kernels.arrays import Array, is_array, place
 from tinymed.kernels.cuda.cubins import cubin
 from tinymed.kernels.cuda.launcher import Resources, Struct, Threads
 from tinymed.kernels.cuda.nvrtc import library_version
+from tinymed.kernels.cuda.tensor_map import TensorMap
 from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
 from tinymed.kernels.devices import cupy_on_gpu, out_of_memory
 
@@ -68,7 +69,7 @@ class CuPyLauncher:
         self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
     ) -> None:
         """Launch on the GPU of the first array; all others must be there too."""
-        structs = [one for one in arguments if isinstance(one, Struct)]
+        structs = [one for one in arguments if isinstance(one, Struct | TensorMap)]
         arrays = [a for a in arguments if isinstance(a, self.cupy.ndarray)]
         arrays += [a for struct in structs for a in struct.arrays]
         with self.cupy.cuda.Device(self._device(str(variant), arrays)):
@@ -119,6 +120,8 @@ class CuPyLauncher:
 
     def _by_value(self, argument: Any) -> Any:
         """Return a struct as the NumPy array of one element that CuPy takes by value."""
+        if isinstance(argument, TensorMap):
+            return argument.encoded(self.address(argument.array))
         if not isinstance(argument, Struct):
             return argument
         words = enumerate(argument.words)

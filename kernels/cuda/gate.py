@@ -36,6 +36,7 @@ SHOWN = (
     "DFMA",
     "HMMA",
     "HGMMA",
+    "UTMALDG",
     "LDG",
     "LDG.128",
     "LDGSTS",

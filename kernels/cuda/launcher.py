@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from tinymed.kernels.arrays import Array, is_array
+from tinymed.kernels.cuda.tensor_map import TensorMap
 from tinymed.kernels.cuda.variant import Grid, Variant
 
 __all__ = [
@@ -149,7 +150,8 @@ def launch(
         Blocks along x, y and z.
     *arguments
         As the kernel takes them: contiguous arrays (pointers), None (a null pointer), ints (C
-        ``int``), floats (``float``), bools (``int``), NumPy's scalars as what they are, `Struct`.
+        ``int``), floats (``float``), bools (``int``), NumPy's scalars as what they are, `Struct`,
+        `TensorMap`.
     entry : str or None
         Which of the variant's entry points; its first for None.
     threads : int
@@ -227,7 +229,7 @@ def _argument(variant: Variant, launcher: Launcher, number: int, given: Any) -> 
         return _array(where, launcher, given)
     if isinstance(given, np.generic):
         return given
-    if isinstance(given, Struct):
+    if isinstance(given, Struct | TensorMap):
         for array in given.arrays:
             _array(where, launcher, array)
         return given

@@ -6,29 +6,10 @@
 // products only small * small is left out: 2^-22 of a product, what float32 rounds anyway; three
 // instructions in place of one. An infinity becomes NaN there.
 //
-// Left open: FORMAT, one of the four below; TILE_M (128, 64 or 32); ROUNDED, whether what is in memory
+// Left open: FORMAT (format.cuh); TILE_M (128, 64 or 32); ROUNDED, whether what is in memory
 // has been rounded to TF32 before.
 #pragma once
-#include "bfloat16.cuh"
-#include "device.cuh"
-#include "float16.cuh"
-
-#define TF32 0
-#define TF32X3 1
-#define BFLOAT16 2
-#define FLOAT16 3
-
-#if FORMAT == BFLOAT16
-typedef bfloat16 Element;
-DEVICE Element to_element(float x) { return to_bfloat16(x); }
-#elif FORMAT == FLOAT16
-typedef float16 Element;
-DEVICE Element to_element(float x) { return to_float16(x); }
-#else
-typedef float Element;
-DEVICE Element to_element(float x) { return x; }
-DEVICE float to_float(float x) { return x; }
-#endif
+#include "format.cuh"
 
 constexpr bool HALF = sizeof(Element) == 2;  // what ldmatrix can turn
 constexpr int TILE_N = 128, WARP_M = TILE_M == 128 ? 64 : 32, WARP_N = 32;

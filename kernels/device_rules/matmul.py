@@ -31,6 +31,30 @@ def tensor_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
     return tensor_operands(x, weight) and (bias is None or bias.dtype == x.dtype)
 
 
+def hopper_operands(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether both are float16, or bfloat16, with rows that the copy engine can read."""
+    from tinymed.kernels.matmul.cuda_wgmma import can_copy
+
+    return a.dtype.itemsize == 2 and tensor_operands(a, b) and can_copy(a, b)
+
+
+def hopper_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
+    """Return the same of a layer's arguments, its bias included."""
+    return tensor_layer(x, weight, bias, activation) and hopper_operands(x, weight.T)
+
+
+def half_a_tile_on_hopper(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether y has at least half of a tile's rows and columns, on the GPU it is for."""
+    from tinymed.kernels.cuda import capability
+
+    return min(a.shape[-2], b.shape[-1]) >= 64 and capability(a) == (9, 0)
+
+
+def half_a_tile_of_a_layer(x: Any, weight: Any, *others: Any) -> bool:
+    """Return the same of a layer's arguments."""
+    return half_a_tile_on_hopper(x, weight.T)
+
+
 def single_operands(a: Any, b: Any, *others: Any) -> bool:
     """Return whether both are float32."""
     return float_operands(a, b) and a.dtype.name == "float32"
@@ -56,17 +80,18 @@ def float_channels(grad_output: Any) -> bool:
     return floats(grad_output) and grad_output.size < 1 << 31
 
 
+HOPPER = "Hopper: tiles by its copy engine, which needs rows of whole 16 bytes; sums in float32"
+# the steps that take matrices of any size
+COURSE = ("naive", "coalesced", "shared", "register_tiles", "tensor_cores", "warpgroups")
 STEP = "a step of the course in kernels/matmul/ladder/"
 
 MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
+        Rule("cuda:wgmma", hopper_operands, half_a_tile_on_hopper, HOPPER),
         Rule("cuda:tensor", tensor_operands, halves_on_tensor_cores, TENSOR),
         Rule("cuda:tf32x3", single_operands, never, SPLIT),
-        *(
-            Rule(f"cuda:{step}", two_matrices, never, STEP)
-            for step in ("naive", "coalesced", "shared", "register_tiles", "tensor_cores")
-        ),
+        *(Rule(f"cuda:{step}", two_matrices, never, STEP) for step in COURSE),
         Rule("cuda:vectorised", in_fours, never, STEP),
     ),
     "matmul.bias_grad": (
@@ -74,6 +99,7 @@ MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "matmul.linear": (
         Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
+        Rule("cuda:wgmma", hopper_layer, half_a_tile_of_a_layer, HOPPER),
         Rule("cuda:tensor", tensor_layer, halves_on_tensor_cores, TENSOR),
         Rule("cuda:tf32x3", single_layer, never, SPLIT),
     ),

@@ -8,11 +8,14 @@ or None, activation None, "relu", "tanh" or "sigmoid"
 
 from tinymed.kernels.registry import kernel
 
-ON_GPUS = ("cuda", "cuda:tensor", "cuda:tf32x3", "numba_cuda")
+ON_GPUS = ("cuda", "cuda:wgmma", "cuda:tensor", "cuda:tf32x3", "numba_cuda")
 product = kernel(__name__, "product", "reference", "numba_cpu", *ON_GPUS)
 linear = kernel(__name__, "linear", "reference", "numba_cpu", *ON_GPUS)
 bias_grad = kernel(__name__, "bias_grad", "reference", "numba_cpu", "cuda")
 
-# The course: the same product on a GPU in six steps, each a file of ladder/.
-for step in ("naive", "coalesced", "shared", "register_tiles", "vectorised", "tensor_cores"):
+# The course: the same product on a GPU in seven steps, each a file of ladder/.
+for step in (
+    *("naive", "coalesced", "shared", "register_tiles", "vectorised", "tensor_cores"),
+    "warpgroups",
+):
     product.add(f"cuda:{step}", f"{__name__}.ladder:{step}")

@@ -9,16 +9,18 @@ import numpy as np
 from tinymed.kernels.case import Case
 
 
-def _product(rows: int, depth: int, columns: int, turned: str = "") -> Any:
-    """Make a (M, K) and b (K, N); ``turned`` names those that are transposed in memory."""
+def _product(
+    rows: int, depth: int, columns: int, turned: str = "", of: tuple[int, ...] = (), by: Any = ()
+) -> Any:
+    """Make a (*of, M, K) and b (*by, K, N); ``turned`` names those transposed in memory."""
 
     def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
-        shapes = {"a": (rows, depth), "b": (depth, columns)}
+        shapes = {"a": (*of, rows, depth), "b": (*by, depth, columns)}
         made = []
-        for name, shape in shapes.items():
+        for name, (*batch, m, n) in shapes.items():
             turn = name in turned
-            matrix = rng.standard_normal(shape[::-1] if turn else shape).astype(dtype)
-            made.append(matrix.T if turn else matrix)
+            matrix = rng.standard_normal((*batch, n, m) if turn else (*batch, m, n)).astype(dtype)
+            made.append(matrix.swapaxes(-1, -2) if turn else matrix)
         return tuple(made)
 
     return make
@@ -38,7 +40,8 @@ def _linear(
 
 def _proofs() -> list[Case]:
     sizes = [(1, 1, 1), (3, 5, 7), (8, 16, 48), (13, 31, 97), (97, 300, 50), (5, 600, 3), (0, 3, 4)]
-    sizes += [(4, 0, 3), (2, 3, 0), (33, 17, 16), (132, 68, 136)]
+    sizes += [(4, 0, 3), (2, 3, 0), (33, 17, 16), (9, 40, 13)]
+    sizes += [(136, 72, 152)]
     products = [
         Case(
             "matmul.product",
@@ -48,6 +51,20 @@ def _proofs() -> list[Case]:
         )
         for m, k, n in sizes
         for turned in ("", "a", "b", "ab")
+    ]
+    products += [
+        Case(
+            "matmul.product",
+            f"{of} of {m} x {k} by {by} of {k} x {n}, turned {turned or 'none'}",
+            _product(m, k, n, turned, of, by),
+            k,
+        )
+        for of, m, k, by, n, turned in (
+            ((16,), 8, 8, (), 136, ""),
+            ((16,), 8, 8, (), 136, "b"),
+            ((2, 1), 8, 24, (2, 3), 16, "ab"),
+            ((3,), 5, 7, (3,), 9, "a"),
+        )
     ]
     layers = [
         Case("matmul.linear", f"{m} x {k} to {n}, {f}", _linear(m, k, n, f, bias), k)

@@ -9,6 +9,7 @@ sums of small results are split (parts.py).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,29 @@ from tinymed.kernels.cuda.channels import THREADS, across, parts_of
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
 from tinymed.kernels.matmul.parts import add_parts, cut
 
-__all__ = ["VARIANTS", "bias_grad", "choose", "finish", "grid", "linear", "product"]
+__all__ = [
+    "VARIANTS",
+    "bias_grad",
+    "choose",
+    "finish",
+    "grid",
+    "in_parts",
+    "is_spread",
+    "is_turned",
+    "laid_out",
+    "linear",
+    "part",
+    "product",
+]
 
+# bias, parts and the number of f, the first and the last before parts are added
+Run = Callable[[Array | None, Array | None, int], None]
 ALIGNED = 16  # bytes of one access of the wide variants
 LAYOUTS = [
     (a, b) for a in (1, 0) for b in (0, 1)
 ]  # are neighbours along K? row-major a and b first
 DEPTH = 8  # TILE_K
-STEP = 32  # terms of a part are a multiple of it: whole steps of every kernel
+STEP = 64  # terms of a part are a multiple of it: whole steps of every kernel
 SHORTEST = 256  # terms of a part: fewer are not worth the writing of its sums
 
 
@@ -72,14 +88,16 @@ def choose(a: Array, b: Array, layout: tuple[int, int]) -> Variant:
         return FLOAT64[layout]
     (m, k), n = a.shape[-2:], b.shape[-1]
     small = min(m, n) <= 64  # most of a tile of 128 would be empty
-    wide = not small and is_wide(a, b, m, n, k) and part(a, b, 128) >= k  # or too few to be busy
+    wide = (
+        not small and is_wide(a, b, m, n, k) and part(a, b, 128, 128) >= k
+    )  # or too few to be busy
     return FLOAT32[(int(wide), *layout)]
 
 
-def part(a: Array, b: Array, tile: int) -> int:
-    """Return the terms of a part of the sums, with tiles of ``tile`` x ``tile``; K or more: one."""
+def part(a: Array, b: Array, rows: int, columns: int) -> int:
+    """Return the terms of a part of the sums, with tiles of ``rows`` x ``columns``; K: one part."""
     batch = max(math.prod(x.shape[:-2]) for x in (a, b))
-    tiles = blocks(a.shape[-2], tile) * blocks(b.shape[-1], tile) * batch
+    tiles = blocks(a.shape[-2], rows) * blocks(b.shape[-1], columns) * batch
     return cut(a.shape[-1], tiles, STEP, SHORTEST, a)
 
 
@@ -109,32 +127,41 @@ def multiply(a: Array, b: Array, bias: Array | None, activation: str | None, cho
     (m, k), n = a.shape[-2:], b.shape[-1]
     leading = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     y = empty((*leading, m, n), a.dtype, a)
-    (a, a_turned, a_batch), (b, b_turned, b_batch) = (_laid_out(x, leading) for x in (a, b))
+    a_turned, b_turned = (is_turned(x, leading) for x in (a, b))
+    (a, a_batch), (b, b_batch) = laid_out(a, leading, a_turned), laid_out(b, leading, b_turned)
     variant = choice(a, b, (int(not a_turned), int(b_turned)))
     settings = dict(variant.defines)
     tile = int(settings["TILE_M"])
-    bias = None if bias is None else array_module(bias).ascontiguousarray(bias)
-    each = max(1, k) if settings.get("WIDE") else part(a, b, tile)
+    each = max(1, k) if settings.get("WIDE") else part(a, b, tile, tile)
     count = max(1, blocks(k, each))
-    sums = np.float64 if a.dtype == np.float64 else np.float32
-    parts = empty((count, *y.shape), sums, a) if count > 1 else None
-    if "FORMAT" in settings:  # its parts have a dtype of their own
-        to: tuple[Array | None, ...] = (y, parts)
-        more: tuple[bool, ...] = (is_wide(a, b, m, n, k),)
+    own_parts = "FORMAT" in settings  # of a dtype of their own
+
+    def run(bias: Array | None, parts: Array | None, f: int) -> None:
+        launch(
+            variant,
+            grid(m, n, math.prod(leading), tile, count),
+            *(a.swapaxes(-1, -2) if a_turned else a, b.swapaxes(-1, -2) if b_turned else b, bias),
+            *((y, parts) if own_parts else (y if parts is None else parts,)),
+            *(m, n, k, each, np.int64(a_batch), np.int64(b_batch), blocks(m, tile), f),
+            *((is_wide(a, b, m, n, k),) if own_parts else ()),
+        )
+
+    in_parts(y, count, np.float64 if a.dtype == np.float64 else np.float32, bias, activation, run)
+    return y
+
+
+def in_parts(
+    y: Array, count: int, sums: Any, bias: Array | None, activation: str | None, run: Run
+) -> None:
+    """Have ``run`` fill y with f(product + bias), or ``count`` parts in ``sums``, and add them."""
+    bias = None if bias is None else array_module(bias).ascontiguousarray(bias)
+    if count == 1:
+        run(bias, None, ACTIVATIONS[activation])
     else:
-        to, more = (y if parts is None else parts,), ()
-    last = (bias, activation) if parts is None else (None, None)
-    launch(
-        variant,
-        grid(m, n, math.prod(leading), tile, count),
-        *(a.swapaxes(-1, -2) if a_turned else a, b.swapaxes(-1, -2) if b_turned else b),
-        *(last[0], *to, m, n, k, each, np.int64(a_batch), np.int64(b_batch), blocks(m, tile)),
-        *(ACTIVATIONS[last[1]], *more),
-    )
-    if parts is not None:
+        parts = empty((count, *y.shape), sums, y)
+        run(None, parts, ACTIVATIONS[None])
         add_parts(parts, bias, y, activation)
     finish(y, activation)
-    return y
 
 
 def finish(y: Array, activation: str | None) -> None:
@@ -163,19 +190,27 @@ def bias_grad(grad_output: Array) -> Array:
     return y
 
 
-def _laid_out(x: Array, leading: tuple[int, ...]) -> tuple[Array, bool, int]:
-    """Return an operand as it can be read, whether it is turned, how far its matrices are apart.
+def is_spread(x: Array, leading: tuple[int, ...]) -> bool:
+    """Return whether x, one of a batch of ``leading`` axes, is broadcast along some of several."""
+    return math.prod(x.shape[:-2]) != 1 and x.shape[:-2] != leading
 
-    What is neither contiguous nor the transpose of something contiguous is copied, and so is a
-    batch that is broadcast along some of several axes; one matrix for a whole batch is not.
+
+def is_turned(x: Array, leading: tuple[int, ...]) -> bool:
+    """Return whether x is the transpose of something contiguous, which need not be copied."""
+    rows, columns = x.flags.c_contiguous, x.swapaxes(-1, -2).flags.c_contiguous
+    return bool(columns and not rows and not is_spread(x, leading))
+
+
+def laid_out(x: Array, leading: tuple[int, ...], turned: bool) -> tuple[Array, int]:
+    """Return an operand with contiguous rows, or columns if ``turned``; how far matrices are apart.
+
+    It is copied where it is not so, and where a batch is broadcast along some of several axes; one
+    matrix for a whole batch is not.
     """
     xp = array_module(x)
-    own, size = x.shape[:-2], math.prod(x.shape[-2:])
-    if math.prod(own) != 1 and own != leading:
-        x = xp.ascontiguousarray(xp.broadcast_to(x, (*leading, *x.shape[-2:])))
-    distance = 0 if math.prod(own) == 1 else size
-    if x.flags.c_contiguous:
-        return x, False, distance
-    if x.swapaxes(-1, -2).flags.c_contiguous:
-        return x, True, distance
-    return xp.ascontiguousarray(x), False, distance
+    distance = 0 if math.prod(x.shape[:-2]) == 1 else math.prod(x.shape[-2:])
+    if is_spread(x, leading):
+        x = xp.broadcast_to(x, (*leading, *x.shape[-2:]))
+    if turned:
+        return xp.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2), distance
+    return xp.ascontiguousarray(x), distance

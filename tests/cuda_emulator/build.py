@@ -20,6 +20,7 @@ from tinymed.kernels.cuda import Variant
 from tinymed.kernels.cuda.cubins import cache_folder
 
 HERE = Path(__file__).parent
+COUNTERPARTS = {path.name for path in HERE.glob("*.cuh")}  # headers that are others on the CPU
 FLAGS = (
     *("-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique"),
     # shared arrays change while a thread waits, which the compiler could otherwise rule out
@@ -74,8 +75,8 @@ def _build(variant: Variant, place: Path) -> None:
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
         source, made = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
         source.write_text("\n".join(lines) + "\n")
-        for name, text in variant.headers().items():  # all but the one that has a counterpart here
-            if name != "device.cuh":
+        for name, text in variant.headers().items():
+            if name not in COUNTERPARTS:
                 (Path(folder) / name).write_text(text)
         command = [
             "g++",

@@ -141,7 +141,7 @@ T atomicCAS(T* p, std::common_type_t<T> expected, std::common_type_t<T> value) {
 }
 inline void __threadfence() {}  // memory is always in order here: a missing fence is not found
 inline void __threadfence_block() {}
-inline void __nanosleep(unsigned) { emulator::wait(emulator::PAUSED); }
+inline void __nanosleep(unsigned) { emulator::wait_at(emulator::PAUSED, "a loop"); }
 
 template <typename T> T __ldg(const T* p) { return *p; }
 template <typename T> T __ldcg(const T* p) { return *p; }

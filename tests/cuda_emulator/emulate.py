@@ -16,9 +16,17 @@ from typing import Any
 import numpy as np
 
 from tests.cuda_emulator.build import library, unavailable
-from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, TensorMap, Variant
 
-__all__ = ["SCHEDULES", "EmulatedLauncher", "EmulationError", "emulate", "emulated", "unavailable"]
+__all__ = [
+    "SCHEDULES",
+    "EmulatedLauncher",
+    "EmulationError",
+    "as_struct",
+    "emulate",
+    "emulated",
+    "unavailable",
+]
 
 SCHEDULES = ("forward", "reverse", "shuffled")
 PAGE = mmap.PAGESIZE
@@ -246,6 +254,13 @@ def _word(number: int) -> str:
     return f", word {number}" if number >= 0 else ""
 
 
+def as_struct(given: TensorMap) -> Struct:
+    """Return a map of an array as hopper.cuh has it."""
+    matrices, rows, columns = given.array.shape
+    box = (given.columns, given.rows)
+    return Struct((given.array, columns, rows, matrices, *box, given.array.itemsize, *[0] * 9))
+
+
 class EmulatedLauncher:
     """A GPU that is not there: kernels get NumPy arrays and run in the emulator."""
 
@@ -286,7 +301,8 @@ class EmulatedLauncher:
         """Emulate the launch."""
         variant.target(self.compute)
         self.ran.append((variant, grid))
-        emulate(variant, grid, arguments, schedule=self.schedule, removed=self.removed,
+        given = [as_struct(one) if isinstance(one, TensorMap) else one for one in arguments]
+        emulate(variant, grid, given, schedule=self.schedule, removed=self.removed,
                 entry=entry, threads=threads)  # fmt: skip
 
 

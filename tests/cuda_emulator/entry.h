@@ -26,9 +26,15 @@ template <typename... T> const unsigned* sizes(void (*)(T...)) {
   return bytes;
 }
 
+template <typename T> T argument(const void* given) {  // which may be less aligned than T
+  std::remove_cv_t<T> own;
+  std::memcpy(&own, given, sizeof own);
+  return own;
+}
+
 template <typename... T, size_t... N>
 const char* call(void (*kernel)(T...), Launch* how, void** given, std::index_sequence<N...>) {
-  return run(how, [=] { kernel(*static_cast<std::remove_cv_t<T>*>(given[N])...); });
+  return run(how, [=] { kernel(argument<T>(given[N])...); });
 }
 
 template <typename... T> const char* start(void (*kernel)(T...), Launch* how, void** given) {

@@ -19,6 +19,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "under_way.h"
+
 struct uint3 { unsigned x, y, z; };
 
 // The linker puts all static shared memory of a kernel between these two.
@@ -61,6 +63,7 @@ struct Fiber {
   Slot slot;
   Block* block = nullptr;
   std::vector<std::vector<Copy>> copies;  // groups of asynchronous copies; the last one is open
+  OfThread under_way;
 };
 
 struct Block {
@@ -70,6 +73,7 @@ struct Block {
   std::vector<Slot> seen;  // what each lane gave to its warp's last operation
   std::vector<unsigned char> image;
   unsigned char* dynamic = nullptr;
+  OfBlock under_way;
 };
 
 inline Launch launch_;
@@ -232,7 +236,7 @@ inline std::string who_waits() {  // how many threads, where, and the first of t
   for (const Block& b : resident)
     for (const Fiber& f : b.fibers) {
       if (f.state == DONE || f.state == READY) continue;
-      const std::string name = f.state == PAUSED ? "a loop" : f.at;
+      const std::string name = f.at;
       auto place = std::find_if(places.begin(), places.end(), [&](auto& p) { return p.name == name; });
       if (place == places.end()) places.push_back({name, 1, &f});
       else place->count++;
@@ -276,7 +280,9 @@ inline void prepare(size_t slot, size_t number) {
     f.block = &b;
     f.state = READY;
     f.copies.assign(1, {});
+    f.under_way = {};
   }
+  b.under_way = {};
   // Nobody has written to shared memory yet: it is full of NaN.
   const size_t bytes = __start_cuda_shared ? __stop_cuda_shared - __start_cuda_shared : 0;
   b.image.assign(bytes, 0xff);
@@ -323,6 +329,7 @@ inline void run_resident() {
       show_shared(b, false);
       progress |= release_barrier(&b, &b + 1, AT_BARRIER);
       left += alive(b);
+      if (!alive(b) && !b.under_way.boxes.empty()) fail("a block ends before its copies have landed");
     }
     for (size_t c = 0; c < resident.size(); c += launch_.cluster)
       progress |= release_barrier(&resident[c], &resident[c] + launch_.cluster, AT_CLUSTER_BARRIER);

@@ -2,7 +2,7 @@
 
 ``python -m tests.cuda_emulator.golden`` writes ``benchmarks/record/golden.json`` anew: for each
 implementation in CUDA a sample of the results of one trial, the largest of a few thousand numbers
-in float32, with the hash of its arguments.
+in float32, or else in float16, with the hash of its arguments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ LARGEST = 4000  # numbers of all results and arguments of a trial
 def chosen(kernel: str, implementation: str) -> Trial:
     """Return the trial of an implementation that is kept."""
     every = trials(kernel, implementation)
-    own = [t for t in every if t.dtype == np.float32] or list(every)
+    kinds = ([t for t in every if t.dtype == dtype] for dtype in (np.float32, np.float16))
+    own = next(filter(None, kinds), list(every))
     fit = (t for t in reversed(own) if 0 < sum(map(np.size, expected(t))) <= LARGEST)
     return next(fit, own[-1])
 

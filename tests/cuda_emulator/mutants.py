@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from tests.cuda_emulator.build import COUNTERPARTS
 from tests.cuda_emulator.emulate import SCHEDULES, EmulationError, unavailable
 from tests.cuda_emulator.trials import (
     Trial,
@@ -26,7 +27,10 @@ from tests.cuda_emulator.trials import (
 from tinymed.bench.proof import DisagreementError
 from tinymed.kernels.cuda import Variant
 
-NAMED = re.compile(r"\b(?:BARRIER|CLUSTER_BARRIER|GRID_BARRIER|CHECK|WAIT_COPIES)\(\s*(\w+)\s*[,)]")
+NAMED = re.compile(
+    r"\b(?:BARRIER|CLUSTER_BARRIER|GRID_BARRIER|CHECK|WAIT_COPIES|ARRIVE|ARRIVE_EXPECTING|WAIT_PHASE"
+    r"|WAIT_PRODUCTS|COMMIT_PRODUCTS|FENCE_\w+)\(\s*(\w+)\s*[,)]"
+)
 
 
 class Mutant(NamedTuple):
@@ -38,7 +42,7 @@ class Mutant(NamedTuple):
 
 def names(variant: Variant) -> list[str]:
     """Return what can be taken out of a variant's source, in the order in which it stands there."""
-    own = {name: text for name, text in variant.headers().items() if name != "device.cuh"}
+    own = {name: text for name, text in variant.headers().items() if name not in COUNTERPARTS}
     texts = [variant.text(), *own.values()]
     uses = [re.sub(r"#define.*(?:\\\n.*)*", "", text) for text in texts]
     return list(dict.fromkeys(name for text in uses for name in NAMED.findall(text)))

@@ -112,6 +112,23 @@ def test_products_have_the_instructions_that_their_tiles_say() -> None:
                 assert opcodes["HMMA"] == products * 2 * 16  # two along a step, for 4 x 4 products
 
 
+def test_products_on_hopper_are_multiplied_and_copied_by_few_instructions() -> None:
+    record = json.loads(gate.RECORD.read_text())["figures"]
+    found = {name: gpus["sm_90a"] for name, gpus in record.items() if "/wgmma_" in name}
+    assert len(found) == 4
+    for name, entries in found.items():
+        columns = int(name.rpartition("_")[2])
+        for layout, one in entries.items():
+            a_turned, b_turned = layout[-2] == "t", layout[-1] == "t"
+            boxes = (2 if a_turned else 1) + (1 if b_turned else columns // 64)
+            assert one["opcodes"]["HGMMA"] == 4  # of 16 along K: a step
+            assert one["opcodes"]["UTMALDG"] == boxes
+            assert not one["opcodes"].keys() & {"LDS", "STS", "HMMA"}
+            assert one["registers"] == 168  # what three warpgroups can have at their start
+    (first,) = record["matmul/ladder/7_warpgroups"]["sm_90a"].values()
+    assert first["opcodes"]["HGMMA"] == 4
+
+
 def test_convolutions_on_tensor_cores_are_multiplied_and_copied_as_their_tiles_say() -> None:
     record = json.loads(gate.RECORD.read_text())["figures"]
     found = {name: one for name, one in record.items() if name.startswith("conv/tensor_")}

@@ -72,7 +72,7 @@ def test_a_long_sum_of_a_small_result_is_split_and_added(gpu: Fake) -> None:
     ]
     product, added = gpu.asked[0][4], gpu.asked[1][4]
     assert (int(product[2]), product[3].shape) == (0, (8, 70, 64))  # no bias before all is there
-    assert [int(n) for n in product[4:8]] == [70, 64, 4100, 544]
+    assert [int(n) for n in product[4:8]] == [70, 64, 4100, 576]
     assert added[1] is bias
 
 
@@ -164,5 +164,6 @@ def test_grids_of_the_ladder() -> None:
     assert found.pop("naive") == (2, 130, 1)
     assert found.pop("coalesced") == (1, 300, 1)
     assert found.pop("shared") == (5, 10, 1)
+    assert found.pop("warpgroups") == (2, 5, 1)
     assert set(found.values()) == {(2, 3, 1)}
     assert blocks(0, 4) == 0

@@ -1,4 +1,4 @@
-// Step 1 of 6: one thread per element of y = a b, in the order in which a beginner writes it.
+// Step 1 of 7: one thread per element of y = a b, in the order in which a beginner writes it.
 //
 // Neighbouring threads have neighbouring ROWS. A warp's 32 loads of a are K apart, its 32 stores N
 // apart: each is a memory transaction of its own, of which 4 bytes in 32 are used.

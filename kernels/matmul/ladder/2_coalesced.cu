@@ -1,4 +1,4 @@
-// Step 2 of 6: the same, but neighbouring threads have neighbouring COLUMNS.
+// Step 2 of 7: the same, but neighbouring threads have neighbouring COLUMNS.
 //
 // A warp reads one element of a, which is handed to all its lanes, and 32 neighbours of b: one
 // transaction of 128 bytes in place of 32. It writes 32 neighbours of y likewise.

@@ -1,4 +1,4 @@
-// Step 3 of 6: a block reads a tile of a and of b into shared memory once, and uses it 32 times.
+// Step 3 of 7: a block reads a tile of a and of b into shared memory once, and uses it 32 times.
 //
 // Counted: 2 * 32 * 32 * 4 = 8 KiB per block and step of 32 along K, for 2 * 32^3 FLOPs: 8 FLOPs per
 // byte from memory, 32 times those of step 2. Each multiply-add still reads two numbers from shared

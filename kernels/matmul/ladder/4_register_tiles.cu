@@ -1,4 +1,4 @@
-// Step 4 of 6: a thread computes 8 x 8 elements, which stay in its registers.
+// Step 4 of 7: a thread computes 8 x 8 elements, which stay in its registers.
 //
 // 8 numbers of a and 8 of b feed 64 multiply-adds: 4 per number read from shared memory, not 1/2.
 // Counted: a block of 256 threads computes 128 x 128; per step of 8 along K it reads 8 KiB for 2^18

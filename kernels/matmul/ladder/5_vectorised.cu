@@ -1,4 +1,4 @@
-// Step 5 of 6: all memory is read and written 128 bits at a time, the next tiles while these are used.
+// Step 5 of 7: all memory is read and written 128 bits at a time, the next tiles while these are used.
 //
 // 4 loads of 128 bits feed 64 multiply-adds in place of 16 loads: 64 in 68 instructions multiply. The
 // next step's elements travel to registers meanwhile, and two buffers save one of the two barriers.

@@ -1,4 +1,4 @@
-// Step 6 of 6: tensor cores. A warp multiplies a 16 x 8 by an 8 x 8 matrix in one instruction.
+// Step 6 of 7: tensor cores. A warp multiplies a 16 x 8 by an 8 x 8 matrix in one instruction.
 //
 // Numbers are rounded to TF32: the range of float32, 10 bits of mantissa in place of 23; sums stay
 // float32. Each warp keeps 64 x 32 sums; the tiles come by asynchronous copies, which need no

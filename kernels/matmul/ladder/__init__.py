@@ -1,4 +1,4 @@
-"""Matrix products on a GPU in six steps, from the loop a beginner writes to the tensor cores.
+"""Matrix products on a GPU in seven steps, from the loop a beginner writes to Hopper's warpgroups.
 
 Read the files in their order: each is one kernel, and its first comment says what it gains over
 the one before, how many bytes and FLOPs it counts, and what bounds it. They are implementations of
@@ -14,13 +14,15 @@ from tinymed.kernels.cuda import ARCHITECTURES, Grid, Variant, blocks, empty, la
 __all__ = ["STEPS", "VARIANTS"]
 
 
-def _step(number: int, name: str, threads: int = 256, least: int = 75) -> Variant:
+def _step(number: int, name: str, threads: int = 256, least: int = 75, shared: int = 0) -> Variant:
+    every = (a for a in ARCHITECTURES if int(a.removeprefix("sm_")) >= least)
     return Variant(
         name=f"matmul/ladder/{number}_{name}",
         source=f"matmul/ladder/{number}_{name}.cu",
         entries=(name,),
-        architectures=tuple(a for a in ARCHITECTURES if int(a.removeprefix("sm_")) >= least),
+        architectures=("sm_90a",) if name == "warpgroups" else tuple(every),
         threads=threads,
+        shared=shared,
     )
 
 
@@ -31,6 +33,7 @@ VARIANTS = (
     _step(4, "register_tiles"),
     _step(5, "vectorised"),
     _step(6, "tensor_cores", least=80),
+    _step(7, "warpgroups", threads=128, shared=(64 + 128) * 32 * 4),
 )
 STEPS = {variant.entries[0]: variant for variant in VARIANTS}
 
@@ -42,7 +45,7 @@ def grid(name: str, rows: int, columns: int) -> Grid:
     if name == "coalesced":
         return Grid(blocks(columns, 256), rows)
     tile = 32 if name == "shared" else 128
-    return Grid(blocks(columns, tile), blocks(rows, tile))
+    return Grid(blocks(columns, tile), blocks(rows, 64 if name == "warpgroups" else tile))
 
 
 def _product(name: str, a: Array, b: Array) -> Array:
@@ -83,3 +86,8 @@ def vectorised(a: Array, b: Array) -> Array:
 def tensor_cores(a: Array, b: Array) -> Array:
     """Return a b, (M, K)(K, N) -> (M, N), rounded to TF32, on tensor cores."""
     return _product("tensor_cores", a, b)
+
+
+def warpgroups(a: Array, b: Array) -> Array:
+    """Return a b, (M, K)(K, N) -> (M, N), rounded to TF32, four warps at once (sm_90a)."""
+    return _product("warpgroups", a, b)

@@ -40,7 +40,7 @@ __all__ = [
 
 # Implementations that round their input, and how much larger their errors may be: TF32 has 13 bits
 # fewer than float32, of which a product loses half a bit of two; the factor of all bounds is 16.
-ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512}
+ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512, "cuda:warpgroups": 512}
 # Of a result that is rounded to 8 or 11 bits at the end.
 HALF_BOUNDS = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 LARGEST = 5 << 15  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
@@ -102,10 +102,11 @@ def _trials(kernel: str, implementation: str) -> Iterator[Trial]:
 
 def _largest(implementation: str, dtype: np.dtype[Any]) -> int:
     """Return how many numbers a trial may have."""
-    if implementation not in ("cuda:tensor", "cuda:tf32x3"):
+    first = {"cuda:tensor": "float32", "cuda:wgmma": "float16", "cuda:tf32x3": ""}
+    if implementation not in first:
         return LARGEST
-    tf32 = implementation == "cuda:tensor" and dtype.itemsize == 4
-    return LARGEST_OF_TENSOR_CORES if tf32 else LARGEST_OF_OTHER_FORMATS
+    is_first = dtype.name == first[implementation]
+    return LARGEST_OF_TENSOR_CORES if is_first else LARGEST_OF_OTHER_FORMATS
 
 
 def _size(given: tuple[Any, ...]) -> int:
