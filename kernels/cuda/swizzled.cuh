@@ -1,5 +1,5 @@
 // Tiles in shared memory as Hopper's copy engine leaves them and its tensor cores read them: boxes of
-// rows of 128 bytes, swizzled, so that neither eight rows at one place nor one row is in one bank.
+// rows of 128 bytes, swizzled, so that eight rows read at one place of theirs are in all banks, too.
 //
 // Left open: FORMAT (format.cuh).
 #pragma once
