@@ -21,6 +21,7 @@ import numpy as np
 from tinymed.kernels.arrays import CPU, is_array, place
 from tinymed.kernels.device_rules import DEVICE_RULES
 from tinymed.kernels.rules import RULES, Rule, always
+from tinymed.precision import any_narrow, dtype_back, flat, rounded, widened
 
 if TYPE_CHECKING:
     from tinymed.kernels.tuning import Tuned
@@ -33,6 +34,7 @@ NEEDS = {"numba_cpu": "numba", "cuda": "cupy", "numba_cuda": "numba_cuda"}
 EXTRA = {"numba_cpu": "fast", "cuda": "cuda13", "numba_cuda": "cuda13"}
 
 IN_ORDER = "the first there is, in the order of its place"
+IN_FLOAT32 = "in float32, its results rounded: none is for 16 bits"
 
 KERNELS: dict[str, Kernel] = {}
 # What use_backend or autotune asks of the code that runs inside; None is the default order.
@@ -42,9 +44,17 @@ PREFERENCE: ContextVar[tuple[str, ...] | Tuned | None] = ContextVar("tinymed_bac
 class Kernel:
     """One hot operation and its implementations; calling it runs the one that is chosen."""
 
-    def __init__(self, name: str, implementations: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        implementations: dict[str, str],
+        writes: tuple[int, ...] = (),
+        moves: bool = False,
+    ) -> None:
         self.name = name
         self.implementations = implementations  # backend or backend:variant -> "module:function"
+        self.writes = writes  # which arguments are changed in place
+        self.moves = moves  # does it compute nothing, so that any dtype will do?
         self.loaded: dict[str, Callable[..., Any]] = {}
         self.ordered: dict[bool, tuple[Rule, ...]] = {}  # on the host or not -> what is tried
 
@@ -53,12 +63,34 @@ class Kernel:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the chosen implementation on ``arguments``, the arrays first."""
-        chosen = self.choose(arguments, PREFERENCE.get() or ENVIRONMENT).implementation
-        return (self.loaded.get(chosen) or self.load(chosen))(*arguments)
+        return self.chosen(*arguments)(*arguments)
 
     def chosen(self, *arguments: Any) -> Callable[..., Any]:
-        """Return the implementation that runs on ``arguments``."""
-        return self.load(self.choose(arguments, PREFERENCE.get() or ENVIRONMENT).implementation)
+        """Return what runs on ``arguments``: an implementation, or `in_float32`, which calls one.
+
+        What a rule of its own says it can do with 16 bits is left to it: tensor cores add up in
+        float32. The reference would compute in 16.
+        """
+        try:
+            rule = self.choose(arguments, PREFERENCE.get() or ENVIRONMENT)
+        except LookupError:
+            if self.moves or not any_narrow(arguments):
+                raise
+            return self.in_float32
+        if rule.can is always and not self.moves and any_narrow(arguments):
+            return self.in_float32
+        return self.loaded.get(rule.implementation) or self.load(rule.implementation)
+
+    def in_float32(self, *arguments: Any) -> Any:
+        """Run on floats of 16 bits what runs on float32, and round what it returns or writes."""
+        wide = widened(list(arguments))
+        result = self(*wide)
+        for position in self.writes:
+            changed = zip(flat([arguments[position]]), flat([wide[position]]), strict=True)
+            for given, found in changed:
+                if found is not given:
+                    given[...] = rounded(found, given.dtype)
+        return rounded(result, dtype_back(arguments))
 
     def add(self, name: str, target: str) -> None:
         """Add the implementation ``name``, a backend or backend:variant, at "module:function"."""
@@ -150,12 +182,21 @@ class Kernel:
         return self.loaded[implementation]
 
 
-def kernel(operation: str, name: str, *backends: str) -> Kernel:
-    """Declare a kernel of the package ``operation`` and the backends that implement it."""
+def kernel(
+    operation: str,
+    name: str,
+    *backends: str,
+    writes: tuple[int, ...] = (),
+    moves: bool = False,
+) -> Kernel:
+    """Declare a kernel of the package ``operation`` and the backends that implement it.
+
+    ``writes``: the positions of what it changes in place; ``moves``: it computes nothing.
+    """
     implementations = {}
     for backend in backends:
         implementations[backend] = f"{operation}.{backend.replace(':', '_')}:{name}"
-    declared = Kernel(f"{operation.rpartition('.')[2]}.{name}", implementations)
+    declared = Kernel(f"{operation.rpartition('.')[2]}.{name}", implementations, writes, moves)
     return KERNELS.setdefault(declared.name, declared)
 
 
@@ -261,8 +302,11 @@ def explain(name: str, *arguments: Any) -> str:
         asker = "use_backend" if named else "TINYMED_BACKEND"
         asks = f"{asker} asks for {', '.join(preference)}"
     if _complete(inspect.signature(kernel.load("reference")), arguments):
+        how = ""
+        if kernel.chosen(*arguments) == kernel.in_float32:
+            arguments, how = tuple(widened(list(arguments))), f", {IN_FLOAT32}"
         chosen = kernel.choose(arguments, preference)
-        return f"{name} runs {chosen.implementation!r}: {asks if preference else chosen.why}"
+        return f"{name} runs {chosen.implementation!r}{how}: {asks if preference else chosen.why}"
     lines = [
         f"  {rule.implementation}: {rule.why}" + (f" (needs {lacks})" if lacks else "")
         for rule in kernel.candidates(on_host=True)

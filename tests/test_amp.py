@@ -12,6 +12,7 @@ import tinymed as tm
 from tests.fake_cupy import FakeCuPy
 from tests.ops.cases import CASES, Case
 from tests.ops.test_registry import tensors
+from tests.test_precision import NARROW, needs_ml_dtypes
 from tinymed import nn, ops, optim
 from tinymed.amp import FLOAT32, LOW, GradScaler, autocast
 from tinymed.autograd import CASTING, MODE, Function
@@ -34,16 +35,17 @@ def test_the_lists_name_ops_that_there_are_once() -> None:
     assert not LOW & FLOAT32
 
 
+@pytest.mark.parametrize("low", NARROW)
 @pytest.mark.parametrize("name", sorted(LOW | FLOAT32))
 @pytest.mark.parametrize("given", [np.float16, np.float32])
-def test_precision(name: str, given: Any) -> None:
+def test_precision(name: str, given: Any, low: str) -> None:
     case = first(name)
     inputs = tensors(case, given)
-    with autocast("cpu"):
+    with autocast("cpu", low):
         results = case.node()(*inputs)
     several = results if isinstance(results, tuple) else (results,)
-    expected = HALF if name in LOW else SINGLE
-    assert {y.dtype for y in several if y.dtype.kind == "f"} == {expected}
+    expected = low if name in LOW else "float32"
+    assert {y.dtype.name for y in several if y.is_floating_point()} == {expected}
     assert case.node()(*inputs) is not None  # outside, nothing is cast
     wanted = [y for y in several if y.requires_grad]
     if wanted:
@@ -92,8 +94,7 @@ def test_as_a_decorator_and_after_an_error() -> None:
     ("call", "error", "words"),
     [
         (lambda: autocast("tpu"), ValueError, "autocast: device_type='tpu' is not 'cuda' or 'cpu'"),
-        (lambda: autocast("cpu", "bfloat16"), NotImplementedError, "dtype='bfloat16' .* use floa"),
-        (lambda: autocast("cpu", tm.float64), NotImplementedError, "autocast: dtype=.*float64"),
+        (lambda: autocast("cpu", tm.float64), NotImplementedError, "dtype=float64 .* use bfloat"),
         (lambda: GradScaler("gpu"), ValueError, "GradScaler: device='gpu'"),
         (lambda: GradScaler(growth_factor=1.0), ValueError, "growth_factor=1.0"),
         (lambda: GradScaler(growth_interval=0), ValueError, "growth_interval=0 is not >= 1"),
@@ -151,7 +152,7 @@ def test_unscaling_before_clipping_and_the_order_of_calls() -> None:
     half = tm.ones(1).half().requires_grad_()
     half.sum().backward()
     with pytest.raises(
-        TypeError, match=r"a gradient is float16, .* autocast instead of model.half"
+        TypeError, match=r"a gradient is float16, .* autocast instead of a model in 16"
     ):
         GradScaler("cpu").unscale_(optim.SGD([half], lr=1.0))
 
@@ -164,16 +165,17 @@ def network() -> nn.Module:
     )  # fmt: skip
 
 
-def losses(device: str, mixed: bool, capture: bool = False) -> list[float]:
+def losses(device: str, mixed: bool, capture: bool = False, dtype: str = "float16") -> list[float]:
     model, generator = network().to(device), np.random.default_rng(0)
     images = generator.standard_normal((16, 1, 8, 8)).astype(np.float32)
     x, y = tm.tensor(images, device=device), tm.tensor(images.sum((1, 2, 3)) > 0, device=device)
     optimizer = optim.Adam(model.parameters(), lr=0.01)
-    scaler = GradScaler(device, init_scale=256.0, growth_interval=3, enabled=mixed)
+    scales = mixed and dtype == "float16"
+    scaler = GradScaler(device, init_scale=256.0, growth_interval=3, enabled=scales)
 
     def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
-        with autocast(device, enabled=mixed):
+        with autocast(device, dtype, enabled=mixed):
             loss = nn.functional.cross_entropy(model(x), y)
         scaler.scale(loss).backward()
         scaler.step(optimizer)
@@ -182,7 +184,7 @@ def losses(device: str, mixed: bool, capture: bool = False) -> list[float]:
 
     run = tm.cuda.capture(step) if capture else step
     found = [run(x, y.long()).item() for _ in range(12)]
-    assert scaler.get_scale() == (256.0 * 2**4 if mixed else 1.0)
+    assert scaler.get_scale() == (256.0 * 2**4 if scales else 1.0)
     assert {p.dtype for p in model.parameters()} == {SINGLE}
     return found
 
@@ -199,6 +201,33 @@ def test_on_a_gpu_and_captured(cupy: FakeCuPy) -> None:
     expected = losses("cpu", mixed=True)
     np.testing.assert_allclose(losses("cuda", mixed=True), expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(losses("cuda", True, capture=True), expected, rtol=1e-3, atol=1e-4)
+
+
+@needs_ml_dtypes
+def test_bfloat16_arrives_without_a_scaler(cupy: FakeCuPy) -> None:
+    """On the CPU, on a GPU, and captured there."""
+    full, mixed = losses("cpu", mixed=False), losses("cpu", mixed=True, dtype="bfloat16")
+    assert mixed != full
+    np.testing.assert_allclose(mixed, full, rtol=0.05, atol=0.02)
+    for capture in (False, True):
+        on_gpu = losses("cuda", True, capture, "bfloat16")
+        np.testing.assert_allclose(on_gpu, mixed, rtol=1e-3, atol=1e-4)
+
+
+@needs_ml_dtypes
+def test_a_model_in_bfloat16_on_a_gpu(cupy: FakeCuPy) -> None:
+    model = network().bfloat16().to("cuda")
+    x, y = tm.randn(16, 1, 8, 8).bfloat16().to("cuda"), tm.tensor([0, 1] * 8, device="cuda")
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    found = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        found.append(loss.item())
+    assert found[-1] < found[0] / 2
+    assert {p.dtype for p in model.parameters()} == {tm.bfloat16}
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])

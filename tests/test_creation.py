@@ -39,7 +39,7 @@ from tinymed.sampling import (
     randn_like,
     randperm,
 )
-from tinymed.tensor import DTYPES, Tensor
+from tinymed.tensor import NUMPYS, Tensor
 
 
 class Own(np.ndarray):
@@ -78,7 +78,7 @@ def test_what_tensor_makes(data: Any, dtype: str, values: Any) -> None:
     assert not x.requires_grad
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", NUMPYS)
 def test_every_dtype(dtype: str) -> None:
     for given in (dtype, np.dtype(dtype), np.dtype(dtype).type):
         assert tensor([1, 0], dtype=given).dtype == dtype

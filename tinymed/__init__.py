@@ -17,9 +17,9 @@ import importlib
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
-from numpy import finfo, iinfo
+from numpy import iinfo
 
-from tinymed import ops
+from tinymed import ops, precision
 from tinymed.anomaly import detect_anomaly
 from tinymed.autograd import Function, enable_grad, no_grad, set_grad_enabled
 from tinymed.backpropagation import grad
@@ -64,6 +64,7 @@ from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.kernels import autotune, explain, use_backend
 from tinymed.kernels.arrays import Device as device  # noqa: N813 - PyTorch's name
 from tinymed.kernels.threads import get_num_threads, set_num_threads
+from tinymed.precision import finfo
 from tinymed.random import default_generator, manual_seed
 from tinymed.sampling import (
     bernoulli,
@@ -181,6 +182,7 @@ if TYPE_CHECKING:  # editors and type checkers read it as what it comes to
     from tinymed import amp, cuda, data, metrics, nn, optim
     from tinymed.amp import autocast
     from tinymed.compilation import compile
+    from tinymed.dtypes import bfloat16 as bfloat16
     from tinymed.ops import *  # noqa: F403
 else:
 
@@ -188,6 +190,8 @@ else:
         """Return a part of the package or an operation."""
         if name in PARTS:
             return importlib.import_module(f"{__name__}.{name}")
+        if name == "bfloat16":
+            return precision.bfloat16()
         if name == "autocast":
             return importlib.import_module(f"{__name__}.amp").autocast
         if name == "compile":  # it needs nn
@@ -199,4 +203,4 @@ else:
 
 def __dir__() -> list[str]:
     """Return what `dir` and completion show."""
-    return [*__all__, *ops.__all__]
+    return [*__all__, "bfloat16", *ops.__all__]

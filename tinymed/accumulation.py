@@ -8,13 +8,27 @@ from tinymed.anomaly import WATCH
 from tinymed.autograd import Variable, result_of, sole, wrote
 from tinymed.kernels import arithmetic
 from tinymed.kernels.recording import active, copied
+from tinymed.precision import SINGLE, as_dtype, is_narrow
 from tinymed.row_gradient import RowGradient
 
-__all__ = ["accumulate", "accumulated_rows", "added"]
+__all__ = ["accumulate", "accumulated_rows", "added", "in_dtype"]
+
+
+def in_dtype(gradient: Any, dtype: Any) -> Any:
+    """Return a gradient (array, RowGradient or Variable) in ``dtype``; itself if it already is."""
+    if gradient.dtype == dtype:
+        return gradient
+    if isinstance(gradient, Variable):
+        return gradient.to(dtype)  # type: ignore[attr-defined]  # of `Variable.result_type`
+    return as_dtype(gradient, dtype)
 
 
 def added(a: Any, b: Any) -> Any:
-    """Return the sum of two gradients."""
+    """Return the sum of two gradients; of 16 bits in float32, to be rounded when it is complete."""
+    if is_narrow(a):
+        a = in_dtype(a, SINGLE)
+    if is_narrow(b):
+        b = in_dtype(b, SINGLE)
     return a + b if active() is None else arithmetic.add(a, b)
 
 

@@ -1,4 +1,4 @@
-"""Mixed precision: products in float16, the rest and the parameters in float32.
+"""Mixed precision: products in 16 bits, the rest and the parameters in float32.
 
 >>> import tinymed as tm
 >>> x, weight = tm.ones(2, 3), tm.ones(4, 3, requires_grad=True)
@@ -26,11 +26,12 @@ from tinymed.kernels.recording import action
 from tinymed.ops.promotion import cast
 from tinymed.optim import Optimizer
 from tinymed.optim.clip import gradients_of, values_of
-from tinymed.tensor import Tensor
+from tinymed.precision import NARROW, SINGLE, is_narrow
+from tinymed.tensor import Tensor, dtype_of
 
 __all__ = ["FLOAT32", "LOW", "GradScaler", "autocast"]
 
-# What gains from float16: products, which the matrix units of a GPU do several times as fast.
+# What gains from 16 bits: products, which the matrix units of a GPU do several times as fast.
 LOW = frozenset(
     """
     Conv ConvActivated ConvPool ConvTranspose ConvTransposeActivated GRU LSTM Linear
@@ -46,13 +47,12 @@ FLOAT32 = frozenset(
     MeanLogistic MeanSquares Norm Power Prod RSqrt Reciprocal Sinh Softmax Softplus Square Sum Tan
     """.split()  # noqa: SIM905 - a list would take a line for each
 )
-HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
 
 class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
-    """Let ops on Tensors choose their precision inside: `LOW` in float16, `FLOAT32` in float32.
+    """Let ops on Tensors choose their precision inside: `LOW` in ``dtype``, `FLOAT32` in float32.
 
-    Inputs in float16 and float32 are cast as an op needs them, and the gradient is cast back, so
+    Inputs in 16 bits and float32 are cast as an op needs them, and the gradient is cast back, so
     parameters stay float32. float64, integers and plain arrays are left alone. It holds for this
     thread, for what is computed inside; backward needs none and goes outside.
 
@@ -61,7 +61,8 @@ class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
     device_type : "cuda" or "cpu"
         Where: inputs elsewhere are left alone. On the CPU it is slow, and there for tests.
     dtype : dtype
-        float16.
+        float16, whose gradients want a `GradScaler`; or bfloat16, which has the range of float32
+        and needs none: ``with autocast("cuda", tm.bfloat16): loss = ...``, ``loss.backward()``.
     enabled : bool
         False: inside of another, do not.
 
@@ -70,24 +71,27 @@ class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
     ValueError
         For another device.
     NotImplementedError
-        For bfloat16, which Tensors do not hold.
+        For a dtype that does not have 16 bits.
+    ImportError
+        For bfloat16, without ml_dtypes.
     """
 
     def __init__(self, device_type: str, dtype: Any = np.float16, enabled: bool = True) -> None:
         if device_type not in ("cuda", "cpu"):
             raise ValueError(f"autocast: device_type={device_type!r} is not 'cuda' or 'cpu'")
-        if str(getattr(dtype, "name", getattr(dtype, "__name__", dtype))) != "float16":
+        kind = dtype_of(dtype)
+        if kind.char not in NARROW:
             raise NotImplementedError(
-                f"autocast: dtype={dtype!r} is not implemented; Tensors hold float16 beside "
-                "float32: use float16, with GradScaler for its range"
+                f"autocast: dtype={kind} is not implemented; use bfloat16, or float16 with "
+                "GradScaler for its range"
             )
-        self.device_type, self.enabled = device_type, enabled
-        self.outer: list[str | None] = []
+        self.device_type, self.enabled, self.dtype = device_type, enabled, kind
+        self.outer: list[tuple[str, Any] | None] = []
 
     def __enter__(self) -> autocast:
         CASTING.hook = _cast_inputs  # and it stays: who never comes here is never asked
         self.outer.append(MODE.casts)
-        MODE.casts = self.device_type if self.enabled else None
+        MODE.casts = (self.device_type, self.dtype) if self.enabled else None
         return self
 
     def __exit__(
@@ -101,22 +105,24 @@ class autocast(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
 
 def _cast_inputs(node: Function, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the inputs of an op as `autocast` wants them."""
-    device_type, name = MODE.casts, type(node).__name__
-    if device_type is None or not any(isinstance(x, Variable) for x in inputs):
+    casts, name = MODE.casts, type(node).__name__
+    if casts is None or not any(isinstance(x, Variable) for x in inputs):
         return inputs
-    wanted = HALF if name in LOW else SINGLE if name in FLOAT32 else None
+    device_type, low = casts
+    wanted = low if name in LOW else SINGLE if name in FLOAT32 else None
     if wanted is None:
         return inputs
     MODE.casts = None  # while they are cast
     try:
         return tuple(_as(x, wanted, device_type) for x in inputs)
     finally:
-        MODE.casts = device_type
+        MODE.casts = casts
 
 
 def _as(x: Any, dtype: np.dtype[Any], device_type: str) -> Any:
     array = x.data if isinstance(x, Variable) else x
-    if getattr(array, "dtype", None) not in (HALF, SINGLE) or isinstance(array, np.generic):
+    castable = is_narrow(array) or getattr(array, "dtype", None) == SINGLE
+    if not castable or isinstance(array, np.generic):
         return x
     return cast(x, dtype) if place(array).type == device_type else x
 
@@ -124,6 +130,7 @@ def _as(x: Any, dtype: np.dtype[Any], device_type: str) -> Any:
 class GradScaler:
     """Multiplies the loss, so that gradients in float16 are not 0, and divides the gradients.
 
+    With bfloat16, whose range is that of float32, there is nothing for it to do.
     ``scaler.scale(loss).backward(); scaler.step(optimizer); scaler.update()``. A step whose
     gradients are not all finite is left out, and the scale halved; after ``growth_interval`` steps
     in a row that were not, it is doubled.
@@ -205,10 +212,10 @@ class GradScaler:
             )
         found = []
         for array in map(values_of, gradients_of(optimizer.parameters())):
-            if array.dtype == HALF:
+            if is_narrow(array):
                 raise TypeError(
-                    "GradScaler: a gradient is float16, expected parameters in float32; use "
-                    "autocast instead of model.half()"
+                    f"GradScaler: a gradient is {array.dtype}, expected parameters in float32; use "
+                    "autocast instead of a model in 16 bits"
                 )
             array *= 1 / self._scale
             wrote(array)

@@ -25,6 +25,8 @@ import numpy as np
 
 from tinymed import anomaly
 from tinymed.anomaly import WATCH
+from tinymed.errors import check_one_place, places
+from tinymed.precision import NARROW, SINGLE, dtype_back, kind_of, rounded, widened
 
 __all__ = ["Edge", "Function", "Variable", "enable_grad", "no_grad", "set_grad_enabled", "wrote"]
 
@@ -36,7 +38,7 @@ class Mode(threading.local):
     """What holds in this thread: is anything recorded, is anything watched."""
 
     enabled = True
-    casts: str | None = None  # the kind of device on which `amp.autocast` holds
+    casts: tuple[str, Any] | None = None  # where `amp.autocast` holds, a kind of device; its dtype
 
 
 MODE = Mode()
@@ -169,24 +171,6 @@ def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return code.co_varnames[: code.co_argcount + bool(code.co_flags & inspect.CO_VARARGS)]
 
 
-def places(arrays: Sequence[Any]) -> list[str]:
-    """Return the devices that arrays are on, each once; what is no array has none."""
-    found = (getattr(a, "device", None) for a in arrays if not isinstance(a, np.generic))
-    named = (where if isinstance(where, str) else f"cuda:{where.id}" for where in found if where)
-    return sorted(set(named))
-
-
-def check_one_place(name: str, arrays: Sequence[Any]) -> None:
-    """Raise `ValueError` unless all arrays are on one device."""
-    found = places(arrays)
-    if len(found) > 1:
-        raise ValueError(
-            f"{name}: arrays on {' and '.join(found)}, expected one device; move inputs and model "
-            f"by .to({found[1]!r})"
-            + ("" if "cpu" in found else f", and compute in `with cuda.device({found[1]!r}):`")
-        )
-
-
 class Function:
     """One operation, and, once called with Variables, the node of the graph.
 
@@ -199,12 +183,17 @@ class Function:
 
     Edges lead to (node or leaf Variable, output index), never to the Variables in between, so
     what ``backward`` does not name is not kept alive.
+
+    Floats of 16 bits come to ``forward`` and ``backward`` in float32, and what these return is
+    rounded once (see `precision`); they are kept in 16. An op that only moves values, or hands them
+    to kernels that see to it themselves, takes them ``as_given``.
     """
 
     registry: ClassVar[dict[str, type[Function]]] = {}
     setting: ClassVar[ContextVar[Any] | None] = None  # backward sees the value forward saw
     differentiable: ClassVar[bool] = True
     stays: ClassVar[bool] = True  # False: what it makes is on another device
+    as_given: ClassVar[bool] = False  # True: floats of 16 bits are not widened
     twice_differentiable: ClassVar[bool] = True  # False: backward refuses Variables, by name
     saves: ClassVar[tuple[int, ...]] = ()
     saved_names: ClassVar[tuple[str, ...]] = ()
@@ -214,6 +203,7 @@ class Function:
     saved: Sequence[Any] | None = None
     made: tuple[tuple[Any, Any], ...] = ()  # shape and dtype of each output
     number = 0
+    wide = False  # was it computed in float32 from floats of 16 bits?
     constants: dict[str, Any] | None = None
     hooks: dict[int, list[Callable[[Any], Any]]] | None = None
     origin: anomaly.Origin | None = None
@@ -251,11 +241,14 @@ class Function:
             inputs = CASTING.hook(self, inputs)
         arrays: list[Any] = []
         edges: list[Edge | None] = []
-        variables = recorded = False
+        variables = recorded = narrow = False
         for x in inputs:
             if isinstance(x, Variable):
                 variables = True
-                arrays.append(x.data)
+                array = x.data
+                arrays.append(array)
+                if array.dtype.char in NARROW:
+                    narrow = True
                 if x.requires_grad:
                     recorded = True
                     edges.append(x.source or (x, 0))
@@ -264,8 +257,13 @@ class Function:
             else:
                 arrays.append(x)
                 edges.append(None)
+                if getattr(x, "dtype", SINGLE).char in NARROW:
+                    narrow = True
         try:
-            output = self.forward(*arrays)
+            if narrow and not self.as_given:
+                output = self.in_float32(arrays)
+            else:
+                output = self.forward(*arrays)
         except Exception as error:
             self.explain(error, arrays)
             raise
@@ -291,14 +289,19 @@ class Function:
         if several:
             self.made = tuple((y.shape, y.dtype) for y in output)
             return tuple(
-                result_of(y, (self, i)) if y.dtype.kind == "f" else kind(y)
+                result_of(y, (self, i)) if kind_of(y.dtype) == "f" else kind(y)
                 for i, y in enumerate(output)
             )
         dtype = output.dtype
-        if dtype.kind != "f":
+        if kind_of(dtype) != "f":
             return kind(output)
         self.made = ((output.shape, dtype),)
         return result_of(output, (self, 0))
+
+    def in_float32(self, arrays: Sequence[Any]) -> Any:
+        """Return what ``forward`` makes of floats of 16 bits, rounded back to theirs."""
+        self.wide = True
+        return rounded(self.forward(*widened(arrays)), dtype_back(arrays))
 
     def explain(self, error: Exception, arrays: Sequence[Any]) -> None:
         """Raise in other words an error of ``forward`` that comes from its inputs, if it does."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinymed import anomaly
-from tinymed.accumulation import accumulate, added
+from tinymed.accumulation import accumulate, added, in_dtype
 from tinymed.anomaly import WATCH
 from tinymed.autograd import (
     Edge,
@@ -23,6 +23,7 @@ from tinymed.autograd import (
     Writes,
     set_grad_enabled,
 )
+from tinymed.precision import NARROW, SINGLE, is_narrow
 from tinymed.row_gradient import RowGradient
 
 __all__ = ["Handle", "add_hook", "backward", "grad", "retain_grad"]
@@ -115,6 +116,7 @@ class Walk:
         self.queue: list[int] = []  # negative numbers of the nodes that wait: youngest first
         self.nodes: dict[int, tuple[Function, list[Any]]] = {}  # number -> node, its gradients
         self.leaves: dict[int, tuple[Variable, Any]] = {}  # id -> leaf, its gradient
+        self.unrounded = False  # does a gradient of 16 bits wait in float32 for the rest of it?
 
     def start(self, roots: Sequence[Variable], gradients: Sequence[Any]) -> None:
         """Put the gradients that the caller gives at the roots; None means 1 for a scalar."""
@@ -127,7 +129,7 @@ class Walk:
         if number == 0:  # a leaf
             name = id(target)
             if name in self.leaves:
-                gradient = added(self.leaves[name][1], gradient)
+                gradient = self.sum_of(self.leaves[name][1], gradient)
             self.leaves[name] = target, gradient
             return
         if gradient.__class__ is RowGradient:
@@ -135,12 +137,27 @@ class Walk:
         if number in self.nodes:
             arrived = self.nodes[number][1]
             before = arrived[index]
-            arrived[index] = gradient if before is None else added(before, gradient)
+            arrived[index] = gradient if before is None else self.sum_of(before, gradient)
         else:
             arrived = [None] * len(target.made)
             arrived[index] = gradient
             self.nodes[number] = target, arrived
             heapq.heappush(self.queue, -number)
+
+    def sum_of(self, before: Any, gradient: Any) -> Any:
+        """Return what has arrived so far."""
+        total = added(before, gradient)
+        self.unrounded = self.unrounded or total.dtype != before.dtype
+        return total
+
+    def settled(self, gradients: list[Any], made: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """Return gradients that are complete, rounded to the dtypes of what was made."""
+        if not self.unrounded:
+            return gradients
+        return [
+            gradient if gradient is None else in_dtype(gradient, dtype)
+            for gradient, (_, dtype) in zip(gradients, made, strict=True)
+        ]
 
     def run(self, wanted: dict[Target, Any] | None = None) -> None:
         """Visit the nodes, youngest first. With ``wanted``, fill it and go nowhere else."""
@@ -148,6 +165,7 @@ class Walk:
         watched = WATCH.on
         while self.queue:
             node, gradients = self.nodes.pop(-heapq.heappop(self.queue))
+            gradients = self.settled(gradients, node.made)
             if node.hooks is not None:
                 for index, hooks in node.hooks.items():
                     if gradients[index] is not None:
@@ -162,6 +180,8 @@ class Walk:
             if saved is None or self.create_graph or Writes.latest > node.number:
                 saved = node.restore(self.create_graph)
             incoming = gradients[0] if len(gradients) == 1 else tuple(gradients)
+            if node.wide:
+                incoming, saved = in_float32(incoming), in_float32(saved)
             if node.setting_then is None:
                 outgoing = node.backward(incoming, *saved)
             else:
@@ -182,7 +202,9 @@ class Walk:
                         if not fits:
                             gradient = node.fit(gradient, shape)
                             fits = gradient.shape == shape
-                        fits = fits and gradient.dtype == dtype
+                        if fits and gradient.dtype != dtype:
+                            fits = dtype.char in NARROW and gradient.dtype == SINGLE
+                            self.unrounded = self.unrounded or fits
                     except AttributeError:
                         fits = False
                     if not fits:
@@ -209,6 +231,13 @@ class Walk:
                 if edge is not None and (named(edge) in wanted or edge[0].number in needed):
                     needed.add(number)
         return needed
+
+
+def in_float32(values: Any) -> Any:
+    """Return arrays or Variables in float32 if they have 16 bits, those of tuples one by one."""
+    if isinstance(values, tuple):
+        return tuple(map(in_float32, values))
+    return in_dtype(values, SINGLE) if is_narrow(values) else values
 
 
 def under_its_setting(node: Function, incoming: Any, saved: Sequence[Any]) -> Any:
@@ -305,6 +334,7 @@ def backward(
         walk.run()
         for name in list(walk.leaves):
             leaf, gradient = walk.leaves.pop(name)
+            (gradient,) = walk.settled([gradient], leaf.made)
             if leaf.hooks:
                 gradient = run_hooks(leaf.hooks, gradient, leaf.made[0])
             accumulate(leaf, gradient)
@@ -345,6 +375,7 @@ def grad(
         walk.run(wanted)
         for leaf, gradient in walk.leaves.values():
             if (id(leaf), 0) in wanted:
+                (gradient,) = walk.settled([gradient], leaf.made)
                 wanted[id(leaf), 0] = run_hooks(leaf.hooks or [], gradient, leaf.made[0])
     found = [wanted[named(checked_edge(target))] for target in targets]
     for target, gradient in zip(targets, found, strict=True):

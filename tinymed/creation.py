@@ -12,6 +12,7 @@ from tinymed.errors import check_size
 from tinymed.kernels.arrays import is_array, making, to_place
 from tinymed.ops.promotion import default_dtype, number_in, result_type
 from tinymed.ops.shaping import shape_argument
+from tinymed.precision import as_dtype
 from tinymed.tensor import Tensor, array_of, checked, dtype_of
 
 __all__ = [
@@ -62,10 +63,10 @@ def tensor(
                 "tensor: the nested lists are ragged; rows differ in length"
             ) from error
         of_arrays = isinstance(source, (list, tuple)) and source and hasattr(source[0], "dtype")
-        if array.dtype == np.float64 and not of_arrays:
+        if dtype is None and array.dtype == np.float64 and not of_arrays:
             array = array.astype(default_dtype())
     if dtype is not None:
-        array = checked(array).astype(dtype_of(dtype))
+        array = as_dtype(checked(array), dtype_of(dtype))
     return new(checked(array), device, requires_grad)
 
 

@@ -5,9 +5,16 @@ Wherever a dtype is asked for, its name ("float32") and NumPy's type serve as we
 >>> import tinymed as tm
 >>> tm.zeros(2, dtype=tm.long).dtype == tm.int64
 True
+
+``tm.bfloat16`` is looked for when it is named: NumPy has it from `ml_dtypes`, without which that is
+an ImportError with what to install.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+from tinymed import precision
 
 __all__ = [
     "bool",
@@ -36,3 +43,13 @@ int32 = int = np.dtype("int32")
 int64 = long = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool = np.dtype("bool")
+
+if TYPE_CHECKING:
+    bfloat16: np.dtype[Any]
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Return bfloat16."""
+        if name == "bfloat16":
+            return precision.bfloat16()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 __all__ = [
     "AnomalyError",
@@ -16,7 +19,9 @@ __all__ = [
     "DataError",
     "check_dim",
     "check_dims",
+    "check_one_place",
     "check_size",
+    "places",
     "refuse",
 ]
 
@@ -101,3 +106,21 @@ def refuse(name: str, **arguments: Any) -> None:
             raise NotImplementedError(
                 f"{name}: {argument}={given!r} is not implemented; only {supported!r} is"
             )
+
+
+def places(arrays: Sequence[Any]) -> list[str]:
+    """Return the devices that arrays are on, each once; what is no array has none."""
+    found = (getattr(a, "device", None) for a in arrays if not isinstance(a, np.generic))
+    named = (where if isinstance(where, str) else f"cuda:{where.id}" for where in found if where)
+    return sorted(set(named))
+
+
+def check_one_place(name: str, arrays: Sequence[Any]) -> None:
+    """Raise `ValueError` unless all arrays are on one device."""
+    found = places(arrays)
+    if len(found) > 1:
+        raise ValueError(
+            f"{name}: arrays on {' and '.join(found)}, expected one device; move inputs and model "
+            f"by .to({found[1]!r})"
+            + ("" if "cpu" in found else f", and compute in `with cuda.device({found[1]!r}):`")
+        )

@@ -75,6 +75,10 @@ class RowGradient:
         dense[self.rows] = self.values
         return dense
 
+    def astype(self, dtype: Any) -> RowGradient:
+        """Return the same gradient with its values in ``dtype``."""
+        return RowGradient(self.rows, self.values.astype(dtype), self.shape)
+
     def copy(self) -> RowGradient:
         """Return the same gradient with memory of its own."""
         return RowGradient(self.rows.copy(), self.values.copy(), self.shape)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinymed.creation import Like, as_tensor, floating_or, new, shape_of
 from tinymed.kernels.arrays import to_host
+from tinymed.precision import NARROW, finfo, kind_of
 from tinymed.random import default_generator
 from tinymed.tensor import Tensor, array_of, dtype_of
 
@@ -257,8 +258,9 @@ def source(generator: Generator) -> np.random.Generator:
 
 def uniform(shape: Shape, dtype: np.dtype[Any], generator: Generator) -> np.ndarray[Any, Any]:
     """Return numbers of [0, 1); they are cut off, not rounded, which could give 1."""
-    if dtype == np.float16:
-        return (np.floor(source(generator).random(shape) * 2048) / 2048).astype(dtype)
+    if dtype.char in NARROW:
+        steps = 2 ** (finfo(dtype).nmant + 1)
+        return (np.floor(source(generator).random(shape) * steps) / steps).astype(dtype)
     return source(generator).random(shape, dtype=dtype.type)
 
 
@@ -275,8 +277,8 @@ def whole(
 
 def check_holds(name: str, dtype: np.dtype[Any], low: int, high: int) -> None:
     """Raise unless every whole number from low ... high - 1 is exact in ``dtype``."""
-    if dtype.kind == "f":
-        least, most = -(2 ** (np.finfo(dtype).nmant + 1)), 2 ** (np.finfo(dtype).nmant + 1)
+    if kind_of(dtype) == "f":
+        least, most = -(2 ** (finfo(dtype).nmant + 1)), 2 ** (finfo(dtype).nmant + 1)
     elif dtype.kind == "b":
         least, most = 0, 1
     else:
@@ -288,7 +290,7 @@ def check_holds(name: str, dtype: np.dtype[Any], low: int, high: int) -> None:
 def floating_only(name: str, dtype: Any) -> np.dtype[Any]:
     """Return a floating dtype, the default one for None, or raise `TypeError`."""
     kind = floating_or(dtype)
-    if kind.kind != "f":
+    if kind_of(kind) != "f":
         raise TypeError(f"{name}: dtype {kind} has no fractions; a floating dtype is expected")
     return kind
 
@@ -301,7 +303,7 @@ def host(x: Any) -> np.ndarray[Any, Any]:
 def weights_of(name: str, x: Any) -> np.ndarray[Any, Any]:
     """Return probabilities, rates or weights in float64 after checking them."""
     values = host(x)
-    if values.dtype.kind != "f":
+    if kind_of(values.dtype) != "f":
         raise TypeError(f"{name}: x is {values.dtype}, a floating dtype is expected")
     if not ((values >= 0) & (values < np.inf)).all():
         raise ValueError(f"{name}: x holds negative, infinite or NaN values, expected 0 or more")

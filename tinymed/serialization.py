@@ -16,19 +16,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as parse
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as render
 
 from tinymed.errors import CheckpointError
 from tinymed.kernels.arrays import is_array, to_host
-from tinymed.tensor import DTYPES, Tensor
+from tinymed.tensor import DTYPES, Tensor, dtype_of
 
 __all__ = ["load", "load_tree", "read", "save", "save_tree", "write", "write_bytes"]
 
 FORMAT = 1
 KEY = "tinymed"  # the only one in the metadata: safetensors writes several in random order
 MARK = '"writer": "tinymed"'  # in the text behind KEY, so that no single damaged byte hides both
+DTYPES_IN_FILES = {
+    "BF16": "bfloat16",
+    "BOOL": "bool",
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
+    "I8": "int8",
+    "I16": "int16",
+    "I32": "int32",
+    "I64": "int64",
+    "U8": "uint8",
+}
 Arrays = dict[str, np.ndarray[Any, Any]]
 PathLike = str | os.PathLike[str]
 
@@ -126,7 +137,9 @@ def read(path: PathLike) -> tuple[Arrays, dict[str, Any]]:
         arrays = parse(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except KeyError as error:
-        raise CheckpointError(f"load: {where} holds {error.args[0]}, which NumPy lacks") from error
+        raise CheckpointError(
+            f"load: {where} holds {error.args[0]}, which Tensors do not hold"
+        ) from error
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"load: {where} is no complete safetensors file ({error})") from error
     metadata = header.get("__metadata__") or {}
@@ -150,6 +163,16 @@ def _facts(metadata: dict[str, str], arrays: Arrays, where: str) -> dict[str, An
     if version != FORMAT or label.get("writer") != KEY or checksum != _checksum(arrays, facts):
         raise altered
     return dict(facts)
+
+
+def parse(content: bytes) -> Arrays:
+    """Return the arrays of a safetensors file; `KeyError` names a dtype that Tensors have not."""
+    return {
+        name: np.frombuffer(entry["data"], dtype_of(DTYPES_IN_FILES[entry["dtype"]])).reshape(
+            entry["shape"]
+        )
+        for name, entry in deserialize(content)  # type: ignore[no-untyped-call]
+    }
 
 
 def write_bytes(content: bytes, path: PathLike) -> None:

@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from tinymed import autograd, backpropagation, ops
+from tinymed import autograd, backpropagation, ops, precision
 from tinymed.autograd import Variable
 from tinymed.backpropagation import Handle
 from tinymed.errors import CompileError, check_dim
@@ -21,13 +21,15 @@ from tinymed.kernels.recording import repeats
 from tinymed.ops.indexing import plain_index
 from tinymed.ops.promotion import to_device
 from tinymed.ops.shaping import shape_argument
+from tinymed.precision import kind_of, widened
 from tinymed.random import default_generator
 from tinymed.tensor_methods import Methods
 
 __all__ = ["DTYPES", "Tensor", "is_tensor"]
 
-DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
-SUPPORTED = frozenset(map(np.dtype, DTYPES))  # in this machine's byte order
+NUMPYS = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
+SUPPORTED = frozenset(map(np.dtype, NUMPYS))  # in this machine's byte order
+DTYPES = (*NUMPYS, "bfloat16")  # bfloat16 where ml_dtypes is
 
 KIND_OR_LOWER = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}
 
@@ -57,7 +59,7 @@ class Tensor(Methods):
 
     def __init__(self, data: Any, requires_grad: _bool = False) -> None:
         data = checked(data)
-        if requires_grad and data.dtype.kind != "f":
+        if requires_grad and kind_of(data.dtype) != "f":
             raise TypeError(f"tensor: only floating dtypes have gradients, this is {data.dtype}")
         super().__init__(data, requires_grad)
 
@@ -114,8 +116,7 @@ class Tensor(Methods):
 
     def is_floating_point(self) -> _bool:
         """Tell whether the dtype is a floating one."""
-        kind: str = self.dtype.kind
-        return kind == "f"
+        return kind_of(self.dtype) == "f"
 
     def is_contiguous(self) -> _bool:
         """Tell whether the elements are in row order in memory."""
@@ -153,7 +154,8 @@ class Tensor(Methods):
         return int(self.item())
 
     def __repr__(self) -> str:
-        values = np.array2string(to_host(self.data), separator=", ", prefix="tensor(", precision=4)
+        array = widened(to_host(self.data))  # NumPy shows a bfloat16 as if it were an integer
+        values = np.array2string(array, separator=", ", prefix="tensor(", precision=4)
         extras = [f", {self.data.dtype}"] if self.dtype != ops.default_dtype() else []
         if self.device != "cpu":
             extras.append(f", device={self.device!r}")
@@ -257,6 +259,10 @@ class Tensor(Methods):
         """Return it in float16."""
         return self.to(np.float16)
 
+    def bfloat16(self) -> Tensor:
+        """Return it in bfloat16, which needs ml_dtypes."""
+        return self.to(precision.bfloat16())
+
     def type_as(self, other: Tensor) -> Tensor:
         """Return it in the dtype of ``other``."""
         return self.to(other.dtype)
@@ -287,7 +293,7 @@ class Tensor(Methods):
         """Make a leaf require a gradient (or not), and return it."""
         if self.source is not None and not requires_grad:
             raise RuntimeError("requires_grad_: only leaves can stop requiring one; use detach()")
-        if requires_grad and self.dtype.kind != "f":
+        if requires_grad and kind_of(self.dtype) != "f":
             raise TypeError(
                 f"requires_grad_: only floating dtypes have gradients, not {self.dtype}"
             )
@@ -542,7 +548,8 @@ class Tensor(Methods):
 
     def _become(self, name: str, result: Any) -> Tensor:
         """Take over the values of ``result``, unless this dtype cannot hold their kind."""
-        if ops.result_type(self.data, result).kind not in KIND_OR_LOWER[self.dtype.kind]:
+        kind = kind_of(ops.result_type(self.data, result))
+        if kind not in KIND_OR_LOWER[kind_of(self.dtype)]:
             raise TypeError(
                 f"{name}: the result is {result.dtype}, which a tensor of {self.dtype} cannot hold"
             )
@@ -640,7 +647,7 @@ def array_of(value: Any) -> Any:
 def dtype_of(dtype: Any) -> np.dtype[Any]:
     """Return a supported NumPy dtype from a dtype, a type or a name, or raise `TypeError`."""
     try:
-        found = np.dtype(dtype)
+        found = precision.bfloat16() if dtype == "bfloat16" else np.dtype(dtype)
     except TypeError:
         found = None
     if dtype is None or found is None or found.name not in DTYPES:

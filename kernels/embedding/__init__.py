@@ -13,9 +13,9 @@ from ``offsets[b]`` up to ``offsets[b + 1]``; offsets are (B + 1,), from 0 to n,
 
 from tinymed.kernels.registry import kernel
 
-forward = kernel(__name__, "forward", "reference", "numba_cpu", "cuda", "numba_cuda")
+forward = kernel(__name__, "forward", "reference", "numba_cpu", "cuda", "numba_cuda", moves=True)
 sum_rows = kernel(__name__, "sum_rows", "reference", "numba_cpu", "cuda")
 grad_weight = kernel(__name__, "grad_weight", "reference", "numba_cpu", "cuda", "numba_cuda")
 bag_sum = kernel(__name__, "bag_sum", "reference", "numba_cpu", "cuda")
 bag_max = kernel(__name__, "bag_max", "reference", "numba_cpu", "cuda")
-renormalize = kernel(__name__, "renormalize", "reference", "numba_cpu", "cuda")
+renormalize = kernel(__name__, "renormalize", "reference", "numba_cpu", "cuda", writes=(0,))

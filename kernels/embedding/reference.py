@@ -77,7 +77,7 @@ def renormalize(weight: Array, rows: Array, max_norm: float, norm_type: float) -
     """Shorten, in place, the different ``rows`` (k,) whose p-norm is above ``max_norm``."""
     xp = array_module(weight)
     values = weight[rows]
-    size = abs(values).astype(np.promote_types(values.dtype, np.float32))
+    size = abs(values)
     if norm_type == math.inf:
         norms = size.max(axis=1) if size.shape[1] else size.sum(axis=1)  # 0 without columns
     else:
@@ -91,10 +91,8 @@ def renormalize(weight: Array, rows: Array, max_norm: float, norm_type: float) -
 def segment_sums(values: Array, starts: Array) -> Array:
     """Return the sums (k, D) of the rows from each start up to the next one, the last to the end.
 
-    No segment is empty. float16, which stands still at 2048 ones, adds in float32.
+    No segment is empty.
     """
     if len(starts) == 0:
         return values[:0]
-    wide = np.float32 if values.dtype == np.float16 else values.dtype
-    sums = array_module(values).add.reduceat(values, starts, axis=0, dtype=wide)
-    return sums.astype(values.dtype, copy=False)
+    return array_module(values).add.reduceat(values, starts, axis=0)

@@ -26,4 +26,4 @@ distributed stochastic gradient descent", section 4, for the blocks.
 
 from tinymed.kernels.registry import kernel
 
-adagrad = kernel(__name__, "adagrad", "reference", "numba_cpu")
+adagrad = kernel(__name__, "adagrad", "reference", "numba_cpu", writes=tuple(range(8)))

@@ -26,13 +26,13 @@ if ``decoupled``, param is multiplied by 1 - lr weight_decay before the step ins
 
 from tinymed.kernels.registry import kernel
 
-sgd = kernel(__name__, "sgd", "reference", "numba_cpu", "cuda")
-adam = kernel(__name__, "adam", "reference", "numba_cpu", "cuda", "numba_cuda")
-adamax = kernel(__name__, "adamax", "reference", "numba_cpu", "cuda")
-nadam = kernel(__name__, "nadam", "reference", "numba_cpu", "cuda")
-radam = kernel(__name__, "radam", "reference", "numba_cpu", "cuda")
-sparse_adam = kernel(__name__, "sparse_adam", "reference", "numba_cpu", "cuda")
-rmsprop = kernel(__name__, "rmsprop", "reference", "numba_cpu", "cuda")
-adagrad = kernel(__name__, "adagrad", "reference", "numba_cpu", "cuda")
-adadelta = kernel(__name__, "adadelta", "reference", "numba_cpu", "cuda")
+sgd = kernel(__name__, "sgd", "reference", "numba_cpu", "cuda", writes=(0, 2))
+adam = kernel(__name__, "adam", "reference", "numba_cpu", "cuda", "numba_cuda", writes=(0, 2, 3, 9))
+adamax = kernel(__name__, "adamax", "reference", "numba_cpu", "cuda", writes=(0, 2, 3))
+nadam = kernel(__name__, "nadam", "reference", "numba_cpu", "cuda", writes=(0, 2, 3))
+radam = kernel(__name__, "radam", "reference", "numba_cpu", "cuda", writes=(0, 2, 3))
+sparse_adam = kernel(__name__, "sparse_adam", "reference", "numba_cpu", "cuda", writes=(0, 2, 3))
+rmsprop = kernel(__name__, "rmsprop", "reference", "numba_cpu", "cuda", writes=(0, 2, 3, 4))
+adagrad = kernel(__name__, "adagrad", "reference", "numba_cpu", "cuda", writes=(0, 2))
+adadelta = kernel(__name__, "adadelta", "reference", "numba_cpu", "cuda", writes=(0, 2, 3))
 squares = kernel(__name__, "squares", "reference", "numba_cpu", "cuda")

@@ -38,7 +38,9 @@ pseudorandom number generators", figure 17.
 
 from tinymed.kernels.registry import kernel
 
-skip_gram_negative = kernel(__name__, "skip_gram_negative", "reference", "numba_cpu")
-cbow_negative = kernel(__name__, "cbow_negative", "reference", "numba_cpu")
-skip_gram_hierarchical = kernel(__name__, "skip_gram_hierarchical", "reference", "numba_cpu")
-cbow_hierarchical = kernel(__name__, "cbow_hierarchical", "reference", "numba_cpu")
+skip_gram_negative = kernel(__name__, "skip_gram_negative", "reference", "numba_cpu", writes=(0, 1))
+cbow_negative = kernel(__name__, "cbow_negative", "reference", "numba_cpu", writes=(0, 1))
+skip_gram_hierarchical = kernel(
+    __name__, "skip_gram_hierarchical", "reference", "numba_cpu", writes=(0, 1)
+)
+cbow_hierarchical = kernel(__name__, "cbow_hierarchical", "reference", "numba_cpu", writes=(0, 1))

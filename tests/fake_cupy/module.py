@@ -22,6 +22,7 @@ from tests.fake_cupy.state import (
     Stream,
     using_allocator,
 )
+from tinymed.precision import kind_of
 
 __all__ = ["FakeCuPy", "function_of"]
 
@@ -100,7 +101,7 @@ def _from_host(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: a copy from host memory")
     if name.startswith("full"):
         return compute(lambda: np.array(getattr(np, name)(*host_of((first,)), *rest, **named)))
-    if isinstance(data, np.ndarray) and data.dtype.kind not in "biufc":
+    if isinstance(data, np.ndarray) and kind_of(data.dtype) not in "biufc":
         raise ValueError(f"Unsupported dtype {data.dtype}")
     named.pop("copy", None)
     return compute(lambda: np.array(*given, **named))

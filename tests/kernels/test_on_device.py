@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinymed as tm
 from tests.fake_cupy import FakeCuPy, ndarray
+from tests.kernels.fake_gpu import Fake
+from tests.test_precision import needs_ml_dtypes
 from tinymed import kernels, ops
 from tinymed.kernels import KERNELS
 from tinymed.kernels.case import Case, proofs
@@ -85,3 +88,27 @@ def test_the_reference(case: Case, cupy: FakeCuPy) -> None:
     )
     for y, z in zip(arrays([expected, *here]), arrays([found, *there]), strict=True):
         np.testing.assert_allclose(z, y, rtol=1e-9, atol=1e-12)
+
+
+@needs_ml_dtypes
+def test_tensor_cores_are_reached(cupy: FakeCuPy, gpu: Fake) -> None:
+    """By products and convolutions of 16 bits; on a GPU that has none for them, float32 runs."""
+    x, w = (tm.ones(*shape).cuda() for shape in ((4, 32, 8, 8), (32, 32, 3, 3)))
+    a, b = x.reshape(64, 128), x.reshape(128, 64)
+    settings = (1, 1), (1, 1), (1, 1), 1
+    calls = (
+        ("matmul.product", (a, b)),
+        ("matmul.linear", (a, a, tm.ones(64).cuda(), "relu")),
+        ("conv.forward", (x, w, tm.ones(32).cuda(), *settings, "relu")),
+        ("conv.grad_input", (x, w, (8, 8), *settings)),
+        ("conv.grad_weight", (x, x, (3, 3), *settings)),
+    )
+    for dtype in (tm.bfloat16, tm.float16, tm.float32):
+        for name, given in calls:
+            cast = [one.to(dtype).data if isinstance(one, tm.Tensor) else one for one in given]
+            gpu.compute = 9, 0
+            chosen = KERNELS[name].choose(tuple(cast), None).implementation
+            assert chosen == ("cuda" if dtype == tm.float32 else "cuda:tensor"), name
+            gpu.compute = 7, 5
+            chosen = KERNELS[name].choose(tuple(cast), None).implementation
+            assert chosen == ("cuda" if dtype == tm.float32 else "reference"), name

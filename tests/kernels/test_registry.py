@@ -279,13 +279,13 @@ def test_explain_lists_the_rules_in_the_order_in_which_they_are_tried() -> None:
 
 
 def test_a_backend_stands_for_its_variants_and_a_demand_says_what_it_cannot_do() -> None:
-    half = X.astype(np.float16), WEIGHT.astype(np.float16)
+    whole = X.astype(np.int32), WEIGHT.astype(np.int32)
     with use_backend("numba_cpu"):
         if registry_module.missing("numba_cpu"):
             pytest.skip("needs numba")
         assert "'numba_cpu:" in explain("conv.forward", X, WEIGHT, *SETTINGS)
-        with pytest.raises(LookupError, match=r"conv\.forward on 'numba_cpu' cannot do \(float16"):
-            KERNELS["conv.forward"](*half, *SETTINGS)
+        with pytest.raises(LookupError, match=r"conv\.forward on 'numba_cpu' cannot do \(int32"):
+            KERNELS["conv.forward"](*whole, *SETTINGS)
 
 
 @pytest.fixture

@@ -264,7 +264,7 @@ def test_functional(name: str) -> None:
     if theirs[0][0] == "input":
         assert ours[0][0] == "x"
         ours[0][0] = "input"
-    if inspect.getfullargspec(function).varargs is None:
+    if inspect.getfullargspec(inspect.unwrap(function)).varargs is None:
         compare(name, theirs, ours)
     else:  # settings are handed on; test_settings_that_are_handed_on calls them
         assert name in HANDED_ON

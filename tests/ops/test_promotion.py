@@ -83,8 +83,11 @@ def test_the_default_dtype_is_a_float(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_numbers_keep_their_digits(dtype: str) -> None:
-    """A Python float is rounded to the tensor's dtype, never to the default one before."""
-    x = np.array([1.0, 3.0], dtype)
+    """A Python float is rounded to the tensor's dtype, never to the default one before.
+
+    float16 is computed in float32, to which the number is rounded then; see `precision`.
+    """
+    x, computed = np.array([1.0, 3.0], dtype), "float32" if dtype == "float16" else dtype
     for op, function in {
         ops.add: np.add,
         ops.subtract: np.subtract,
@@ -94,9 +97,12 @@ def test_numbers_keep_their_digits(dtype: str) -> None:
     }.items():
         for number in (0.1, 1 / 3, 16777217):
             with np.errstate(over="ignore"):
-                exact = x.dtype.type(number)
-                np.testing.assert_array_equal(op(x, number), function(x, exact), strict=True)
-                np.testing.assert_array_equal(op(number, x), function(exact, x), strict=True)
+                wide, exact = x.astype(computed), np.dtype(computed).type(number)
+                expected = [
+                    function(*pair).astype(dtype) for pair in ((wide, exact), (exact, wide))
+                ]
+                np.testing.assert_array_equal(op(x, number), expected[0], strict=True)
+                np.testing.assert_array_equal(op(number, x), expected[1], strict=True)
 
 
 def test_comparisons_promote_like_arithmetic() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed.ops import default_dtype
+from tinymed.precision import kind_of
 from tinymed.tensor import Tensor
 
 __all__ = ["as_array", "default_collate"]
@@ -83,7 +84,7 @@ def _collate(items: Sequence[Any], where: str) -> Any:
 def _stack(arrays: list[NDArray[Any]], where: str) -> NDArray[Any]:
     """Stack arrays (...) of one shape and dtype to (N, ...)."""
     _require_same("dtypes", [array.dtype.name for array in arrays], where, TypeError)
-    if arrays[0].dtype.kind not in "biuf":
+    if kind_of(arrays[0].dtype) not in "biuf":
         raise TypeError(
             f"default_collate: {where} is {arrays[0].dtype}, numbers expected; "
             "convert it in the data set or give collate_fn="

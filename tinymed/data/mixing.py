@@ -10,6 +10,7 @@ import numpy as np
 from tinymed.data.collate import as_array
 from tinymed.data.geometry import Array, checked_number
 from tinymed.data.sampler import checked_count
+from tinymed.precision import kind_of
 from tinymed.random import default_generator
 from tinymed.tensor import Tensor
 
@@ -89,7 +90,7 @@ class Mixup:
             neither; a class index out of range.
         """
         images, labels = np.asarray(images), np.asarray(labels)
-        if images.dtype.kind != "f":
+        if kind_of(images.dtype) != "f":
             raise TypeError(f"Mixup: images are {images.dtype}, floats expected")
         targets = self._probabilities(labels, images.dtype)
         if not images.ndim or len(images) != len(targets):
@@ -122,7 +123,11 @@ class Mixup:
 
     def _probabilities(self, labels: Array, dtype: np.dtype[Any]) -> Array:
         """Return labels as probabilities (N, C)."""
-        if labels.ndim == 2 and labels.shape[1] == self.num_classes and labels.dtype.kind == "f":
+        if (
+            labels.ndim == 2
+            and labels.shape[1] == self.num_classes
+            and kind_of(labels.dtype) == "f"
+        ):
             return labels.astype(dtype, copy=False)
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             raise ValueError(

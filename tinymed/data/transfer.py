@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinymed.kernels.arrays import Device, to_place
+from tinymed.precision import kind_of
 from tinymed.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -77,6 +78,6 @@ def mapped(batch: Any, move: Callable[[Array], Array]) -> Any:
     if isinstance(batch, (tuple, list)):
         parts = [mapped(part, move) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
-    if hasattr(batch, "dtype") and hasattr(batch, "ndim") and batch.dtype.kind in "biuf":
+    if hasattr(batch, "dtype") and hasattr(batch, "ndim") and kind_of(batch.dtype) in "biuf":
         return move(batch)
     return batch

@@ -15,6 +15,7 @@ from tinymed.data.noise import add_noise, as_floats
 from tinymed.metrics.bootstrap import Metric, bootstrap_interval
 from tinymed.metrics.comparison import paired_difference
 from tinymed.metrics.inputs import UndefinedMetricError, same_length, whole_number
+from tinymed.precision import kind_of
 from tinymed.random import default_generator, spawn
 
 __all__ = ["ShiftRow", "SubgroupRow", "image_shifts", "shift_table", "subgroup_table"]
@@ -247,7 +248,7 @@ def _parts(column: str, values: NDArray[Any], bins: int) -> list[tuple[str, NDAr
     """Return the rows of each value of a column; of floats those between quantiles."""
     if values.ndim != 1:
         raise ValueError(f"subgroup_table: column {column!r} is {values.shape}, (n,) expected")
-    if values.dtype.kind != "f":
+    if kind_of(values.dtype) != "f":
         return [(str(value), values == value) for value in np.unique(values)]
     if not np.isfinite(values).all():
         raise ValueError(f"subgroup_table: column {column!r} holds values that are not finite")

@@ -19,6 +19,7 @@ from tinymed.autograd import Variable, enable_grad, no_grad
 from tinymed.backpropagation import grad
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
 from tinymed.nn import Module
+from tinymed.precision import kind_of
 from tinymed.tensor import Tensor
 
 __all__ = ["Array", "Layer", "Model", "Question", "Target", "evaluated", "log_odds", "probability"]
@@ -175,7 +176,7 @@ class Question:
 
     def check_floats(self) -> None:
         """Raise unless there are derivatives with respect to ``start``."""
-        if self.start.dtype.kind != "f":
+        if kind_of(self.start.dtype) != "f":
             raise TypeError(
                 f"{self.name}: x is {self.start.dtype}, floats expected; for ids name the layer= "
                 "that embeds them, for pictures convert to floats as in training"

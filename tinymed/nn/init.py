@@ -14,6 +14,7 @@ import numpy as np
 from tinymed.autograd import no_grad
 from tinymed.kernels.arrays import is_array
 from tinymed.ops.special import erfinv
+from tinymed.precision import kind_of
 from tinymed.random import default_generator
 from tinymed.tensor import Tensor
 
@@ -228,7 +229,7 @@ def _source(generator: Generator) -> np.random.Generator:
 
 
 def _write(tensor: Tensor, values: Any) -> Tensor:
-    if tensor.dtype.kind != "f":
+    if kind_of(tensor.dtype) != "f":
         raise TypeError(f"init: random numbers do not fit a tensor of {tensor.dtype}")
     into = _on(tensor)
     with no_grad():

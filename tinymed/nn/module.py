@@ -13,6 +13,7 @@ from tinymed.anomaly import LAYERS
 from tinymed.autograd import no_grad
 from tinymed.backpropagation import Handle
 from tinymed.kernels.arrays import array_module
+from tinymed.precision import kind_of
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor, names_device, targets_of
 
@@ -264,7 +265,7 @@ class Module:
     def to(self, *targets: Any, device: str | None = None, dtype: Any = None) -> Module:
         """Move parameters and buffers, in place, to a device and/or a floating dtype."""
         targets = tuple(targets_of(targets, device, dtype))
-        if Tensor(np.zeros(0)).to(*targets).dtype.kind != "f":
+        if not Tensor(np.zeros(0)).to(*targets).is_floating_point():
             raise TypeError(f"to: {targets} holds a dtype that is not floating")
         with no_grad():
             for tensor in itertools.chain(self.parameters(), self.buffers()):
@@ -286,6 +287,10 @@ class Module:
     def half(self) -> Module:
         """Turn floating parameters and buffers into float16."""
         return self.to(np.float16)
+
+    def bfloat16(self) -> Module:
+        """Turn floating parameters and buffers into bfloat16, which needs ml_dtypes."""
+        return self.to("bfloat16")
 
     def float(self) -> Module:
         """Turn floating parameters and buffers into float32."""
@@ -337,7 +342,8 @@ class Module:
         problems += [f"{key} is unexpected" for key in unexpected] if strict else []
         for key, array in arrays.items():
             given, wanted = (array.shape, array.dtype), (own[key].shape, own[key].dtype)
-            if given[0] != wanted[0] or (given[1].kind == "f") != (wanted[1].kind == "f"):
+            kinds = {kind_of(dtype) == "f" for _, dtype in (given, wanted)}
+            if given[0] != wanted[0] or len(kinds) > 1:
                 problems.append(f"{key} is {given[0]} {given[1]}, expected {wanted[0]} {wanted[1]}")
         if problems:
             raise RuntimeError(
@@ -376,22 +382,17 @@ def check_sizes(name: str, **sizes: Any) -> None:
 _HOOK_NUMBERS = itertools.count()
 
 
-def _register(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> Handle:
+def _register(hooks: dict[int, Any], hook: Callable[..., Any]) -> Handle:
     """Add a hook and return what removes it."""
     number = next(_HOOK_NUMBERS)
     hooks[number] = hook
-
-    def remove() -> None:
-        hooks.pop(number, None)
-
-    return Handle(remove)
+    return Handle(lambda: hooks.pop(number, None))
 
 
 def _moved(tensor: Tensor, targets: tuple[Any, ...]) -> Any:
     """Return the array on another device or in another dtype; integer buffers keep their dtype."""
-    devices = [t for t in targets if names_device(t)]
-    dtypes = [t for t in targets if not names_device(t)] if tensor.dtype.kind == "f" else []
-    return tensor.detach().to(*devices, *dtypes).data
+    wanted = [t for t in targets if names_device(t) or tensor.is_floating_point()]
+    return tensor.detach().to(*wanted).data
 
 
 def _array(value: Any) -> Any:

@@ -19,7 +19,7 @@ from tinymed.ops.arithmetic import add, multiply, subtract
 from tinymed.ops.division import divide
 from tinymed.ops.elementwise import Unary, abs, clamp, exp, where
 from tinymed.ops.joining import split
-from tinymed.ops.promotion import cast, floating
+from tinymed.ops.promotion import cast, floating, rounded_once
 from tinymed.ops.reduction import check_floating, sum
 from tinymed.ops.special import normal_density, normal_distribution
 
@@ -271,11 +271,13 @@ def logsigmoid(x: Any) -> Any:
     return LogSigmoid()(x)
 
 
+@rounded_once
 def softsign(x: Any) -> Any:
     """Return x / (1 + abs(x)): from -1 to 1 as tanh, but slowly."""
     return divide(x, add(abs(x), 1))
 
 
+@rounded_once
 def tanhshrink(x: Any) -> Any:
     """Return x - tanh(x)."""
     return subtract(x, tanh(x))
@@ -312,6 +314,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     return GELU()(x) if approximate == "none" else GELUTanh()(x)
 
 
+@rounded_once
 def glu(x: Any, dim: int = -1) -> Any:
     """Return a sigmoid(b) of the two halves a and b of ``x`` along ``dim``.
 

@@ -11,7 +11,8 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.recording import active
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, log, select, where
-from tinymed.ops.promotion import cast, promote, result_type, same_dtype
+from tinymed.ops.promotion import cast, promote, result_type, rounded_once, same_dtype
+from tinymed.precision import kind_of
 
 __all__ = [
     "add",
@@ -195,11 +196,12 @@ def lerp(a: Any, b: Any, weight: Any) -> Any:
     weight : number, or of the same dtype
     """
     same_dtype("lerp", a=a, b=b, weight=None if isinstance(weight, (int, float)) else weight)
-    if a.dtype.kind != "f":
+    if kind_of(a.dtype) != "f":
         raise TypeError(f"lerp: a is {a.dtype}, expected a floating dtype; use a.float() first")
     return Lerp()(a, b, weight)
 
 
+@rounded_once
 def addcmul(x: Any, a: Any, b: Any, *, value: float = 1) -> Any:
     """Return ``x + value * a * b``, with broadcasting, computed in the dtype of the sum."""
     dtype = result_type(x, a, b)

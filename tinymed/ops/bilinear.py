@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tinymed.ops.matmul import matmul
-from tinymed.ops.promotion import same_dtype
+from tinymed.ops.promotion import rounded_once, same_dtype
 from tinymed.ops.shaping import permute, reshape, squeeze, unsqueeze
 
 __all__ = ["bilinear"]
 
 
+@rounded_once
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """Return sum over i, j of x1_i weight_kij x2_j, plus bias_k.
 

@@ -18,6 +18,8 @@ Shape = tuple[int, ...]
 class Expand(Function):
     """y = x repeated along axes of length 1 and new leading ones;  dL/dx = sum over them."""
 
+    as_given = True
+
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
 
@@ -51,17 +53,10 @@ class SumTo(Function):
     def forward(self, x: Array) -> Array:
         extra = x.ndim - len(self.shape)
         ones = tuple(i for i in range(extra, x.ndim) if self.shape[i - extra] == 1 != x.shape[i])
-        return total(x, (*range(extra), *ones), keepdim=True).reshape(self.shape)
+        return x.sum(axis=(*range(extra), *ones), keepdims=True).reshape(self.shape)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return (expand(grad_output, self.input_shape()),)
-
-
-def total(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """Return the sum over ``axes``; float16, which stands still at 2048 ones, adds in float32."""
-    if x.dtype == np.float16:
-        return x.sum(axis=axes, keepdims=keepdim, dtype=np.float32).astype(np.float16)
-    return x.sum(axis=axes, keepdims=keepdim)
 
 
 class Broadcasting(Function):

@@ -12,7 +12,8 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, abs
 from tinymed.ops.logic import bitwise_or
-from tinymed.ops.promotion import cast, promote, result_type
+from tinymed.ops.promotion import cast, promote, result_type, rounded_once
+from tinymed.precision import as_dtype, is_narrow, kind_of
 
 __all__ = [
     "allclose",
@@ -95,34 +96,44 @@ class IsInf(Unary):
         return array_module(x).isinf(x)
 
 
+def comparable(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return both in their common dtype; a number as 16 bits hold it, so that 0.1 equals 0.1."""
+    a, b = promote(a, b)
+    if isinstance(b, (int, float)) and is_narrow(a):
+        return a, as_dtype(np.float32(b), a.dtype).item()
+    if isinstance(a, (int, float)) and is_narrow(b):
+        return as_dtype(np.float32(a), b.dtype).item(), b
+    return a, b
+
+
 def eq(a: Any, b: Any) -> Any:
     """Return ``a == b`` element by element."""
-    return Equal()(*promote(a, b))
+    return Equal()(*comparable(a, b))
 
 
 def ne(a: Any, b: Any) -> Any:
     """Return ``a != b`` element by element."""
-    return NotEqual()(*promote(a, b))
+    return NotEqual()(*comparable(a, b))
 
 
 def lt(a: Any, b: Any) -> Any:
     """Return ``a < b`` element by element."""
-    return Less()(*promote(a, b))
+    return Less()(*comparable(a, b))
 
 
 def le(a: Any, b: Any) -> Any:
     """Return ``a <= b`` element by element."""
-    return LessEqual()(*promote(a, b))
+    return LessEqual()(*comparable(a, b))
 
 
 def gt(a: Any, b: Any) -> Any:
     """Return ``a > b`` element by element."""
-    return Less()(*promote(b, a))
+    return Less()(*comparable(b, a))
 
 
 def ge(a: Any, b: Any) -> Any:
     """Return ``a >= b`` element by element."""
-    return LessEqual()(*promote(b, a))
+    return LessEqual()(*comparable(b, a))
 
 
 def isnan(x: Any) -> Any:
@@ -150,6 +161,7 @@ def isneginf(x: Any) -> Any:
     return eq(x, -math.inf)
 
 
+@rounded_once
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Return True where |a - b| <= atol + rtol |b|, or both are the same infinity.
 
@@ -161,7 +173,7 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     if not (rtol >= 0 and atol >= 0):
         raise ValueError(f"isclose: rtol={rtol} and atol={atol} must not be negative")
     a, b = promote(a, b)
-    if result_type(a, b).kind != "f":  # uint8 has no differences below 0, int8 none above 127
+    if kind_of(result_type(a, b)) != "f":  # uint8 has no differences below 0, int8 none above 127
         a, b = cast(a, np.int64), cast(b, np.int64)
     with np.errstate(invalid="ignore"):  # inf - inf
         difference = abs(a - b)

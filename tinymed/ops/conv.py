@@ -29,6 +29,8 @@ Setting = int | tuple[int, ...]
 class Geometry(Function):
     """What the three ops share: one number per spatial axis in each setting."""
 
+    as_given = True
+
     def __init__(self, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> None:
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
 

@@ -25,6 +25,7 @@ from tinymed.ops.conv import (
 )
 from tinymed.ops.promotion import same_dtype
 from tinymed.ops.shaping import squeeze, unsqueeze
+from tinymed.precision import rounded, widened
 
 __all__ = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "smallest_size"]
 
@@ -74,9 +75,12 @@ class ConvTranspose(Geometry):
     def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
         shape = self.output_shape(x.shape, weight.shape, None if bias is None else bias.shape)
         y = kernels.grad_input(x, weight, shape[2:], *self.settings)
+        if bias is None and self.activation is None:
+            return y
+        wide = widened(y)
         if bias is not None:
-            y += bias.reshape(-1, *[1] * len(self.stride))
-        return activate(y, self.activation)
+            wide += widened(bias).reshape(-1, *[1] * len(self.stride))
+        return rounded(activate(wide, self.activation), y.dtype)
 
     def backward(self, grad_output: Array, x: Array, weight: Array) -> tuple[Any, ...]:
         to_x, to_weight, to_bias = self.edges

@@ -14,6 +14,7 @@ import numpy as np
 from tinymed.autograd import Variable
 from tinymed.errors import check_dim, check_size
 from tinymed.kernels.arrays import Array, array_module
+from tinymed.precision import dtype_back, kind_of, rounded, widened
 
 __all__ = [
     "bincount",
@@ -27,7 +28,8 @@ __all__ = [
 
 def unrecorded(compute: Callable[..., Any], *inputs: Any) -> Any:
     """Return what ``compute`` makes of the arrays, as Tensors if an input is one."""
-    results = compute(*(x.data if isinstance(x, Variable) else x for x in inputs))
+    arrays = [x.data if isinstance(x, Variable) else x for x in inputs]
+    results = rounded(compute(*widened(arrays)), dtype_back(arrays))
     if not any(isinstance(x, Variable) for x in inputs):
         return results
     kind = Variable.result_type
@@ -176,7 +178,7 @@ def histc(x: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     -------
     (bins,) in the dtype of ``x``
     """
-    if x.dtype.kind != "f":
+    if kind_of(x.dtype) != "f":
         raise TypeError(f"histc: x is {x.dtype}, expected a floating dtype; use x.float() first")
     if bins < 1:
         raise ValueError(f"histc: bins={bins} is not positive")

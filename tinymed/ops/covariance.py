@@ -9,13 +9,15 @@ from tinymed.ops.diagonal import diagonal
 from tinymed.ops.division import divide
 from tinymed.ops.elementwise import clamp, sqrt
 from tinymed.ops.matmul import matmul
-from tinymed.ops.promotion import cast, floating
+from tinymed.ops.promotion import cast, floating, rounded_once
 from tinymed.ops.reduction import any, sum
 from tinymed.ops.shaping import reshape, transpose, unsqueeze
+from tinymed.precision import kind_of
 
 __all__ = ["corrcoef", "cov"]
 
 
+@rounded_once
 def cov(x: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """Return the covariances of the rows of ``x``, the columns being observations.
 
@@ -41,7 +43,7 @@ def cov(x: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = No
     for name, given, kinds in (("fweights", fweights, "iu"), ("aweights", aweights, "f")):
         if given is None:
             continue
-        if given.shape != (observations,) or given.dtype.kind not in kinds:
+        if given.shape != (observations,) or kind_of(given.dtype) not in kinds:
             raise ValueError(
                 f"cov: {name} {given.shape} {given.dtype} is not one "
                 f"{'integer' if kinds == 'iu' else 'float'} for each of {observations} observations"
@@ -66,6 +68,7 @@ def cov(x: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = No
     return reshape(products, ()) if len(products) == 1 else products
 
 
+@rounded_once
 def corrcoef(x: Any) -> Any:
     """Return the correlations (Pearson) of the rows of ``x`` (V, N): 1 with itself.
 

@@ -13,7 +13,7 @@ from tinymed.kernels.arrays import CPU, Array, array_module, place, sent, to_hos
 from tinymed.kernels.recording import values_known
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.loss_rules import check_floats, plain, reduce
-from tinymed.ops.promotion import cast
+from tinymed.ops.promotion import cast, rounded_once
 from tinymed.ops.shaping import reshape
 
 __all__ = ["ctc_loss"]
@@ -66,6 +66,7 @@ class CTC(Function):
         return gradient, None, None, None
 
 
+@rounded_once
 def ctc_loss(
     log_probs: Any,
     targets: Any,
@@ -126,8 +127,7 @@ def ctc_loss(
     labels = padded(plain(targets), known, batch, classes, blank)
 
     dtype = log_probs.dtype
-    rows = cast(log_probs, np.float32) if dtype == np.float16 else log_probs
-    rows = rows if len(shape) == 3 else reshape(rows, (steps, 1, classes))
+    rows = log_probs if len(shape) == 3 else reshape(log_probs, (steps, 1, classes))
     losses = CTC(blank, zero_infinity)(rows, labels, input_lengths, target_lengths)
     if reduction == "mean":
         losses = losses / array_module(like).maximum(target_lengths, 1).astype(losses.dtype)

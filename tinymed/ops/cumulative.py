@@ -15,7 +15,7 @@ from tinymed.ops.broadcasting import Shape
 from tinymed.ops.elementwise import Unary, exp, where
 from tinymed.ops.indexing import put_along_dim
 from tinymed.ops.padding import Pad
-from tinymed.ops.promotion import cast, floating
+from tinymed.ops.promotion import cast, floating, rounded_once
 from tinymed.ops.shaping import reshape
 
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "logcumsumexp"]
@@ -35,10 +35,9 @@ class Accumulation(Unary):
         self.dim, self.backwards = dim, backwards
 
     def along(self, accumulate: Callable[..., Array], x: Array) -> Array:
-        """Return NumPy's ``accumulate`` from the chosen end; float16 is added up in float32."""
+        """Return NumPy's ``accumulate`` from the chosen end."""
         turn = (slice(None),) * self.dim + (slice(None, None, -1 if self.backwards else 1),)
-        dtype = np.dtype(np.float32) if x.dtype == np.float16 else x.dtype
-        return accumulate(x[turn], axis=self.dim, dtype=dtype)[turn].astype(x.dtype, copy=False)
+        return accumulate(x[turn], axis=self.dim, dtype=x.dtype)[turn]
 
 
 class CumSum(Accumulation):
@@ -167,13 +166,12 @@ def cumprod(x: Any, dim: int, *, dtype: Any = None) -> Any:
     return with_an_axis("cumprod", CumProd, counted(x, dtype), dim)
 
 
+@rounded_once
 def logcumsumexp(x: Any, dim: int) -> Any:
     """Return log(cumsum(exp(x))) along ``dim``, without overflow.
 
     The gradient is 0 at x = -inf, where PyTorch's may be NaN.
     """
-    if x.dtype == np.float16:  # it takes many steps
-        return cast(logcumsumexp(cast(x, np.float32), dim), np.float16)
     return with_an_axis("logcumsumexp", LogCumSumExp, floating(x), dim)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +12,12 @@ from tinymed.autograd import Function
 from tinymed.errors import check_dim, check_size
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Shape, expand
-from tinymed.ops.elementwise import clamp
+from tinymed.ops.elementwise import abs, clamp
+from tinymed.ops.extremes import amax
 from tinymed.ops.indexing import getitem
 from tinymed.ops.joining import cat
 from tinymed.ops.norms import length, slope
-from tinymed.ops.promotion import promote, same_dtype
+from tinymed.ops.promotion import promote, rounded_once, same_dtype
 from tinymed.ops.reduction import check_floating, sum
 from tinymed.ops.shaping import unsqueeze
 
@@ -53,8 +55,10 @@ class CDist(Function):
         grad_b: Any = None
         for rows in self.blocks(a.shape, b.shape):
             part = (..., rows, slice(None))
-            y = unsqueeze(getitem(output, part), -1)
-            along = slope(differences(a, b, rows), y, self.p, (output.ndim,))
+            apart, y = differences(a, b, rows), unsqueeze(getitem(output, part), -1)
+            if math.isinf(self.p):  # y may be rounded, and is to be found among the differences
+                y = amax(abs(apart), -1, keepdim=True)
+            along = slope(apart, y, self.p, (output.ndim,))
             share = unsqueeze(getitem(grad_output, part), -1) * along  # (..., rows, R, M)
             grads_a.append(sum(share, -2))
             to_b = -sum(share, -3)
@@ -122,6 +126,7 @@ def cdist(
     return CDist(p)(a, b)
 
 
+@rounded_once
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """Return the cosine of the angle between ``x1`` and ``x2`` along ``dim``; both broadcast.
 

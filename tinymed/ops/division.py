@@ -9,7 +9,8 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.arithmetic import add, is_bool, multiply
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, floating_pair
-from tinymed.ops.promotion import cast, floating, promote, result_type
+from tinymed.ops.promotion import cast, floating, promote, result_type, rounded_once
+from tinymed.precision import kind_of
 
 __all__ = [
     "addcdiv",
@@ -137,10 +138,11 @@ def reciprocal(x: Any) -> Any:
     return Reciprocal()(floating(x))
 
 
+@rounded_once
 def addcdiv(x: Any, a: Any, b: Any, *, value: float = 1) -> Any:
     """Return ``x + value * a / b``, with broadcasting. Integers by integers are refused."""
     a, b = promote(a, b)
-    if a.dtype.kind != "f":
+    if kind_of(a.dtype) != "f":
         raise TypeError(f"addcdiv: {a.dtype} / {b.dtype} would be rounded; use a.float() first")
     dtype = result_type(x, a, b)  # in the dtype of the sum: the quotient of float16 may be inf
     return add(x, multiply(divide(cast(a, dtype), cast(b, dtype)), value))
@@ -152,7 +154,7 @@ def divisible(name: str, a: Any, b: Any) -> tuple[Any, Any]:
     if is_bool(a) and is_bool(b):
         raise TypeError(f"{name}: bool by bool has no meaning; cast one of them")
     divisor = b.data if isinstance(b, Variable) else b
-    kinds = {getattr(x, "dtype", None) and x.dtype.kind for x in (a, b)}
+    kinds = {getattr(x, "dtype", None) and kind_of(x.dtype) for x in (a, b)}
     if "f" not in kinds and not isinstance(a, float) and not isinstance(b, float):
         zero = divisor == 0
         if zero if isinstance(zero, bool) else zero.any():

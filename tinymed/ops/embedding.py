@@ -14,8 +14,9 @@ from tinymed.kernels.arrays import Array, array_module, is_array
 from tinymed.kernels.recording import values_known
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.indexing import getitem
-from tinymed.ops.promotion import same_dtype
+from tinymed.ops.promotion import cast, same_dtype
 from tinymed.ops.shaping import reshape
+from tinymed.precision import SINGLE, is_narrow, kind_of
 from tinymed.row_gradient import RowGradient
 
 __all__ = ["embedding", "embedding_bag"]
@@ -28,6 +29,8 @@ class Embedding(Function):
     divided by how many it is of. With ``sparse`` the gradient is a RowGradient, unless it shall be
     differentiated again.
     """
+
+    as_given = True
 
     def __init__(
         self,
@@ -125,6 +128,7 @@ class BagMax(Function):
 def added_up(values: Any, ids: Array, shape: Shape, by_frequency: bool, sparse: bool) -> Any:
     """Return the gradient (V, D) of a weight from its parts (n, D) and the rows they belong to."""
     if by_frequency:
+        values = cast(values, SINGLE) if is_narrow(values) else values  # 257 is no bfloat16
         counts = array_module(ids).bincount(ids, minlength=1)
         values = values / counts[ids].astype(values.dtype)[:, None]
     if sparse and not isinstance(values, Variable):
@@ -238,7 +242,7 @@ def embedding_bag(
     same_dtype(name, weight=weight, per_sample_weights=per_sample_weights)
     check_mode(name, mode, per_sample_weights is not None, scale_grad_by_freq, sparse)
     ids = checked_ids(name, x, checked_weight(name, weight))
-    if weight.dtype.kind != "f":
+    if kind_of(weight.dtype) != "f":
         raise TypeError(f"{name}: weight is {weight.dtype}, expected a floating dtype")
     if per_sample_weights is not None and tuple(per_sample_weights.shape) != ids.shape:
         raise ValueError(
@@ -356,7 +360,7 @@ def renormalize(name: str, weight: Any, ids: Array, max_norm: float, norm_type: 
     if not max_norm >= 0 or not norm_type > 0:
         raise ValueError(f"{name}: {max_norm=} must be >= 0 and {norm_type=} > 0")
     array = weight.data if isinstance(weight, Variable) else weight
-    if array.dtype.kind != "f" or not getattr(array.flags, "writeable", True):
+    if kind_of(array.dtype) != "f" or not getattr(array.flags, "writeable", True):
         raise TypeError(f"{name}: max_norm writes into weight, which is {array.dtype} or read-only")
     rows = array_module(ids).unique(ids)
     if kernels.renormalize(array, rows, max_norm, norm_type):

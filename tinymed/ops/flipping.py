@@ -17,6 +17,8 @@ __all__ = ["flip", "fliplr", "flipud", "roll", "rot90"]
 class Flip(Function):
     """y[i] = x[n - 1 - i] along some axes;  dL/dx = dL/dy, flipped back.  A copy, not a view."""
 
+    as_given = True
+
     def __init__(self, dims: tuple[int, ...]) -> None:
         self.dims = dims
 
@@ -32,6 +34,8 @@ class Flip(Function):
 
 class Roll(Function):
     """y[i + shift] = x[i], going round, along some axes;  dL/dx = dL/dy, rolled back."""
+
+    as_given = True
 
     def __init__(self, shifts: tuple[int, ...], dims: tuple[int, ...]) -> None:
         self.shifts, self.dims = shifts, dims

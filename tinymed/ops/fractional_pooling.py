@@ -15,6 +15,7 @@ from tinymed.ops.conv import Setting, per_axis
 from tinymed.ops.pooling import batched
 from tinymed.ops.reduction import check_floating
 from tinymed.ops.shaping import squeeze
+from tinymed.precision import widened
 from tinymed.random import default_generator
 
 __all__ = ["fractional_max_pool2d", "fractional_max_pool3d"]
@@ -97,7 +98,7 @@ def checked_samples(
     n, c = x.shape[:2]
     if samples is None:
         generator = default_generator() if generator is None else generator
-        return generator.random((n, c, axes)).astype(x.dtype)
+        return widened(generator.random((n, c, axes)).astype(x.dtype))
     samples = samples.data if isinstance(samples, Variable) else samples
     if samples.dtype != x.dtype:
         raise TypeError(f"{name}: _random_samples are {samples.dtype} but x is {x.dtype}")
@@ -105,7 +106,7 @@ def checked_samples(
         raise ValueError(f"{name}: _random_samples {samples.shape} must be ({n}, {c}, {axes})")
     if samples.size and not (samples.min() >= 0 and samples.max() <= 1):
         raise ValueError(f"{name}: _random_samples must lie in [0, 1]")
-    return samples[:n]
+    return widened(samples[:n])
 
 
 def fractional_max_pool2d(

@@ -19,8 +19,9 @@ from tinymed.ops.broadcasting import Shape
 from tinymed.ops.elementwise import where
 from tinymed.ops.indexing import take_along_dim
 from tinymed.ops.matmul import matmul
-from tinymed.ops.promotion import same_dtype
+from tinymed.ops.promotion import rounded_once, same_dtype
 from tinymed.ops.shaping import reshape, transpose, unsqueeze
+from tinymed.precision import kind_of
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -28,6 +29,7 @@ MODES = ("bilinear", "nearest", "bicubic")
 PADDING = ("zeros", "border", "reflection")
 
 
+@rounded_once
 def grid_sample(
     x: Any,
     grid: Any,
@@ -76,6 +78,7 @@ def grid_sample(
     return reshape(y, (*x.shape[:2], *grid.shape[1:-1]))
 
 
+@rounded_once
 def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = None) -> Any:
     """Return the grid for `grid_sample` that applies affine matrices.
 
@@ -92,7 +95,7 @@ def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = No
     """
     size = tuple(int(n) for n in size)
     axes = len(size) - 2
-    if theta.dtype.kind != "f":
+    if kind_of(theta.dtype) != "f":
         raise TypeError(f"affine_grid: theta is {theta.dtype}, expected a floating dtype")
     if axes not in (2, 3) or tuple(theta.shape) != (size[0], axes, axes + 1):
         raise ValueError(
@@ -197,7 +200,7 @@ def _array(x: Any) -> Array:
 def _check(x: Any, grid: Any, mode: str, padding_mode: str) -> None:
     """Raise unless images, grid and modes fit each other."""
     same_dtype("grid_sample", x=x, grid=grid)
-    if x.dtype.kind != "f":
+    if kind_of(x.dtype) != "f":
         raise TypeError(f"grid_sample: x is {x.dtype}, expected a floating dtype")
     for name, value, known in (("mode", mode, MODES), ("padding_mode", padding_mode, PADDING)):
         if value not in known:

@@ -36,6 +36,8 @@ __all__ = [
 class GetItem(Function):
     """y = x[index];  dL/dx = zeros with dL/dy added at the index."""
 
+    as_given = True
+
     def __init__(self, index: Any) -> None:
         self.index = index
 
@@ -81,6 +83,8 @@ class AddAt(Function):
 
 class TakeAlongDim(Function):
     """y[i] = x[index[i]] along one axis;  dL/dx = dL/dy added at the index."""
+
+    as_given = True
 
     def __init__(self, dim: int) -> None:
         self.dim = dim

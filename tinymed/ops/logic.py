@@ -10,6 +10,7 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary
 from tinymed.ops.promotion import promote
+from tinymed.precision import kind_of
 
 __all__ = [
     "bitwise_and",
@@ -168,7 +169,7 @@ def bitwise_right_shift(a: Any, b: Any) -> Any:
 def without_floats(name: str, *inputs: Any) -> tuple[Any, ...]:
     """Return ``inputs``, or raise if they have no bits to work on."""
     for x in inputs:
-        if getattr(x, "dtype", np.dtype(bool)).kind == "f":
+        if kind_of(getattr(x, "dtype", np.dtype(bool))) == "f":
             raise TypeError(f"{name}: the input is {x.dtype}, expected bools or integers")
     return inputs
 

@@ -19,6 +19,7 @@ from tinymed.ops.indexing import getitem
 from tinymed.ops.promotion import same_dtype
 from tinymed.ops.reduction import mean, sum
 from tinymed.ops.shaping import permute, reshape
+from tinymed.precision import kind_of
 
 
 def class_rows(name: str, x: Any, target: Any, ignore_index: int) -> tuple[Any, Array, Array]:
@@ -55,7 +56,7 @@ def item_shape(x: Shape) -> Shape:
 def checked_classes(name: str, target: Any, classes: int, ignore_index: int | None) -> Array:
     """Return class indices as a flat int64 array, or raise naming the first that is not one."""
     array = plain(target)
-    if array.dtype.kind == "f":
+    if kind_of(array.dtype) == "f":
         what = "NaN" if (array != array).any() else f"{array.dtype} values"
         raise TypeError(f"{name}: target holds {what}, expected class indices (integers)")
     if array.dtype.kind not in "iu":
@@ -107,7 +108,7 @@ def plain(x: Any) -> Array:
 
 def check_floats(name: str, x: Any, what: str = "logits", argument: str = "x") -> None:
     """Raise unless ``x`` holds floats."""
-    if x.dtype.kind != "f":
+    if kind_of(x.dtype) != "f":
         raise TypeError(f"{name}: {argument} is {x.dtype}, expected floating {what}")
 
 

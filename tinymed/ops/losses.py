@@ -30,9 +30,10 @@ from tinymed.ops.loss_rules import (
     weighed,
     weighted_reduce,
 )
-from tinymed.ops.promotion import cast
+from tinymed.ops.promotion import cast, rounded_once
 from tinymed.ops.reduction import sum
 from tinymed.ops.shaping import reshape
+from tinymed.precision import finfo, kind_of
 
 __all__ = [
     "binary_cross_entropy",
@@ -119,7 +120,7 @@ class BinaryCrossEntropy(Function):
         to_x, to_target = self.edges
         grad_x = grad_target = None
         if to_x:
-            least = max(EPSILON, float(np.finfo(x.dtype).tiny))
+            least = max(EPSILON, float(finfo(self.made[0][1]).tiny))
             grad_x = grad_output * (x - target) / clamp(x * (1 - x), min=least)
         if to_target:
             with np.errstate(divide="ignore"):
@@ -191,7 +192,7 @@ def _of_probabilities(
 ) -> Any:
     """Return the cross-entropy of logits and probabilities of one shape, classes on axis 1."""
     check_floats("cross_entropy", x)
-    if target.dtype.kind != "f":
+    if kind_of(target.dtype) != "f":
         raise TypeError(
             f"cross_entropy: target {target.shape} is {target.dtype}; expected probabilities "
             f"(floats) of that shape, or class indices {item_shape(x.shape)}"
@@ -253,6 +254,7 @@ def binary_cross_entropy(x: Any, target: Any, weight: Any = None, reduction: str
     return reduce(name, weighed(name, losses, weight), reduction)
 
 
+@rounded_once
 def binary_cross_entropy_with_logits(
     x: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Any:

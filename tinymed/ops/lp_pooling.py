@@ -10,6 +10,7 @@ from tinymed.ops.conv import Setting, per_axis
 from tinymed.ops.elementwise import abs, where
 from tinymed.ops.max_pooling import max_pool
 from tinymed.ops.pooling import avg_pool
+from tinymed.ops.promotion import rounded_once
 from tinymed.ops.reduction import check_floating
 
 __all__ = ["lp_pool1d", "lp_pool2d", "lp_pool3d"]
@@ -38,6 +39,7 @@ def lp_pool(
     return where(none, 0.0 if norm_type > 0 else math.inf, root)
 
 
+@rounded_once
 def lp_pool1d(
     x: Any,
     norm_type: float,
@@ -49,6 +51,7 @@ def lp_pool1d(
     return lp_pool(1, x, norm_type, kernel_size, stride, ceil_mode)
 
 
+@rounded_once
 def lp_pool2d(
     x: Any,
     norm_type: float,
@@ -71,6 +74,7 @@ def lp_pool2d(
     return lp_pool(2, x, norm_type, kernel_size, stride, ceil_mode)
 
 
+@rounded_once
 def lp_pool3d(
     x: Any,
     norm_type: float,

@@ -29,6 +29,7 @@ from tinymed.ops.loss_rules import (
 )
 from tinymed.ops.losses import EPSILON, logistic
 from tinymed.ops.norms import length
+from tinymed.ops.promotion import rounded_once
 from tinymed.ops.reduction import mean, sum
 from tinymed.ops.shaping import reshape
 
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 
+@rounded_once
 def hinge_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
     """Return max(0, 1 - target x), the loss of a support vector machine.
 
@@ -65,6 +67,7 @@ def hinge_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
     return reduce("hinge_loss", clamp(1 - target * x, min=0.0), reduction)
 
 
+@rounded_once
 def soft_margin_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
     """Return log(1 + exp(-target x)), without overflow; arguments as in `hinge_loss`."""
     same_shape("soft_margin_loss", x=x, target=target)
@@ -73,6 +76,7 @@ def soft_margin_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
     return reduce("soft_margin_loss", negative(logsigmoid(target * x)), reduction)
 
 
+@rounded_once
 def hinge_embedding_loss(x: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Any:
     """Return x where target is 1, and max(0, margin - x) where it is -1.
 
@@ -90,6 +94,7 @@ def hinge_embedding_loss(x: Any, target: Any, margin: float = 1.0, reduction: st
     return reduce("hinge_embedding_loss", losses, reduction)
 
 
+@rounded_once
 def margin_ranking_loss(
     input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"
 ) -> Any:
@@ -109,6 +114,7 @@ def margin_ranking_loss(
     return reduce("margin_ranking_loss", losses, reduction)
 
 
+@rounded_once
 def cosine_embedding_loss(
     input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"
 ) -> Any:
@@ -136,6 +142,7 @@ def cosine_embedding_loss(
     return reduce(name, where(alike, 1 - cosine, clamp(cosine - margin, min=0.0)), reduction)
 
 
+@rounded_once
 def multi_margin_loss(
     x: Any,
     target: Any,
@@ -185,6 +192,7 @@ def multi_margin_loss(
     return reduce(name, reshape(mean(losses, 1), shape), reduction)
 
 
+@rounded_once
 def multilabel_margin_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the sum over labels j and other classes i of max(0, 1 - x[j] + x[i]), over C.
 
@@ -215,6 +223,7 @@ def multilabel_margin_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
     return reduce(name, reshape(sum(losses, (1, 2)) / classes, shape), reduction)
 
 
+@rounded_once
 def multilabel_soft_margin_loss(
     x: Any, target: Any, weight: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -235,6 +244,7 @@ def multilabel_soft_margin_loss(
     return reduce(name, mean(losses, -1), reduction)
 
 
+@rounded_once
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,
@@ -321,6 +331,7 @@ def _triplet(
     return reduce(name, clamp(margin + near - far, min=0.0), reduction)
 
 
+@rounded_once
 def pairwise_distance(
     x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Any:

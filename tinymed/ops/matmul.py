@@ -21,6 +21,8 @@ __all__ = ["linear", "matmul"]
 class MatMul(Broadcasting):
     """Y = A B over the last two axes;  dL/dA = dL/dY B^T, dL/dB = A^T dL/dY."""
 
+    as_given = True
+
     def output_shape(self, *shapes: Shape) -> Shape:
         a, b = shapes
         if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
@@ -48,6 +50,8 @@ class MatMul(Broadcasting):
 
 class Linear(Function):
     """Y = X W^T + b;  dL/dX = dL/dY W, dL/dW = dL/dY^T X, dL/db = sum dL/dY."""
+
+    as_given = True
 
     activation: str | None = None
 

@@ -10,10 +10,12 @@ from typing import Any
 from tinymed.ops.logarithms import expm1
 from tinymed.ops.loss_rules import class_rows, weighted_reduce
 from tinymed.ops.losses import CrossEntropy
+from tinymed.ops.promotion import rounded_once
 
 __all__ = ["generalized_cross_entropy", "symmetric_cross_entropy"]
 
 
+@rounded_once
 def generalized_cross_entropy(
     x: Any, target: Any, q: float = 0.7, ignore_index: int = -100, reduction: str = "mean"
 ) -> Any:
@@ -46,6 +48,7 @@ def generalized_cross_entropy(
     return weighted_reduce("generalized_cross_entropy", losses, kept, target.shape, reduction)
 
 
+@rounded_once
 def symmetric_cross_entropy(
     x: Any,
     target: Any,

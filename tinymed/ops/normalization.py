@@ -11,9 +11,10 @@ from tinymed.kernels.arrays import Array
 from tinymed.kernels.recording import written
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.elementwise import sqrt
-from tinymed.ops.promotion import same_dtype
+from tinymed.ops.promotion import rounded_once, same_dtype
 from tinymed.ops.reduction import mean, sum
 from tinymed.ops.shaping import reshape
+from tinymed.precision import widened
 
 __all__ = ["batch_norm"]
 
@@ -135,8 +136,7 @@ def batch_norm(
         if running_mean is None:
             raise ValueError("batch_norm: without training it needs running_mean and running_var")
         BatchNorm(eps).output_shape(x.shape, *(p if p is None else p.shape for p in (weight, bias)))
-        scale = 1 / sqrt(running_var + eps)
-        return ChannelAffine()(x, running_mean, scale if weight is None else scale * weight, bias)
+        return by_running(x, running_mean, running_var, weight, bias, eps)
     count = x.shape[0] * math.prod(x.shape[2:])
     if count <= 1:
         raise ValueError(f"batch_norm: x {x.shape} has {count} value per channel; training needs 2")
@@ -146,6 +146,13 @@ def batch_norm(
         move(running_mean, node.kept("mean"), momentum)
         move(running_var, node.kept("variance"), momentum, count / (count - 1))
     return y
+
+
+@rounded_once
+def by_running(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Return ``x`` normalised by running statistics."""
+    scale = 1 / sqrt(var + eps)
+    return ChannelAffine()(x, mean, scale if weight is None else scale * weight, bias)
 
 
 def check_running(x: Any, running_mean: Any, running_var: Any) -> None:
@@ -165,9 +172,8 @@ def move(running: Any, batch: Array, momentum: float, factor: float = 1.0) -> No
     array = running.data if isinstance(running, Variable) else running
 
     def write() -> None:
-        nonlocal array
-        array *= 1 - momentum
-        array += momentum * (batch * factor if factor != 1 else batch)
+        kept = widened(array) * (1 - momentum)
+        array[...] = kept + momentum * (batch * factor if factor != 1 else batch)
         wrote(array)
 
     written(write)

@@ -9,9 +9,8 @@ import numpy as np
 
 from tinymed.errors import check_dim, check_dims
 from tinymed.kernels.arrays import Array
-from tinymed.ops.broadcasting import total
 from tinymed.ops.elementwise import abs, clamp, sign, where
-from tinymed.ops.promotion import cast
+from tinymed.ops.promotion import cast, rounded_once
 from tinymed.ops.reduction import Dims, Reduction, check_floating, sum
 
 __all__ = ["norm", "normalize", "renorm", "vector_norm"]
@@ -28,14 +27,14 @@ class Norm(Reduction):
         self.p = p
 
     def forward(self, x: Array) -> Array:
-        size, axes = {"axis": self.dims, "keepdims": self.keepdim}, (self.dims, self.keepdim)
+        size = {"axis": self.dims, "keepdims": self.keepdim}
         if math.isinf(self.p):
             return (abs(x).max if self.p > 0 else abs(x).min)(**size)
         if self.p == 2:
-            return total(x * x, *axes) ** 0.5
+            return (x * x).sum(**size) ** 0.5
         with np.errstate(divide="ignore"):  # 0 to a negative power
             powers = abs(x) ** self.p if self.p != 1 else abs(x)
-            return total(powers, *axes) ** (1 / self.p)
+            return powers.sum(**size) ** (1 / self.p)
 
     def backward(self, grad_output: Array, x: Array, output: Array) -> tuple[Any, ...]:
         y = self.spread(output, x.shape)
@@ -100,11 +99,10 @@ def length(name: str, x: Any, p: float, dim: Dims, keepdim: bool, dtype: Any = N
         )
     if p == 0:
         return cast(sum(x != 0, dims, keepdim), x.dtype)
-    if x.dtype == np.float16:  # the squares lie beyond its range, their root does not
-        return cast(Norm(dims, keepdim, p)(cast(x, np.float32)), np.float16)
     return Norm(dims, keepdim, p)(x)
 
 
+@rounded_once
 def normalize(x: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
     """Return x / max(norm, eps) with the ``p``-norm along ``dim``: vectors of length 1.
 
@@ -116,6 +114,7 @@ def normalize(x: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
     return x / clamp(length("normalize", x, p, dim, True), min=eps)
 
 
+@rounded_once
 def renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
     """Return ``x`` with each slice along ``dim`` whose ``p``-norm exceeds ``maxnorm`` cut to it."""
     axis = check_dim("renorm", dim, x.ndim)

@@ -15,9 +15,10 @@ from tinymed.ops.diagonal import diagonal
 from tinymed.ops.indexing import getitem
 from tinymed.ops.joining import stack
 from tinymed.ops.matmul import matmul
-from tinymed.ops.promotion import cast, result_type, same_dtype
+from tinymed.ops.promotion import cast, result_type, rounded_once, same_dtype
 from tinymed.ops.reduction import sum
 from tinymed.ops.shaping import permute, reshape, transpose, unsqueeze
+from tinymed.precision import kind_of
 
 __all__ = [
     "addbmm",
@@ -141,7 +142,7 @@ def addbmm(x: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 
 
 def added(name: str, x: Any, product: Any, beta: float, alpha: float) -> Any:
     """Return beta x + alpha product."""
-    if product.dtype.kind != "f":
+    if kind_of(product.dtype) != "f":
         if int(beta) != beta or int(alpha) != alpha:
             raise TypeError(
                 f"{name}: beta={beta} and alpha={alpha} must be integers, as the tensors are "
@@ -202,6 +203,7 @@ def identities(x: Array) -> Array:
     return xp.zeros_like(x) + xp.eye(x.shape[-1], dtype=x.dtype)
 
 
+@rounded_once
 def cross(x: Any, other: Any, dim: int | None = None) -> Any:
     """Return the vector product along ``dim``, an axis of 3; other axes are broadcast.
 

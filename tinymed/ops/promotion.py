@@ -7,13 +7,25 @@ float32, float32 * 0-d float64 is float32, int64 * 2.5 is the default floating d
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from tinymed.autograd import MODE, Function, Variable
 from tinymed.kernels.arrays import Array, is_at, place, to_place
 from tinymed.ops.broadcasting import Shape
+from tinymed.precision import (
+    NARROW,
+    SINGLE,
+    any_narrow,
+    as_dtype,
+    dtype_back,
+    finfo,
+    is_narrow,
+    kind_of,
+)
 
 __all__ = [
     "Cast",
@@ -24,10 +36,14 @@ __all__ = [
     "number_in",
     "promote",
     "result_type",
+    "rounded_once",
     "same_dtype",
     "set_default_dtype",
     "to_device",
 ]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _DEFAULT = [np.dtype(np.float32)]
 _KINDS = {"b": 0, "i": 1, "u": 1, "f": 2}
@@ -40,15 +56,17 @@ def default_dtype() -> np.dtype[Any]:
 
 
 def set_default_dtype(dtype: Any) -> None:
-    """Make ``dtype`` (float16, float32 or float64) the one that Python numbers become."""
+    """Make ``dtype`` (float16, bfloat16, float32, float64) the one that Python numbers become."""
     dtype = np.dtype(dtype)
-    if dtype.kind != "f":
+    if kind_of(dtype) != "f":
         raise TypeError(f"set_default_dtype: {dtype} is not a floating dtype")
     _DEFAULT[0] = dtype
 
 
 class Cast(Function):
     """y = x in another dtype;  dL/dx = dL/dy in the dtype of x."""
+
+    as_given = True
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -57,7 +75,7 @@ class Cast(Function):
         return x
 
     def forward(self, x: Array) -> Array:
-        return x.astype(self.dtype)
+        return as_dtype(x, self.dtype)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return (cast(grad_output, self.input_made()[1]),)
@@ -69,10 +87,32 @@ def cast(x: Any, dtype: Any) -> Any:
     return x if x.dtype == dtype else Cast(dtype)(x)
 
 
+def rounded_once(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function of several ops compute floats of 16 bits in float32, and round its results.
+
+    One op sees to that itself (see `precision`); between two, numbers would be rounded too. Not
+    where a ``dtype`` is asked for, nor under `autocast`, which chooses for each op.
+    """
+
+    @functools.wraps(function)
+    def in_float32(*given: P.args, **named: P.kwargs) -> R:
+        inputs = (*given, *named.values())
+        left_alone = MODE.casts is not None or named.get("dtype") is not None
+        if left_alone or not any_narrow(inputs):
+            return function(*given, **named)
+        wide: Any = [cast(x, SINGLE) if is_narrow(x) else x for x in inputs]
+        words = dict(zip(named, wide[len(given) :], strict=True))
+        found: Any = function(*wide[: len(given)], **words)
+        return cast(found, dtype_back(inputs)) if found.dtype == SINGLE else found
+
+    return in_float32
+
+
 class ToDevice(Function):
     """y = x in the memory of another device;  dL/dx = dL/dy, back where x is."""
 
     stays = False
+    as_given = True
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -113,9 +153,14 @@ def _rank_and_dtype(x: Any) -> tuple[int, np.dtype[Any]]:
 
 
 def _combine(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of the higher kind; within one kind NumPy's rule is PyTorch's."""
-    if _KINDS[a.kind] != _KINDS[b.kind]:
-        return a if _KINDS[a.kind] > _KINDS[b.kind] else b
+    """Return the dtype of the higher kind; within one kind NumPy's rule is PyTorch's.
+
+    float16 and bfloat16, which NumPy's knows no rule for, have float32 in common.
+    """
+    if _KINDS[kind_of(a)] != _KINDS[kind_of(b)]:
+        return a if _KINDS[kind_of(a)] > _KINDS[kind_of(b)] else b
+    if a.char in NARROW and b.char in NARROW and a != b:
+        return SINGLE
     return np.promote_types(a, b)
 
 
@@ -134,11 +179,11 @@ def result_type(*inputs: Any) -> np.dtype[Any]:
         found: np.dtype[Any] | None = None
         for x in inputs:
             its_rank, dtype = _rank_and_dtype(x)
-            if dtype.kind not in _KINDS:
+            if kind_of(dtype) not in _KINDS:
                 raise TypeError(f"dtype {dtype} is not supported; use floats, integers or bool")
             if its_rank == rank:
                 found = dtype if found is None else _combine(found, dtype)
-        if found is not None and (best is None or _KINDS[found.kind] > _KINDS[best.kind]):
+        if found is not None and (best is None or _KINDS[kind_of(found)] > _KINDS[kind_of(best)]):
             best = found
     if best is None:
         raise TypeError("result_type: no inputs")
@@ -150,7 +195,7 @@ def promote(a: Any, b: Any) -> tuple[Any, Any]:
     try:  # the common cases first: this stands before every operator
         dtype = a.dtype
         if type(b) is float:
-            if dtype.kind == "f":
+            if dtype.kind == "f" or dtype.char in NARROW:
                 return a, b
         elif type(b) is int:
             if dtype.kind != "b":
@@ -169,7 +214,7 @@ def _as(x: Any, dtype: np.dtype[Any]) -> Any:
     """Cast an array or Tensor; a Python number becomes one of the dtype's kind."""
     if hasattr(x, "dtype"):
         return cast(x, dtype)
-    return dtype.type(x).item() if dtype.kind == "f" else x
+    return dtype.type(x).item() if kind_of(dtype) == "f" else x
 
 
 def number_in(name: str, value: float, dtype: Any) -> float:
@@ -180,11 +225,12 @@ def number_in(name: str, value: float, dtype: Any) -> float:
     dtype = np.dtype(dtype)
     if dtype.kind == "b":
         return bool(value)
-    limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    fits = limits.min <= value <= limits.max
+    number = float if kind_of(dtype) == "f" else int
+    limits: Any = finfo(dtype) if number is float else np.iinfo(dtype)
+    fits = number(limits.min) <= value <= number(limits.max)
     if not (fits and value == int(value) if dtype.kind in "iu" else fits or not np.isfinite(value)):
         raise ValueError(f"{name}: the value {value} does not fit {dtype}")
-    return value if dtype.kind == "f" else int(value)
+    return value if number is float else int(value)
 
 
 def same_dtype(name: str, **inputs: Any) -> None:
@@ -210,7 +256,7 @@ def same_dtype(name: str, **inputs: Any) -> None:
 def floating(x: Any) -> Any:
     """Return ``x``, integers and bools cast to the default floating dtype (as exp(int) does)."""
     try:
-        return x if x.dtype.kind == "f" else cast(x, default_dtype())
+        return x if kind_of(x.dtype) == "f" else cast(x, default_dtype())
     except AttributeError:
         _rank_and_dtype(x)
         return np.asarray(x, default_dtype())

@@ -12,7 +12,7 @@ from tinymed.errors import check_dim
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.ops.elementwise import abs, where
 from tinymed.ops.indexing import take_along_dim
-from tinymed.ops.promotion import cast
+from tinymed.ops.promotion import cast, rounded_once
 from tinymed.ops.reduction import check_floating, sum
 from tinymed.ops.shaping import permute, reshape
 from tinymed.ops.sorting import sort
@@ -22,6 +22,7 @@ __all__ = ["nanquantile", "quantile"]
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+@rounded_once
 def quantile(
     x: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Any:
@@ -48,6 +49,7 @@ def quantile(
     return ranked("quantile", x, q, dim, keepdim, interpolation, ignore_nan=False)
 
 
+@rounded_once
 def nanquantile(
     x: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Any:

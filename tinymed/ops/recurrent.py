@@ -23,7 +23,7 @@ from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.matmul import bias_grad, product
 from tinymed.kernels.recording import constant
 from tinymed.kernels.recurrent.reference import parts
-from tinymed.ops.broadcasting import Shape, total
+from tinymed.ops.broadcasting import Shape
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -251,7 +251,7 @@ class LSTM(_Recurrent):
             grad_projection = product(grad_hidden.T, o * xp.tanh(after))  # (P, R)(R, H) -> (P, H)
         if to_peepholes:
             seen = di * cells, df * cells, do * after
-            grad_peepholes = xp.stack([total(each, (0,), keepdim=False) for each in seen])
+            grad_peepholes = xp.stack([each.sum(axis=0) for each in seen])
         return grad_projection, grad_peepholes
 
 

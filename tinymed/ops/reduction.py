@@ -10,12 +10,13 @@ import numpy as np
 from tinymed.autograd import Function
 from tinymed.errors import check_dim, check_dims
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.ops.broadcasting import Shape, expand, total
+from tinymed.ops.broadcasting import Shape, expand
 from tinymed.ops.cumulative import CumProd, counted, moved
 from tinymed.ops.division import divide
 from tinymed.ops.elementwise import exp, sqrt, where
-from tinymed.ops.promotion import cast, floating
+from tinymed.ops.promotion import cast, floating, rounded_once
 from tinymed.ops.shaping import clone, reshape
+from tinymed.precision import kind_of
 
 __all__ = [
     "all",
@@ -57,7 +58,7 @@ class Sum(Reduction):
     """y = sum of x;  dL/dx = dL/dy, repeated."""
 
     def forward(self, x: Array) -> Array:
-        return total(x, self.dims, self.keepdim).astype(x.dtype, copy=False)
+        return x.sum(axis=self.dims, keepdims=self.keepdim).astype(x.dtype, copy=False)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return (self.spread(grad_output, self.input_shape()),)
@@ -70,9 +71,7 @@ class Prod(Reduction):
     """
 
     def forward(self, x: Array) -> Array:
-        dtype = np.float32 if x.dtype == np.float16 else x.dtype
-        y = x.prod(axis=self.dims, keepdims=self.keepdim, dtype=dtype)
-        return y.astype(x.dtype, copy=False)
+        return x.prod(axis=self.dims, keepdims=self.keepdim, dtype=x.dtype)
 
     def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
         (dim,) = self.dims
@@ -122,7 +121,7 @@ def sum(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -
 def nansum(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the sum over ``dim`` of what is not NaN."""
     x = counted(x, dtype)
-    there = where(x != x, 0.0, x) if x.dtype.kind == "f" else x
+    there = where(x != x, 0.0, x) if kind_of(x.dtype) == "f" else x
     return sum(there, dim, keepdim, dtype=x.dtype)
 
 
@@ -139,27 +138,26 @@ def prod(x: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = 
     return Prod((axis,), keepdim)(x) if x.ndim else clone(x)
 
 
+@rounded_once
 def mean(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the mean over ``dim``: NaN of nothing. Integers are refused, as in PyTorch."""
     x = x if dtype is None else cast(x, dtype)
     check_floating("mean", x)
-    if x.dtype == np.float16:  # the sum of many may lie beyond its range, the mean does not
-        return cast(mean(cast(x, np.float32), dim, keepdim), np.float16)
     dims = check_dims("mean", dim, x.ndim)
     count = math.prod(x.shape[d] for d in dims)
     return divide(Sum(dims, keepdim)(x), count if count else math.nan)
 
 
+@rounded_once
 def nanmean(x: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the mean over ``dim`` of what is not NaN: NaN where there is nothing else."""
     x = x if dtype is None else cast(x, dtype)
     check_floating("nanmean", x)
-    if x.dtype == np.float16:  # as in mean
-        return cast(nanmean(cast(x, np.float32), dim, keepdim), np.float16)
     count = cast(sum(x == x, dim, keepdim), x.dtype)
     return divide(nansum(x, dim, keepdim), where(count == 0, math.nan, count))
 
 
+@rounded_once
 def var(
     x: Any, dim: Dims = None, keepdim: bool = False, *, correction: float = 1, unbiased: Any = None
 ) -> Any:
@@ -170,8 +168,6 @@ def var(
     check_floating("var", x)
     if unbiased is not None:
         correction = 1 if unbiased else 0
-    if x.dtype == np.float16:  # as in mean
-        return cast(var(cast(x, np.float32), dim, keepdim, correction=correction), np.float16)
     dims = check_dims("var", dim, x.ndim)
     deviation = x - mean(x, dims, keepdim=True)
     count = math.prod(x.shape[d] for d in dims) - correction
@@ -179,6 +175,7 @@ def var(
     return divide(squares, count if count > 0 else math.nan)
 
 
+@rounded_once
 def std(
     x: Any, dim: Dims = None, keepdim: bool = False, *, correction: float = 1, unbiased: Any = None
 ) -> Any:
@@ -239,5 +236,5 @@ def count_nonzero(x: Any, dim: Dims = None) -> Any:
 
 def check_floating(name: str, x: Any) -> None:
     """Raise for dtypes that have no mean."""
-    if x.dtype.kind != "f":
+    if kind_of(x.dtype) != "f":
         raise TypeError(f"{name}: x is {x.dtype}, expected a floating dtype; use x.float() first")

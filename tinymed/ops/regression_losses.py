@@ -23,7 +23,7 @@ from tinymed.ops.loss_rules import (
     same_shape,
     weighted_reduce,
 )
-from tinymed.ops.promotion import promote
+from tinymed.ops.promotion import promote, rounded_once
 from tinymed.ops.reduction import sum
 from tinymed.ops.shaping import reshape
 
@@ -56,6 +56,7 @@ class MeanSquares(Function):
         return gradient if to_x else None, -gradient if to_target else None
 
 
+@rounded_once
 def mse_loss(x: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
     """Return the mean of (x - target)^2. Shapes must be equal: (N,) and (N, 1) are a mistake.
 
@@ -76,12 +77,14 @@ def mse_loss(x: Any, target: Any, reduction: str = "mean", weight: Any = None) -
     return _reduce_weighted("mse_loss", difference * difference, weight, reduction)
 
 
+@rounded_once
 def l1_loss(x: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
     """Return the mean of |x - target|, with the derivative 0 at 0; arguments as in `mse_loss`."""
     distance = abs(_difference("l1_loss", x, target))
     return _reduce_weighted("l1_loss", distance, weight, reduction)
 
 
+@rounded_once
 def huber_loss(
     x: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
 ) -> Any:
@@ -109,6 +112,7 @@ def huber_loss(
     return reduce("huber_loss", losses, reduction)
 
 
+@rounded_once
 def smooth_l1_loss(x: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
     """Return d^2 / (2 beta) where d = |x - target| < beta, and d - beta / 2 beyond.
 
@@ -134,6 +138,7 @@ def _huber(name: str, x: Any, target: Any, delta: float) -> Any:
     return near * (distance - near * 0.5)
 
 
+@rounded_once
 def kl_div(x: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Any:
     """Return target (log target - x), the Kullback-Leibler divergence of target from exp(x).
 
@@ -166,6 +171,7 @@ def kl_div(x: Any, target: Any, reduction: str = "mean", log_target: bool = Fals
     return reduce("kl_div", losses, reduction)
 
 
+@rounded_once
 def poisson_nll_loss(
     x: Any,
     target: Any,
@@ -200,6 +206,7 @@ def poisson_nll_loss(
     return reduce("poisson_nll_loss", losses, reduction)
 
 
+@rounded_once
 def gaussian_nll_loss(
     x: Any,
     target: Any,

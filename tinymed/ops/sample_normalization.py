@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinymed.autograd import Function, Variable
 from tinymed.kernels import normalization as kernels
 from tinymed.kernels.arrays import Array
@@ -17,9 +15,10 @@ from tinymed.ops.elementwise import sqrt
 from tinymed.ops.normalization import batch_norm, move
 from tinymed.ops.padding import pad
 from tinymed.ops.pooling import avg_pool2d
-from tinymed.ops.promotion import same_dtype
+from tinymed.ops.promotion import rounded_once, same_dtype
 from tinymed.ops.reduction import check_floating, mean, sum
 from tinymed.ops.shaping import reshape
+from tinymed.precision import finfo
 
 __all__ = ["group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -101,6 +100,7 @@ def layer_norm(
     return reshape(GroupNorm(1, eps)(reshape(x, (rows, size, 1)), *flat), x.shape)
 
 
+@rounded_once
 def rms_norm(
     x: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None
 ) -> Any:
@@ -114,7 +114,7 @@ def rms_norm(
     """
     inner = _trailing("rms_norm", x, normalized_shape, weight=weight)
     dims = tuple(range(x.ndim - len(inner), x.ndim))
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    eps = float(finfo(x.dtype).eps) if eps is None else eps
     y = x / sqrt(mean(x * x, dims, keepdim=True) + eps)
     return y if weight is None else y * weight
 
@@ -181,6 +181,7 @@ def instance_norm(
     return reshape(y, x.shape)
 
 
+@rounded_once
 def local_response_norm(
     x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Any:

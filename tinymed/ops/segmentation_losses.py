@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tinymed.kernels.arrays import array_module
 from tinymed.ops.activation import sigmoid as sigmoid_of
 from tinymed.ops.activation import softmax as softmax_of
@@ -27,12 +25,14 @@ from tinymed.ops.loss_rules import (
     weighted_reduce,
 )
 from tinymed.ops.losses import CrossEntropy, logistic
-from tinymed.ops.promotion import cast
+from tinymed.ops.promotion import cast, rounded_once
 from tinymed.ops.reduction import sum
+from tinymed.precision import finfo
 
 __all__ = ["dice_loss", "focal_loss", "sigmoid_focal_loss", "tversky_loss"]
 
 
+@rounded_once
 def sigmoid_focal_loss(
     x: Any,
     target: Any,
@@ -71,6 +71,7 @@ def sigmoid_focal_loss(
     return reduce(name, losses, reduction)
 
 
+@rounded_once
 def focal_loss(
     x: Any,
     target: Any,
@@ -115,6 +116,7 @@ def _focus(name: str, missing: Any, gamma: float) -> Any:
     return clamp(missing, min=smallest(missing)) ** gamma
 
 
+@rounded_once
 def dice_loss(
     x: Any,
     target: Any,
@@ -163,6 +165,7 @@ def dice_loss(
     return reduce("dice_loss", losses, reduction)
 
 
+@rounded_once
 def tversky_loss(
     x: Any,
     target: Any,
@@ -261,4 +264,4 @@ def masks_of(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 def smallest(x: Any) -> float:
     """Return the smallest normal number of the dtype: a base of 0 has no derivative below 1."""
-    return float(np.finfo(plain(x).dtype).tiny)
+    return float(finfo(plain(x).dtype).tiny)

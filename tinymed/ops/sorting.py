@@ -21,6 +21,7 @@ from tinymed.ops.extremes import Chosen, check_not_empty
 from tinymed.ops.indexing import getitem, put_along_dim, take_along_dim
 from tinymed.ops.reduction import mean
 from tinymed.ops.shaping import reshape, squeeze
+from tinymed.precision import kind_of
 
 __all__ = ["argsort", "kthvalue", "median", "mode", "nanmedian", "sort", "topk"]
 
@@ -212,7 +213,7 @@ def nanmedian(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 def middle(name: str, x: Any, dim: int | None, keepdim: bool, *, ignore_nan: bool) -> Any:
     """Return the median, of NaN too or not."""
     if dim is None:
-        if math.prod(x.shape) == 0 and x.dtype.kind == "f":
+        if math.prod(x.shape) == 0 and kind_of(x.dtype) == "f":
             return mean(x)  # NaN; integers have none and are refused
         dims = check_not_empty(name, x, None)
         return Median(dims, ignore_nan)(x)

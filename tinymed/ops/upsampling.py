@@ -17,6 +17,8 @@ from tinymed.ops.adaptive_pooling import (
     adaptive_avg_pool3d,
 )
 from tinymed.ops.broadcasting import Shape
+from tinymed.ops.promotion import rounded_once
+from tinymed.precision import kind_of
 
 __all__ = ["interpolate"]
 
@@ -69,6 +71,7 @@ def transposed(taps: Taps, size: int) -> Taps:
     return back, weights
 
 
+@rounded_once
 def interpolate(
     x: Any,
     size: int | Sequence[int] | None = None,
@@ -194,7 +197,7 @@ def _check_mode(x: Any, mode: str, align_corners: bool | None, antialias: bool) 
         raise ValueError(
             f"interpolate: x {x.shape} has {axes} spatial axes, mode={mode!r} expects {wanted}"
         )
-    if x.dtype.kind != "f" and not (mode.startswith("nearest") and x.dtype == np.uint8):
+    if kind_of(x.dtype) != "f" and not (mode.startswith("nearest") and x.dtype == np.uint8):
         raise TypeError(f"interpolate: x is {x.dtype}, mode={mode!r} expects a floating dtype")
     if math.prod(x.shape[1:]) == 0:
         raise ValueError(f"interpolate: x {x.shape} holds empty images")

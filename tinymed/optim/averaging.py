@@ -12,6 +12,7 @@ import numpy as np
 from tinymed.autograd import no_grad, wrote
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.recording import action
+from tinymed.precision import kind_of
 from tinymed.tensor import Tensor
 
 __all__ = ["AveragedModel", "get_ema_avg_fn", "get_swa_avg_fn"]
@@ -105,7 +106,7 @@ class AveragedModel:
         with no_grad():
             for averaged, current, is_buffer in self._pairs(model):
                 array = current.to(device).data
-                mean = not is_buffer or (self.use_buffers and averaged.dtype.kind == "f")
+                mean = not is_buffer or (self.use_buffers and kind_of(averaged.dtype) == "f")
                 if self.n_averaged and mean:
                     array = self.avg_fn(averaged.data, array, self.n_averaged)
                 averaged.data[...] = array

@@ -165,7 +165,7 @@ class Optimizer:
             place(p.data) == "cpu"
             and p.data.flags.carray
             and p.grad.data.flags.carray
-            and p.data.dtype.kind == "f"
+            and p.data.dtype.char in "fd"
             for p in given
         )
 
