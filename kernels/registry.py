@@ -20,6 +20,7 @@ import numpy as np
 
 from tinymed.kernels.arrays import CPU, is_array, place
 from tinymed.kernels.device_rules import DEVICE_RULES
+from tinymed.kernels.recording import active
 from tinymed.kernels.rules import RULES, Rule, always
 from tinymed.precision import any_narrow, dtype_back, flat, rounded, widened
 
@@ -74,8 +75,8 @@ class Kernel:
         try:
             rule = self.choose(arguments, PREFERENCE.get() or ENVIRONMENT)
         except LookupError:
-            if self.moves or not any_narrow(arguments):
-                raise
+            if self.moves or not any_narrow(arguments) or active() is not None:
+                raise  # `compile` repeats calls of kernels, not the casts around them
             return self.in_float32
         if rule.can is always and not self.moves and any_narrow(arguments):
             return self.in_float32

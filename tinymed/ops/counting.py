@@ -14,7 +14,8 @@ import numpy as np
 from tinymed.autograd import Variable
 from tinymed.errors import check_dim, check_size
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.precision import dtype_back, kind_of, rounded, widened
+from tinymed.ops.promotion import cast
+from tinymed.precision import dtype_back, is_narrow, kind_of, rounded, widened
 
 __all__ = [
     "bincount",
@@ -152,6 +153,9 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
         raise ValueError(f"bincount: minlength={minlength} is negative")
     if weights is not None and weights.shape != x.shape:
         raise ValueError(f"bincount: weights {weights.shape} do not fit x {x.shape}")
+
+    if is_narrow(weights):
+        weights = cast(weights, np.float64)
 
     def count(x: Array, weights: Array | None = None) -> Array:
         if len(x) and int(x.min()) < 0:
