@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 
 from tinymed.autograd import no_grad
 from tinymed.data import DataLoader
+from tinymed.data.transfer import on_device
+from tinymed.kernels.arrays import CPU, place
 from tinymed.nn import Module
 from tinymed.optim import LRScheduler, Optimizer
 from tinymed.progress import progress_bar
@@ -137,7 +139,8 @@ def fit(
 def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray[Any, Any], ...]:
     """Return the model's outputs over a whole data set, then what else the loader yields.
 
-    Runs in eval mode without recording; the mode of each module is restored.
+    Runs in eval mode without recording; the mode of each module is restored. Batches that the
+    loader leaves where they are made go to where the model is.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray[Any, Any], ..
     model.eval()
     try:
         with no_grad():
-            for batch in loader:
+            for batch in _beside(model, loader):
                 inputs, *rest = batch if isinstance(batch, (tuple, list)) else (batch,)
                 columns.append([_host(part) for part in (model(inputs), *rest)])
     finally:
@@ -194,6 +197,13 @@ def evaluate(
         )
     computed: dict[str, Any] = metrics.compute(**settings)
     return computed
+
+
+def _beside(model: Module, loader: DataLoader) -> Iterator[Any]:
+    """Yield the loader's batches on the model's GPU, if it is on one."""
+    where = next((place(each.data) for each in model.parameters()), CPU)
+    sent = where == CPU or getattr(loader, "device", None) is not None
+    yield from loader if sent else on_device(iter(loader), where)
 
 
 def _home(run: Run, folder: str | Path | None, resume: bool) -> Path | None:

@@ -71,7 +71,9 @@ class EnhanceTask(SupervisedTask):
         "same with more noise, coloured as a reconstruction does it. Synthetic targets have none."
     )
     network = "DnCNN"
-    defaults = Settings(epochs=12, quick_epochs=16, batch_size=32, quick_batch_size=16, lr=2e-3)
+    defaults = Settings(
+        epochs=12, quick_epochs=16, batch_size=32, quick_batch_size=16, lr=2e-3, on_gpu=True
+    )
     score = "psnr"
     group = "patient"
     weight_decay = 1e-4

@@ -59,9 +59,9 @@ __all__ = ["ImageDiagnosis"]
 
 Array = np.ndarray[Any, Any]
 Options = argparse.Namespace
-DEFAULTS = Settings(epochs=45, quick_epochs=8)
-TUNED = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=1e-3)
-FROZEN = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=2e-2)
+DEFAULTS = Settings(epochs=45, quick_epochs=8, on_gpu=True)
+TUNED = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=1e-3, on_gpu=True)
+FROZEN = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=2e-2, on_gpu=True)
 CHOSEN = "chosen on validation by Youden's index"
 DRAWN = "1: the generator drew one at the centre; 0: it drew something that looks like one."
 

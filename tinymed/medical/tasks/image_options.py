@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinymed.data.transfer import check_device
 from tinymed.medical.imaging.reading import FORMS
 from tinymed.medical.tasks.options import Settings
 
@@ -18,9 +17,6 @@ def declare_image_options(
     parser: argparse.ArgumentParser, task: str, tuned: Settings, frozen: Settings
 ) -> None:
     """Add the options; ``tuned`` is what ``--from`` trains with, ``frozen`` with ``--freeze``."""
-    parser.add_argument(
-        "--device", default="cpu", help="where to train: cpu (default), cuda or cuda:N"
-    )
     parser.add_argument(
         "--folds",
         type=int,
@@ -85,7 +81,6 @@ def settle_image_options(options: Options, task: str, folds: int) -> None:
             f"{task}: --search-augmentation chooses on validation patients; folds have none, give "
             "--folds 0"
         )
-    check_device(options.device)  # what is missing for a GPU is said now
 
 
 def options_given(options: Options) -> list[str]:

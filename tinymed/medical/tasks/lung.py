@@ -93,7 +93,7 @@ MALIGNANCY = ImageDiagnosis(
     baseline=("size: radius of the largest disc inside", central_radius),
     threshold=0.5,  # a choice on a few hundred cases would fit these very cases
     symmetric=True,
-    defaults=Settings(epochs=24, quick_epochs=8, batch_size=32, lr=2e-3),
+    defaults=Settings(epochs=24, quick_epochs=8, batch_size=32, lr=2e-3, on_gpu=True),
     folds=5,
     quick_folds=3,
     folds_hold_test=True,

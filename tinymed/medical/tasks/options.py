@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinymed.data.transfer import check_device
 from tinymed.training import LOG
 
 __all__ = ["METRICS", "MODEL", "Settings", "declare", "run_folder"]
@@ -18,13 +19,17 @@ METRICS = "metrics.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how fast a task trains unless told otherwise; ``quick_`` under ``--quick``."""
+    """How long and how fast a task trains unless told otherwise; ``quick_`` under ``--quick``.
+
+    ``on_gpu``: whether it takes ``--device cuda``: all it computes with tensors is ops, and proved.
+    """
 
     epochs: int
     quick_epochs: int
     batch_size: int = 64
     quick_batch_size: int = 32
     lr: float = 4e-3
+    on_gpu: bool = False
 
     def settle(self, options: Options, task: str) -> None:
         """Fill in what was not given.
@@ -32,8 +37,16 @@ class Settings:
         Raises
         ------
         ValueError
-            Numbers out of range: before anything is read or written.
+            Numbers out of range, a device that there is not: before anything is read or written.
+        ImportError, RuntimeError
+            For a GPU without CuPy, or without a driver that fits it.
         """
+        if options.device != "cpu" and not self.on_gpu:
+            raise ValueError(
+                f"{task}: --device {options.device}, cpu expected; only the tasks on images are "
+                "proved on a GPU"
+            )
+        options.device = check_device(options.device)
         for name in ("epochs", "batch_size"):
             value = getattr(options, name)
             if value is not None and value < 1:
@@ -90,6 +103,12 @@ def declare(
         help=f"examples in a step ({told('batch_size')}; with --quick {told('quick_batch_size')})",
     )
     parser.add_argument("--lr", type=float, help=f"peak learning rate ({told('lr')})")
+    on_gpu = any(each.on_gpu for each in settings.values())
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="where to train: cpu (default), cuda or cuda:N" if on_gpu else argparse.SUPPRESS,
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
     parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")

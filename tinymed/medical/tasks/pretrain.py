@@ -46,7 +46,7 @@ class Pretext(SupervisedTask):
 
     name = "pretrain"
     files = "npz, npy (n, H, W) or a folder with a CSV; labels are not looked at"
-    defaults = Settings(epochs=20, quick_epochs=4)
+    defaults = Settings(epochs=20, quick_epochs=4, on_gpu=True)
     group = "patient"
 
     kind: ClassVar[str]

@@ -60,7 +60,9 @@ class SegmentTask(SupervisedTask):
         "synthetic cubes, at least half of the voxel is nodule."
     )
     network = "UNet"
-    defaults = Settings(epochs=160, quick_epochs=24, batch_size=2, quick_batch_size=2, lr=2e-3)
+    defaults = Settings(
+        epochs=160, quick_epochs=24, batch_size=2, quick_batch_size=2, lr=2e-3, on_gpu=True
+    )
     score = "dice"
     quantity = "volume in voxels"
     group = "patient"

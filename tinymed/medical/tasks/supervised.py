@@ -297,12 +297,14 @@ class SupervisedTask(abc.ABC):
         options: Options,
         out: Path,
     ) -> History:
-        """Train with AdamW and one cycle of the learning rate; keep the best epoch.
+        """Train on a device, with AdamW and one cycle of the learning rate; keep the best epoch.
 
         It is the best on "val"; without that split, by the training loss.
         """
+        network.to(options.device)
         size = min(options.batch_size, len(splits["train"]))
         batches = self.loader(splits["train"], about["preprocessing"], size, options.seed)
+        batches.device = options.device
         optimizer = optim.AdamW(network.parameters(), lr=options.lr, weight_decay=self.weight_decay)
         validated = "val" in splits
 
@@ -311,7 +313,7 @@ class SupervisedTask(abc.ABC):
             value = self.measure(outputs, splits["val"], about)[self.score]
             return {f"val_{self.score}": value}
 
-        return fit(
+        history = fit(
             network,
             batches,
             self.loss(about),
@@ -326,6 +328,8 @@ class SupervisedTask(abc.ABC):
             folder=out,
             resume=options.resume,
         )
+        network.cpu()
+        return history
 
     def outputs(self, network: nn.Module, examples: Examples, about: Facts) -> Array:
         """Return the network's outputs for all examples, in their order."""

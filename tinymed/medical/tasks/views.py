@@ -19,6 +19,7 @@ from tinymed import nn
 from tinymed.autograd import no_grad
 from tinymed.compilation import compile
 from tinymed.errors import CompileError
+from tinymed.kernels.arrays import CPU, place, to_place
 from tinymed.nn.utils.fusion import folded
 from tinymed.tensor import Tensor
 
@@ -46,6 +47,7 @@ class Predictor:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = folded(copy.deepcopy(network).eval())
+        self.device = next((place(each.data) for each in network.parameters()), CPU)
         self.compiled = compile(self.network)
         self.met: Counter[tuple[int, ...]] = Counter()  # how many batches of each shape
         self.refusal: CompileError | ImportError | None = None
@@ -58,7 +60,7 @@ class Predictor:
     def of_batch(self, planes: Array) -> Array:
         """Return the outputs for a few planes, computed together."""
         self.met[planes.shape] += 1
-        if self.met[planes.shape] > OFTEN and self.refusal is None:
+        if self.met[planes.shape] > OFTEN and self.refusal is None and self.device == CPU:
             try:
                 outputs: Array = self.compiled(planes).numpy()
                 return outputs
@@ -66,7 +68,7 @@ class Predictor:
                 self.refusal = error
                 logging.getLogger(__name__).debug("the network is not compiled: %s", error)
         with no_grad():
-            return self.network(Tensor(planes)).numpy()
+            return self.network(Tensor(to_place(planes, self.device))).cpu().numpy()
 
 
 def symmetric_views(planes: Array) -> Iterator[Array]:
