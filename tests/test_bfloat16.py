@@ -157,3 +157,20 @@ def test_batches() -> None:
     batch = default_collate([(tm.ones(2).bfloat16(), 1), (tm.zeros(2).bfloat16(), 0)])
     assert batch[0].dtype == tm.bfloat16
     assert batch[0].tolist() == [[1, 1], [0, 0]]
+
+
+@needs_ml_dtypes
+def test_what_is_not_finite_is_found() -> None:
+    x = tm.tensor([1.0, -1.0], dtype=tm.bfloat16)
+    with (
+        tm.detect_anomaly(),
+        pytest.raises(tm.AnomalyError, match="nan"),
+        np.errstate(all="ignore"),
+    ):
+        ops.log(x)
+
+
+@needs_ml_dtypes
+def test_metrics_take_it() -> None:
+    scores = tm.tensor([0.1, 0.4, 0.35, 0.8]).bfloat16()
+    assert tm.metrics.roc_auc([0, 0, 1, 1], scores) == 0.75

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.errors import AnomalyError
+from tinymed.precision import kind_of
 
 __all__ = [
     "LAYERS",
@@ -128,7 +129,7 @@ def users_line() -> str:
 
 def offence(array: Any) -> str | None:
     """Return 'nan', 'inf' or '-inf' if ``array`` holds one that counts, else None."""
-    if getattr(array, "dtype", np.dtype(bool)).kind != "f" or array.size == 0:
+    if kind_of(getattr(array, "dtype", np.dtype(bool))) != "f" or array.size == 0:
         return None
     if bool((array != array).any()):
         return "nan"

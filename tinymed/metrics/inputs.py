@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinymed.precision import widened
+
 __all__ = [
     "UndefinedMetricError",
     "class_scores",
@@ -41,7 +43,7 @@ class UndefinedMetricError(ValueError):
 
 def _numeric(function: str, argument: str, values: ArrayLike) -> NDArray[Any]:
     """Return ``values`` as an array of finite numbers with at least one row."""
-    array = np.asarray(values)
+    array: NDArray[Any] = widened(np.asarray(values))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{function}: {argument} has dtype {array.dtype}, expected real numbers")
     if array.ndim == 0:
