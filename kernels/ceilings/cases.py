@@ -42,6 +42,17 @@ def _product(tiles: int, rounds: int) -> Case:
     return Case("ceilings.tile_product", name, _tiles(tiles, rounds), terms, flops, 512 * tiles)
 
 
+def _by_warpgroups(tiles: int, rounds: int) -> Case:
+    def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+        a, b = rng.standard_normal((64, 16)), rng.standard_normal((16, 256))
+        return a.astype(dtype), b.astype(dtype), tiles, rounds
+
+    flops = 2.0 * CHAINS * 64 * 256 * 16 * tiles * rounds
+    name = f"{tiles} tiles, {rounds} rounds"
+    terms = CHAINS * rounds * 16
+    return Case("ceilings.warpgroup_product", name, make, terms, flops, 4 * 64 * 256 * tiles)
+
+
 def _copy(*shape: int) -> Case:
     moved = 8.0 * int(np.prod(shape))
     return Case("ceilings.copy", f"{shape}", _one(*shape), bytes=moved)
@@ -53,5 +64,7 @@ PROOFS = [
     _copy(0),
     *(_multiply_add(*sizes) for sizes in ((1, 1), (257, 3), (600, 17), (0, 2))),
     *(_product(*sizes) for sizes in ((1, 1), (9, 2), (16, 5))),
+    *(_by_warpgroups(*sizes) for sizes in ((1, 1), (3, 2))),
 ]
 BENCHES = [_copy(1 << 26), _multiply_add(1 << 20, 1 << 11), _product(1 << 15, 1 << 10)]
+BENCHES += [_by_warpgroups(1 << 10, 1 << 9)]

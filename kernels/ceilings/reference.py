@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinymed.kernels.arrays import Array, array_module
 
-__all__ = ["CHAINS", "copy", "multiply_add", "tile_product"]
+__all__ = ["CHAINS", "copy", "multiply_add", "tile_product", "warpgroup_product"]
 
 CHAINS = 8  # independent sums of a thread: what hides the latency of an instruction
 
@@ -31,3 +31,8 @@ def tile_product(a: Array, b: Array, tiles: int, rounds: int) -> Array:
     product = CHAINS * rounds * (a @ b)
     y: Array = xp.ascontiguousarray(xp.broadcast_to(product, (tiles, *product.shape)))
     return y
+
+
+def warpgroup_product(a: Array, b: Array, tiles: int, rounds: int) -> Array:
+    """Return ``tiles`` times the same tile, 8 rounds a b: (64, 16)(16, 256) -> (tiles, 64, 256)."""
+    return tile_product(a, b, tiles, rounds)

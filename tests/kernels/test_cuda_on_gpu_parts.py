@@ -65,7 +65,10 @@ def test_ceilings_kernels_and_steps_are_timed(small, journal):
     (case,) = smallest("ceilings.copy")
     assert measured["bytes"] == pytest.approx(case.bytes / TICK)
     assert measured["bfloat16"] == pytest.approx(2 * measured["tf32"])
+    (case,) = smallest("ceilings.warpgroup_product")
+    assert measured["wgmma"] == pytest.approx(case.flops / TICK)
     assert roofline(journal, "float32").bytes == measured["bytes"]
+    assert roofline(journal, "float16").flops == measured["wgmma"]
     timed = {(row["case"].rpartition(", ")[2], row["candidate"]) for row in rows
              if row["state"] == "timed" and row["work"] == "matmul.product"}  # fmt: skip
     assert {("float32", "cuda"), ("float32", "cuda:naive"), ("tf32", "cuda:tensor"),

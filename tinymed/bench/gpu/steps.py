@@ -57,6 +57,7 @@ CEILINGS = {  # of what -> the kernel that reaches it, and its dtype
     "float32": ("ceilings.multiply_add", "cuda", "float32"),
     "tf32": ("ceilings.tile_product", "cuda:tensor", "float32"),
     "bfloat16": ("ceilings.tile_product", "cuda:tensor", "bfloat16"),
+    "wgmma": ("ceilings.warpgroup_product", "cuda:wgmma", "float16"),
 }
 
 
@@ -121,7 +122,9 @@ def roofline(journal: Journal, arithmetic: str) -> Roofline | None:
     """Return the ceilings that were measured, None if they were not."""
     found = {r["of"]: r["value"] for r in journal.rows() if r["step"].startswith("ceiling")
              and r["state"] == "measured"}  # fmt: skip
-    of = "bfloat16" if arithmetic == "float16" else arithmetic  # tensor cores take both at one rate
+    of = arithmetic
+    if arithmetic in ("bfloat16", "float16"):  # tensor cores take both at one rate
+        of = "wgmma" if "wgmma" in found else "bfloat16"
     if not {"bytes", of} <= found.keys():
         return None
     return Roofline(found[of], found["bytes"])
