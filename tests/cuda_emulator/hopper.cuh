@@ -111,6 +111,8 @@ inline void copy_box(void* shared, const TensorMap from, int column, int row, in
   if (from.box_columns * from.element != 128) fail("the emulator copies boxes of rows of 128 bytes only");
   if (first % 128 || pitch % 16 || reinterpret_cast<uintptr_t>(from.array) % 16)
     fail(where(*now) + " copies a box from or to a misaligned address");
+  if (first - WINDOW + 128 * from.box_rows > static_cast<long long>(launch_.dynamic_bytes))
+    fail(where(*now) + " copies a box beyond the end of shared memory");
   if (!now->block->under_way.fenced) fail(where(*now) + " copies for an mbarrier that the engine may not see");
   phases(barrier);
   const auto land = [=] {
@@ -146,11 +148,17 @@ using emulator::copy_box;
     if (KEPT(name)) std::memcpy(emulator::seen().data(), emulator::now->block->dynamic, emulator::seen().size()); \
   } while (0)
 #define FENCE_SUMS(name) do { if (KEPT(name)) emulator::now->under_way.fenced = true; } while (0)
-#define COMMIT_PRODUCTS(name) do { if (KEPT(name)) emulator::now->under_way.products.emplace_back(); } while (0)
+#define COMMIT_PRODUCTS(name) do { if (KEPT(name)) commit_products(); } while (0)
 #define WAIT_PRODUCTS(name, pending, sum) do { if (KEPT(name)) wait_products<pending>(sum); } while (0)
 
 template <int COUNT> void keep_registers() {}
 template <int COUNT> void take_registers() {}
+
+inline void commit_products() {
+  auto& groups = emulator::now->under_way.products;
+  if (groups.empty()) groups.emplace_back();  // nothing is a group, too
+  groups.emplace_back();
+}
 
 template <int PENDING, int COUNT> void wait_products(float (&)[COUNT]) {
   auto& own = emulator::now->under_way;

@@ -17,7 +17,7 @@ __global__ void one_box(const __grid_constant__ TensorMap map, unsigned short* y
   if (threadIdx.x == 0) {
     ARRIVE_EXPECTING(box_asked, barrier, expected < 0 ? 2048 : expected);
     if (expected < 0) ARRIVE(asked_again, barrier);
-    copy_box(box, map, column, row, matrix, barrier);
+    copy_box(expected > 1 << 14 ? box + 1024 : box, map, column, row, matrix, barrier);
   }
   WAIT_PHASE(box_landed, barrier, parity);
   for (int i = threadIdx.x; i < 1024; i += blockDim.x) y[i] = box[i];

@@ -50,6 +50,11 @@ def test_a_box_lands_swizzled_and_is_0_outside_of_its_matrix(
     assert np.array_equal(box(x, column, row, matrix, schedule=schedule), swizzled(expected))
 
 
+def test_a_box_beyond_the_end_of_shared_memory_stops_the_launch() -> None:
+    with pytest.raises(EmulationError, match="copies a box beyond the end of shared memory"):
+        box(np.ones((1, 16, 64), np.uint16), 0, 0, 0, expected=1 << 15)
+
+
 def test_a_box_of_which_too_few_bytes_are_awaited_is_not_there_yet() -> None:
     x = RNG.integers(1, 1 << 16, (1, 16, 64)).astype(np.uint16)
     with pytest.raises(EmulationError, match="deadlock: 64 wait in box_landed"):
