@@ -187,6 +187,7 @@ def installation() -> str:
 
 EXTRAS = {
     "fast": ("numba",),
+    "bfloat16": ("ml_dtypes",),
     "medical": ("pydicom", "PIL", "scipy", "nibabel"),
     "report": ("matplotlib", "jinja2"),
     "cli": ("rich",),

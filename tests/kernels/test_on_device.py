@@ -106,9 +106,11 @@ def test_tensor_cores_are_reached(cupy: FakeCuPy, gpu: Fake) -> None:
     for dtype in (tm.bfloat16, tm.float16, tm.float32):
         for name, given in calls:
             cast = [one.to(dtype).data if isinstance(one, tm.Tensor) else one for one in given]
-            gpu.compute = 9, 0
-            chosen = KERNELS[name].choose(tuple(cast), None).implementation
-            assert chosen == ("cuda" if dtype == tm.float32 else "cuda:tensor"), name
-            gpu.compute = 7, 5
-            chosen = KERNELS[name].choose(tuple(cast), None).implementation
-            assert chosen == ("cuda" if dtype == tm.float32 else "reference"), name
+            hopper = "cuda:wgmma" if name.startswith("matmul") else "cuda:tensor"
+            for gpu.compute, halves in (
+                ((9, 0), hopper),
+                ((8, 0), "cuda:tensor"),
+                ((7, 5), "reference"),
+            ):
+                chosen = KERNELS[name].choose(tuple(cast), None).implementation
+                assert chosen == ("cuda" if dtype == tm.float32 else halves), name
