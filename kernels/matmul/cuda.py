@@ -88,9 +88,8 @@ def choose(a: Array, b: Array, layout: tuple[int, int]) -> Variant:
         return FLOAT64[layout]
     (m, k), n = a.shape[-2:], b.shape[-1]
     small = min(m, n) <= 64  # most of a tile of 128 would be empty
-    wide = (
-        not small and is_wide(a, b, m, n, k) and part(a, b, 128, 128) >= k
-    )  # or too few to be busy
+    # where sums are split there are too few tiles to keep the GPU busy
+    wide = not small and is_wide(a, b, m, n, k) and part(a, b, 128, 128) >= k
     return FLOAT32[(int(wide), *layout)]
 
 

@@ -56,9 +56,8 @@ class CDist(Function):
         for rows in self.blocks(a.shape, b.shape):
             part = (..., rows, slice(None))
             apart, y = differences(a, b, rows), unsqueeze(getitem(output, part), -1)
-            if (
-                math.isinf(self.p) and a.shape[-1]
-            ):  # y may be rounded, and is to be found among the differences
+            if math.isinf(self.p) and a.shape[-1]:
+                # y may be rounded, and is to be found among the differences
                 y = amax(abs(apart), -1, keepdim=True)
             along = slope(apart, y, self.p, (output.ndim,))
             share = unsqueeze(getitem(grad_output, part), -1) * along  # (..., rows, R, M)
