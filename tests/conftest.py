@@ -1,12 +1,19 @@
 """What all tests share: fixtures, one seed for everything they draw, which ones run no kernel."""
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A process for each processor: threads of theirs beside it wait for each other, scikit-learn's
+    # up to thirty times as long as the work takes. Read when a library is loaded, so before that.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 import tinymed as tm
 from tests.fake_cupy import FakeCuPy
