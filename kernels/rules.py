@@ -240,6 +240,17 @@ def glove_in_place(*arguments: Any) -> bool:
     return one_dtype(*tables, targets, weights) and contiguous and whole
 
 
+def labelled(log_probs: Any, targets: Any, *others: Any) -> bool:
+    """Return whether sequences are of float32 or float64, and labels and lengths int64."""
+    return floats(log_probs) and all(one.dtype == "int64" for one in (targets, *others[:2]))
+
+
+def labelled_grad(grad_output: Any, log_probs: Any, *others: Any) -> bool:
+    """Return the same of the gradient's arguments, whose numbers are of one dtype."""
+    alike = all(one.dtype == log_probs.dtype for one in (grad_output, *others[-2:]))
+    return alike and labelled(log_probs, *others)
+
+
 SMALL_MAPS = "a batch of small maps: the lanes run along images, no product with the padding"
 PRODUCT = "1x1: a matrix product for each image, nothing laid out"
 WINOGRAD = "3x3 in float32: a quarter of the products, ten times the rounding error"
@@ -291,6 +302,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("numba_cpu:small_maps", one_group, small_maps_of_both, SMALL_MAPS),
         Rule("numba_cpu:direct", one_dtype, always, EXACT),
     ),
+    "ctc.forward": (Rule("numba_cpu", labelled, always, "the lanes are neighbouring states"),),
+    "ctc.grad": (Rule("numba_cpu", labelled_grad, always, "and beta is never written to memory"),),
     "conv_pool.forward": (Rule("numba_cpu", one_dtype, always, NOT_STORED),),
     "conv_pool.grad_weight": (Rule("numba_cpu", floats, always, NOT_STORED),),
     "recurrent.rnn_forward": (Rule("numba_cpu", one_dtype, always, ALL_STEPS),),

@@ -11,5 +11,5 @@ what ``grad`` needs of it, alpha (T, N, 2S+1); log_probs (T, N, C), targets (N, 
 
 from tinymed.kernels.registry import kernel
 
-forward = kernel(__name__, "forward", "reference", "cuda")
-grad = kernel(__name__, "grad", "reference", "cuda")
+forward = kernel(__name__, "forward", "reference", "numba_cpu", "cuda")
+grad = kernel(__name__, "grad", "reference", "numba_cpu", "cuda")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinymed.kernels.rules import Rule, always, floats
+from tinymed.kernels.rules import Rule, always, labelled, labelled_grad
 
 __all__ = ["CTC_RULES"]
 
@@ -13,18 +13,13 @@ MOST_LABELS = 1023  # whose states the threads of one block share, as kernels/ct
 
 def walks(log_probs: Any, targets: Any, *others: Any) -> bool:
     """Return whether a block can walk along each sequence: its labels, int64, are not too many."""
-    integers = targets, *others[:2]
-    return (
-        floats(log_probs)
-        and all(one.dtype == "int64" for one in integers)
-        and targets.shape[1] <= MOST_LABELS
-    )
+    return labelled(log_probs, targets, *others) and targets.shape[1] <= MOST_LABELS
 
 
-def walks_back(grad_output: Any, log_probs: Any, *others: Any) -> bool:
-    """Return the same of the gradient's arguments, which are of one dtype."""
-    alike = all(one.dtype == log_probs.dtype for one in (grad_output, *others[-2:]))
-    return alike and walks(log_probs, *others)
+def walks_back(grad_output: Any, log_probs: Any, targets: Any, *others: Any) -> bool:
+    """Return the same of the gradient's arguments."""
+    few = targets.shape[1] <= MOST_LABELS
+    return few and labelled_grad(grad_output, log_probs, targets, *others)
 
 
 CTC_RULES: dict[str, tuple[Rule, ...]] = {
