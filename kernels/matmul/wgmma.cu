@@ -17,44 +17,10 @@
 // Left open: FORMAT (BFLOAT16 or FLOAT16); TILE_N (128 or 256). There is an entry point for each layout:
 // n for rows of a or b that are rows in memory, t for those that are columns there.
 #include "epilogue.cuh"
-#include "swizzled.cuh"
+#include "warpgroup_ring.cuh"
 
-constexpr int CONSUMERS = 2, TILE_M = CONSUMERS * 64, STAGES = 4;
-constexpr int THREADS = (1 + CONSUMERS) * WARPGROUP;
+constexpr int TILE_M = CONSUMERS * 64;
 constexpr int FETCHING = 40, MULTIPLYING = 232;  // registers: of the 168 that a launch gives to each
-
-// The ring: tiles of a and b, then the barriers of each stage.
-template <typename A, typename B>
-struct Ring {
-  Element* tiles;
-  Mbarrier *full, *empty;
-
-  DEVICE explicit Ring(Element* memory)
-      : tiles(memory), full(reinterpret_cast<Mbarrier*>(memory + STAGES * (A::SIZE + B::SIZE))), empty(full + STAGES) {}
-  DEVICE Element* a(int step) const { return tiles + step % STAGES * A::SIZE; }
-  DEVICE Element* b(int step) const { return tiles + STAGES * A::SIZE + step % STAGES * B::SIZE; }
-  // Of the phase that a stage is in when a step comes to it.
-  DEVICE static int parity(int step) { return step / STAGES & 1; }
-};
-
-#if FORMAT == BFLOAT16
-DEVICE unsigned bits(Element x) { return x; }
-#else
-DEVICE unsigned bits(Element x) { return x.bits; }
-#endif
-
-template <typename A, typename B>
-DEVICE void add_product(float (&sum)[TILE_N / 2], const Element* tile_a, const Element* tile_b, int row) {
-#pragma unroll
-  for (int k = 0; k < DEPTH; k += PRODUCT) {
-    const Word a = A::descriptor(tile_a, row, k), b = B::descriptor(tile_b, 0, k);
-#if FORMAT == BFLOAT16
-    multiply_async_bf16<A::ALONG_K, B::ALONG_K>(sum, a, b);
-#else
-    multiply_async_fp16<A::ALONG_K, B::ALONG_K>(sum, a, b);
-#endif
-  }
-}
 
 struct Arguments {
   const Element* bias;
@@ -68,8 +34,7 @@ template <typename A, typename B>
 DEVICE void fetch(const Ring<A, B>& ring, const TensorMap& a, const TensorMap& b, int row, int column, int first,
                   int steps, int matrix_a, int matrix_b) {
   for (int step = 0; step < steps; step++) {
-    // the phase before the one that begins now: of a stage that nobody has used yet, that has ended
-    WAIT_PHASE(stage_empty, ring.empty + step % STAGES, ring.parity(step) ^ 1);
+    ring.wait_empty(step);
     Mbarrier* full = ring.full + step % STAGES;
     ARRIVE_EXPECTING(stage_asked, full, A::BYTES + B::BYTES);
     A::fetch(ring.a(step), a, row, first + step * DEPTH, matrix_a, full);
@@ -77,36 +42,13 @@ DEVICE void fetch(const Ring<A, B>& ring, const TensorMap& a, const TensorMap& b
   }
 }
 
-// What a warpgroup does: add up the products of 64 rows of the tiles, from `row` on.
-template <typename A, typename B>
-DEVICE void multiply(float (&sum)[TILE_N / 2], const Ring<A, B>& ring, int row, int steps) {
-  for (int step = 0; step < steps; step++) {
-    WAIT_PHASE(stage_full, ring.full + step % STAGES, ring.parity(step));
-    FENCE_SUMS(sums_given);
-    add_product<A, B>(sum, ring.a(step), ring.b(step), row);
-    COMMIT_PRODUCTS(step_begun);
-    // The products of the step before are done, and their stage can be filled again; those of this
-    // step are still going on.
-    WAIT_PRODUCTS(step_before_done, 1, sum);
-    if (step > 0 && threadIdx.x % 32 == 0) ARRIVE(stage_left, ring.empty + (step - 1) % STAGES);
-  }
-  WAIT_PRODUCTS(all_done, 0, sum);
-}
-
 // Call put(place in y, column, sum, sum right of it) for all sums of this thread in 64 rows from `row_0` on.
 template <typename Put>
-DEVICE void for_pairs(const float (&sum)[TILE_N / 2], const Arguments& to, int row_0, int column_0, Put put) {
-  const int warp = threadIdx.x % WARPGROUP / 32, lane = threadIdx.x % 32;
-#pragma unroll
-  for (int half = 0; half < 2; half++) {
-    const int row = row_0 + 16 * warp + lane / 4 + 8 * half;
-    if (!CHECK(row_inside, row < to.M)) continue;
-#pragma unroll
-    for (int n = 0; n < TILE_N / 8; n++) {
-      const int column = column_0 + 8 * n + lane % 4 * 2;
-      put(static_cast<long long>(row) * to.N + column, column, sum[4 * n + 2 * half], sum[4 * n + 2 * half + 1]);
-    }
-  }
+DEVICE void for_places(const float (&sum)[TILE_N / 2], const Arguments& to, int row_0, int column_0, Put put) {
+  for_pairs(sum, to.M - row_0, [&](int, int row, int across, float left, float right) {
+    const int column = column_0 + across;
+    put(static_cast<long long>(row_0 + row) * to.N + column, column, left, right);
+  });
 }
 
 // Write these rows of y, or of a part of its sums.
@@ -114,7 +56,7 @@ DEVICE void write(const float (&sum)[TILE_N / 2], const Arguments& to, int row_0
   const long long matrix = static_cast<long long>(to.M) * to.N;
   if (to.parts != nullptr) {
     float* parts = to.parts + (static_cast<long long>(blockIdx.y) * gridDim.z + blockIdx.z) * matrix;
-    for_pairs(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {
+    for_places(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {
       if (CHECK(left_part_inside, column < to.N)) parts[at] = left;
       if (CHECK(right_part_inside, column + 1 < to.N)) parts[at + 1] = right;
     });
@@ -126,12 +68,12 @@ DEVICE void write(const float (&sum)[TILE_N / 2], const Arguments& to, int row_0
     return to_element(cut_off(to.bias == nullptr ? x : x + to_float(to.bias[column]), floor));
   };
   if (to.N % 2 == 0) {
-    for_pairs(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {
+    for_places(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {
       if (!CHECK(pair_inside, column < to.N)) return;
-      *reinterpret_cast<unsigned*>(y + at) = bits(final(left, column)) | bits(final(right, column + 1)) << 16;
+      write_pair(y + at, final(left, column), final(right, column + 1));
     });
   } else {
-    for_pairs(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {
+    for_places(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {
       if (CHECK(left_inside, column < to.N)) y[at] = final(left, column);
       if (CHECK(right_inside, column + 1 < to.N)) y[at + 1] = final(right, column + 1);
     });
@@ -146,14 +88,7 @@ DEVICE void matmul(Element* memory, const TensorMap& a, const TensorMap& b, cons
   const int row_0 = blockIdx.x % given.tiles_down * TILE_M, column_0 = blockIdx.x / given.tiles_down * TILE_N;
   const int first = blockIdx.y * given.per_part;
   const int steps = (min(given.K - first, given.per_part) + DEPTH - 1) / DEPTH;
-  if (threadIdx.x == 0) {
-    for (int stage = 0; stage < STAGES; stage++) {
-      initialise(ring.full + stage, 1);
-      initialise(ring.empty + stage, CONSUMERS * 4);  // warps
-    }
-    FENCE_MBARRIERS(barriers_seen);  // by the copy engine
-  }
-  BARRIER(barriers_made);  // before any thread waits at them
+  ring.make(1);
   if (threadIdx.x < WARPGROUP) {
     keep_registers<FETCHING>();
     if (threadIdx.x == 0)
@@ -163,7 +98,7 @@ DEVICE void matmul(Element* memory, const TensorMap& a, const TensorMap& b, cons
     take_registers<MULTIPLYING>();
     const int row = (threadIdx.x / WARPGROUP - 1) * 64;
     float sum[TILE_N / 2] = {};
-    multiply(sum, ring, row, steps);
+    multiply(sum, ring, row, 0, steps);
     write(sum, given, row_0 + row, column_0);
   }
 }
