@@ -20,7 +20,7 @@ from typing import Any
 
 from tinymed.kernels.cuda import machine_code
 from tinymed.kernels.cuda.cubins import cache_folder, key
-from tinymed.kernels.cuda.machine_code import Figures, figures
+from tinymed.kernels.cuda.machine_code import BEGUN, Figures, figures
 from tinymed.kernels.cuda.nvrtc import CompileError, library_version
 from tinymed.kernels.cuda.variant import Variant, variants
 
@@ -77,6 +77,8 @@ def objections(
             continue
         if one.spills or one.opcodes.keys() & {"LDL", "STL"}:
             yield f"{entry} spills registers ({one.spills} bytes); make its tile smaller"
+        if 1 < one.opcodes.get("HGMMA", 0) <= one.opcodes.get(BEGUN, 0):
+            yield f"{entry} waits for each product of a warpgroup; is there a way past the first?"
         if one.registers * variant.threads > REGISTERS:
             yield f"{entry}: {one.registers} registers x {variant.threads} threads > {REGISTERS}"
         number = int(architecture.removeprefix("sm_").rstrip("af"))

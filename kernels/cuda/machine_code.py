@@ -15,7 +15,7 @@ from typing import Any
 from tinymed.kernels.cuda.cubins import compiled, cubin
 from tinymed.kernels.cuda.variant import Variant
 
-__all__ = ["Figures", "figures"]
+__all__ = ["BEGUN", "Figures", "figures"]
 
 # What a reader of the table wants to know: arithmetic, tensor cores, memory by its width, waiting.
 COUNTED = (
@@ -35,6 +35,7 @@ COUNTED = (
     *("LDG", "STG", "LDS", "STS", "LDSM", "LDGSTS", "UTMALDG", "LDL", "STL"),
     *("ATOM", "ATOMG", "ATOMS", "RED", "REDG"),
 )
+BEGUN = "WARPGROUP.ARRIVE"  # before products of warpgroups that follow each other unwaited
 WIDE = ("LDG", "STG", "LDS", "STS")  # also counted where they move 128 bits at a time
 FUNCTION = re.compile(r"^\.text\.(\w+):")
 INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)")
@@ -119,12 +120,12 @@ def _opcodes(path: Path) -> dict[str, Counter[str]]:
 
 
 def _chosen(count: Counter[str]) -> dict[str, int]:
-    """Return the counts of `COUNTED`, and of 128-bit accesses, those that are not 0."""
+    """Return the counts of `COUNTED`, `BEGUN` and 128-bit accesses, those that are not 0."""
     chosen: Counter[str] = Counter()
     for opcode, times in count.items():
         stem, *modifiers = opcode.split(".")
-        if stem in COUNTED:
-            chosen[stem] += times
+        if stem in COUNTED or opcode == BEGUN:
+            chosen[opcode if opcode == BEGUN else stem] += times
         if stem in WIDE and "128" in modifiers:
             chosen[f"{stem}.128"] += times
     return dict(sorted(chosen.items()))

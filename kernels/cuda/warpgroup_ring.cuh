@@ -70,9 +70,12 @@ DEVICE void add_product(float (&sum)[COUNT], const Element* tile_a, const Elemen
 }
 
 // What a warpgroup does: add up the products of 64 rows, from `row` on, by 2 COUNT columns of the tiles.
+// There is a step at least: were there a way past all products, their sums would not be theirs alone
+// until the last wait, and the compiler would then have each product awaited before the next.
 template <typename A, typename B, int COUNT>
 DEVICE void multiply(float (&sum)[COUNT], const Ring<A, B>& ring, int row, int column, int steps) {
-  for (int step = 0; step < steps; step++) {
+  int step = 0;
+  do {
     WAIT_PHASE(stage_full, ring.full + step % STAGES, ring.parity(step));
     FENCE_SUMS(sums_given);
     add_product<A, B>(sum, ring.a(step), ring.b(step), row, column);
@@ -81,7 +84,7 @@ DEVICE void multiply(float (&sum)[COUNT], const Ring<A, B>& ring, int row, int c
     // step are still going on.
     WAIT_PRODUCTS(step_before_done, 1, sum);
     if (step > 0 && threadIdx.x % 32 == 0) ARRIVE(stage_left, ring.empty + (step - 1) % STAGES);
-  }
+  } while (++step < steps);
   WAIT_PRODUCTS(all_done, 0, sum);
 }
 
