@@ -98,6 +98,40 @@ def tensor_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
     return tensor_arrays(dy, x) and in_chunks(x.dtype.itemsize, *sizes)
 
 
+def halves(can: Condition) -> Condition:
+    """Return whether the same is true of 16 bits."""
+    return lambda x, *others: x.dtype.itemsize == 2 and can(x, *others)
+
+
+def half_a_tile(rows: int, like: Any) -> bool:
+    """Return whether so many channels of results fill half of the smallest tile on Hopper."""
+    from tinymed.kernels.cuda import capability
+
+    return rows >= 32 and capability(like) == (9, 0)
+
+
+def half_a_tile_of_y(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
+    """Return whether a group of a convolution has so many channels of results."""
+    return half_a_tile(len(weight) // settings[3], x)
+
+
+def half_a_tile_of_x(dy: Any, weight: Any, *settings: Any) -> bool:
+    """Return the same of the gradient with respect to x."""
+    return half_a_tile(weight.shape[1], dy)
+
+
+def gathered_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
+    """Return whether the gradient of the weight is for Hopper: there are 16 bits of some dy."""
+    return bool(dy.size) and dy.dtype.itemsize == 2 and tensor_windows_of_weight(dy, x, *settings)
+
+
+def half_a_tile_of_weight(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
+    """Return whether the gradient of a group's weight fills half of the smallest tile on Hopper."""
+    groups = settings[-1]
+    columns = x.shape[1] // groups * math.prod(kernel)
+    return columns >= 128 and half_a_tile(dy.shape[1] // groups, dy)
+
+
 def singles(can: Condition) -> Condition:
     """Return whether the same is true of float32."""
     return lambda x, *others: x.dtype.name == "float32" and can(x, *others)
@@ -132,6 +166,7 @@ IMPLICIT = "an implicit matrix product in tiles of registers; sums in order"
 FEW = "4 channels of results in a group at most: no tile of which most would be empty"
 ONE_BY_ONE = "the kernels of its three layers, one after the other"
 ONE_THREAD = "a thread for each result, which it alone writes; sums in the order of the taps"
+HOPPER = "Hopper: warpgroups multiply what one of them gathers; sums in float32"
 POOLS = (Rule("cuda", float_pools, always, ONE_THREAD),)
 POOLS_OF_WINNERS = (Rule("cuda", float_pools_of_winners, always, ONE_THREAD),)
 
@@ -139,6 +174,7 @@ WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (
         Rule("cuda:depthwise", few_results, always, FEW),
         Rule("cuda", float_windows, always, IMPLICIT),
+        Rule("cuda:wgmma", halves(tensor_windows), half_a_tile_of_y, HOPPER),
         Rule("cuda:tensor", tensor_windows, halves_on_tensor_cores, TENSOR),
         Rule("cuda:tf32x3", singles(tensor_windows), never, SPLIT),
         *(
@@ -149,12 +185,14 @@ WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.grad_input": (
         Rule("cuda:depthwise", few_results_in_x, always, FEW),
         Rule("cuda", float_windows_of_x, always, IMPLICIT),
+        Rule("cuda:wgmma", halves(tensor_windows_of_x), half_a_tile_of_x, HOPPER),
         Rule("cuda:tensor", tensor_windows_of_x, halves_on_tensor_cores, TENSOR),
         Rule("cuda:tf32x3", singles(tensor_windows_of_x), never, SPLIT),
     ),
     "conv.grad_weight": (
         Rule("cuda:depthwise", few_products, many_weights, FEW),
         Rule("cuda", float_windows_of_weight, always, IMPLICIT),
+        Rule("cuda:wgmma", gathered_windows_of_weight, half_a_tile_of_weight, HOPPER),
         Rule("cuda:tensor", tensor_windows_of_weight, halves_on_tensor_cores, TENSOR),
         Rule("cuda:tf32x3", singles(tensor_windows_of_weight), never, SPLIT),
     ),

@@ -17,11 +17,25 @@ from tinymed.kernels.matmul.cuda import (
     part,
 )
 
-__all__ = ["VARIANTS", "can_copy", "choose", "linear", "product"]
+__all__ = [
+    "DEPTH",
+    "THREADS",
+    "VARIANTS",
+    "can_copy",
+    "choose",
+    "linear",
+    "product",
+    "ring_bytes",
+]
 
-TILE_M, DEPTH, STAGES = 128, 64, 4  # as wgmma.cu has them
-THREADS = 3 * 128
+TILE_M = 128  # as wgmma.cu has it
+DEPTH, STAGES, THREADS = 64, 4, 3 * 128  # as warpgroup_ring.cuh has them
 BARRIERS = 1024  # bytes for them: those before are a multiple of it, and so is all
+
+
+def ring_bytes(tile_m: int, tile_n: int) -> int:
+    """Return the shared memory of the ring for tiles of 16 bits, its barriers included."""
+    return STAGES * (tile_m + tile_n) * DEPTH * 2 + BARRIERS
 
 
 def variant(dtype: str, tile_n: int) -> Variant:
@@ -33,7 +47,7 @@ def variant(dtype: str, tile_n: int) -> Variant:
         defines=(("FORMAT", dtype.upper()), ("TILE_N", tile_n)),
         architectures=("sm_90a",),
         threads=THREADS,
-        shared=STAGES * (TILE_M + tile_n) * DEPTH * 2 + BARRIERS,
+        shared=ring_bytes(TILE_M, tile_n),
     )
 
 

@@ -265,9 +265,14 @@ class EmulatedLauncher:
     """A GPU that is not there: kernels get NumPy arrays and run in the emulator."""
 
     def __init__(
-        self, schedule: str = "forward", removed: str = "", capability: tuple[int, int] = (9, 0)
+        self,
+        schedule: str = "forward",
+        removed: str = "",
+        capability: tuple[int, int] = (9, 0),
+        multiprocessors: int = 16,
     ) -> None:
         self.schedule, self.removed, self.compute = schedule, removed, capability
+        self.multiprocessors = multiprocessors
         self.ran: list[tuple[Variant, Grid]] = []
 
     def holds(self, array: Any) -> bool:
@@ -280,7 +285,7 @@ class EmulatedLauncher:
 
     def resources(self, array: Any) -> Resources:
         """Return little, so that small cases are large enough for all there is."""
-        return Resources(multiprocessors=16, shared=64 * 1024)
+        return Resources(self.multiprocessors, shared=64 * 1024)
 
     def address(self, array: Any) -> int:
         """Return 0: an emulated kernel gets a copy that is aligned as a GPU's memory is."""
@@ -308,10 +313,13 @@ class EmulatedLauncher:
 
 @contextmanager
 def emulated(
-    schedule: str = "forward", removed: str = "", capability: tuple[int, int] = (9, 0)
+    schedule: str = "forward",
+    removed: str = "",
+    capability: tuple[int, int] = (9, 0),
+    multiprocessors: int = 16,
 ) -> Iterator[EmulatedLauncher]:
-    """Run CUDA kernels in the emulator inside, on NumPy arrays."""
-    launcher = EmulatedLauncher(schedule, removed, capability)
+    """Run CUDA kernels in the emulator inside, on NumPy arrays; on 1 multiprocessor in no parts."""
+    launcher = EmulatedLauncher(schedule, removed, capability, multiprocessors)
     token = LAUNCHER.set(launcher)
     try:
         yield launcher

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kernels.fake_gpu import Fake
+from tests.kernels.fake_gpu import Fake, Hopper
 from tinymed.kernels.cuda import LAUNCHER
 
 
@@ -16,4 +16,13 @@ def gpu() -> Iterator[Fake]:
     fake = Fake()
     token = LAUNCHER.set(fake)
     yield fake
+    LAUNCHER.reset(token)
+
+
+@pytest.fixture
+def hopper() -> Iterator[Hopper]:
+    """A GPU for 16 bits that writes down what it is asked."""
+    one = Hopper()
+    token = LAUNCHER.set(one)
+    yield one
     LAUNCHER.reset(token)

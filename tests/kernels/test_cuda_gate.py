@@ -147,6 +147,23 @@ def test_convolutions_on_tensor_cores_are_multiplied_and_copied_as_their_tiles_s
             assert figures["registers"] <= (255 if rows == 128 else 128)  # two blocks at once
 
 
+def test_convolutions_on_hopper_are_multiplied_and_gathered_as_their_tiles_say() -> None:
+    record = json.loads(gate.RECORD.read_text())["figures"]
+    found = {name: one for name, one in record.items() if name.startswith("conv/wgmma_")}
+    assert len(found) == 2 * (3 + 2)
+    for name, gpus in found.items():
+        ((entry, one),) = gpus["sm_90a"].items()
+        opcodes, size = one["opcodes"], name.rpartition("_")[2]
+        assert opcodes["HGMMA"] == 4  # of 16 along k: a step
+        assert opcodes["WARPGROUP.ARRIVE"] == 1  # none waits for another
+        columns = int(size.partition("x")[2] or 256)
+        assert opcodes["LDGSTS"] == columns * 128 // 16 // 128  # of a thread, in a step
+        turned = entry == "grad_weight"
+        assert opcodes["UTMALDG"] == (int(size) // 64 if turned else 1)
+        assert not opcodes.keys() & ({"HMMA", "LDS", "STS"} if turned else {"HMMA"})
+        assert one["registers"] == 168  # what three warpgroups can have at their start
+
+
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TINYMED_CUDA_CACHE", str(tmp_path / "cache"))

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cuda_emulator.emulate import SCHEDULES, EmulatedLauncher, unavailable
-from tests.kernels.fake_gpu import Fake
-from tinymed.kernels.cuda import LAUNCHER, Resources, TensorMap, launch, tensor_map
+from tests.cuda_emulator.emulate import SCHEDULES, emulated, unavailable
+from tests.kernels.fake_gpu import Hopper
+from tinymed.kernels.cuda import TensorMap, launch, tensor_map
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher
 from tinymed.kernels.device_rules import DEVICE_RULES
 from tinymed.kernels.matmul import cuda_wgmma, ladder
 
 needs_compiler = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
-
-
-class Hopper(Fake):
-    """A GPU for arrays of float16 too."""
-
-    def holds(self, array: Any) -> bool:
-        return True
-
-
-@pytest.fixture
-def hopper() -> Iterator[Hopper]:
-    one = Hopper()
-    token = LAUNCHER.set(one)
-    yield one
-    LAUNCHER.reset(token)
 
 
 def halves(*shape: int) -> Any:
@@ -192,13 +176,6 @@ def test_another_gpu_is_told_that_it_is_not_for_it() -> None:
                 variant.target(compute)
 
 
-class Alone(EmulatedLauncher):
-    """A GPU of one multiprocessor, on which sums are not split."""
-
-    def resources(self, array: Any) -> Resources:
-        return Resources(1, 227 * 1024)
-
-
 @needs_compiler
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("turned", [False, True])
@@ -207,12 +184,8 @@ def test_the_ring_goes_round_three_times(schedule: str, turned: bool) -> None:
     k = 64 * steps - 24
     a, b = (rng.standard_normal(shape).astype(np.float16) for shape in ((k, 16), (k, 24)))
     a, b = (a.T, b) if turned else (np.ascontiguousarray(a.T), np.ascontiguousarray(b.T).T)
-    launcher = Alone(schedule)
-    token = LAUNCHER.set(launcher)
-    try:
+    with emulated(schedule, multiprocessors=1) as launcher:
         y = cuda_wgmma.product(a, b)
-    finally:
-        LAUNCHER.reset(token)
     assert [tuple(grid) for _, grid in launcher.ran] == [(1, 1, 1)]
     expected = a.astype(float) @ b.astype(float)
     assert np.abs(y - expected).max() <= 2.0**-10 * np.abs(expected).max()

@@ -106,9 +106,8 @@ def test_tensor_cores_are_reached(cupy: FakeCuPy, gpu: Fake) -> None:
     for dtype in (tm.bfloat16, tm.float16, tm.float32):
         for name, given in calls:
             cast = [one.to(dtype).data if isinstance(one, tm.Tensor) else one for one in given]
-            hopper = "cuda:wgmma" if name.startswith("matmul") else "cuda:tensor"
             for gpu.compute, halves in (
-                ((9, 0), hopper),
+                ((9, 0), "cuda:wgmma"),
                 ((8, 0), "cuda:tensor"),
                 ((7, 5), "reference"),
             ):
