@@ -3,7 +3,8 @@
 Each ``kernels/<operation>/cases.py`` holds two lists. ``PROOFS`` are small and awkward: odd sizes,
 one item, none, ties, every setting. ``BENCHES`` are what models are made of. The agreement test
 and ``tinymed verify`` run over the first, ``tinymed bench`` over the second, for every
-implementation there is.
+implementation there is. Some have a third, ``LARGE``: what keeps a whole GPU busy, and would take a
+CPU seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from tinymed.kernels.registry import KERNELS
 
-__all__ = ["Case", "benches", "proofs"]
+__all__ = ["Case", "benches", "large", "proofs"]
 
 Make = Callable[[np.random.Generator, np.dtype[Any]], tuple[Any, ...]]
 
@@ -63,9 +64,15 @@ def benches(kernel: str) -> Iterator[Case]:
     return _cases(kernel, "BENCHES")
 
 
+def large(kernel: str) -> Iterator[Case]:
+    """Yield the cases that ``kernel`` is timed on beside those of `benches`, on a GPU alone."""
+    return _cases(kernel, "LARGE")
+
+
 def _cases(kernel: str, which: str) -> Iterator[Case]:
     if kernel not in KERNELS:
         raise LookupError(f"no kernel {kernel!r}; there are {', '.join(sorted(KERNELS))}")
     operation = kernel.partition(".")[0]
     module = importlib.import_module(f"tinymed.kernels.{operation}.cases")
-    return (case for case in getattr(module, which) if case.kernel == kernel)
+    listed = getattr(module, which, []) if which == "LARGE" else getattr(module, which)
+    return (case for case in listed if case.kernel == kernel)

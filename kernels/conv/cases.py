@@ -146,6 +146,17 @@ MODELS = [
 PROOFS = [case for layer in ODD for case in _cases(layer, timed=False)]
 BENCHES = [case for layer in MODELS for case in _cases(layer, timed=True)]
 
+# What tensor cores are busy with for some 40 microseconds; and images as medicine has them, where
+# half of the time is memory's.
+LARGE = [
+    case
+    for layer in (
+        Layer((8, 128, 112, 112), 128, (3, 3), padding=1, activation="relu"),
+        Layer((2, 32, 512, 512), 32, (3, 3), padding=1, activation="relu"),
+    )
+    for case in _cases(layer, timed=True)
+]
+
 # Winograd's tiles: a few positions, tiles of 2x2 and 4x4 that pass the edge, several blocks of
 # them, padding that reaches further than the window, channels that fill no register or several
 # chunks.

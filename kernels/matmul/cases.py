@@ -85,40 +85,33 @@ PROOFS += [
     Case("matmul.bias_grad", f"{shape}", _array(*shape), shape[0] * 15)
     for shape in ((3, 7), (600, 37), (2, 3, 5), (4, 19, 3, 5), (0, 4), (2, 3, 0), (1, 1))
 ]
+
+
+def _timed(kernel: str, name: str, make: Any, m: int, k: int, n: int) -> Case:
+    """Return a case whose operations and bytes are counted."""
+    flops, moved = 2 * m * k * n, 4 * (m * k + k * n + m * n)
+    return Case(f"matmul.{kernel}", name, make, k, flops=flops, bytes=moved)
+
+
+def _timed_product(m: int, k: int, n: int, turned: str = "") -> Case:
+    return _timed("product", f"{m} x {k} by {k} x {n}", _product(m, k, n, turned), m, k, n)
+
+
+def _timed_layer(m: int, k: int, n: int) -> Case:
+    return _timed("linear", f"{m} x {k} to {n}, relu", _linear(m, k, n, "relu"), m, k, n)
+
+
+LARGE = [_timed_product(4096, 4096, 4096), _timed_layer(8192, 4096, 4096)]
 BENCHES = [
-    *(
-        Case(
-            "matmul.product",
-            f"{m} x {k} by {k} x {n}",
-            _product(m, k, n, turned),
-            k,
-            flops=2 * m * k * n,
-            bytes=4 * (m * k + k * n + m * n),
-        )
-        for m, k, n, turned in (
-            (256, 256, 256, ""),
-            (1024, 1024, 1024, ""),
-            (32, 128, 4096, ""),
-            (128, 32, 4096, "a"),
-        )
-    ),
-    *(
-        Case(
-            "matmul.linear",
-            f"{m} x {k} to {n}, relu",
-            _linear(m, k, n, "relu"),
-            k,
-            flops=2 * m * k * n,
-            bytes=4 * (m * k + k * n + m * n),
-        )
-        for m, k, n in (
-            (32, 30, 64),
-            (32, 4096, 128),
-            (128, 512, 512),
-            (1024, 768, 3072),
-            (1, 4096, 128),
-        )
-    ),
+    _timed_product(256, 256, 256),
+    _timed_product(1024, 1024, 1024),
+    _timed_product(32, 128, 4096),
+    _timed_product(128, 32, 4096, "a"),
+    _timed_layer(32, 30, 64),
+    _timed_layer(32, 4096, 128),
+    _timed_layer(128, 512, 512),
+    _timed_layer(1024, 768, 3072),
+    _timed_layer(1, 4096, 128),
     *(
         Case("matmul.bias_grad", f"{shape}", _array(*shape), bytes=4 * size)
         for shape, size in (((32, 128), 1 << 12), ((32, 16, 64, 64), 1 << 21))

@@ -13,7 +13,7 @@ import pytest
 
 from tinymed.bench.proof import LARGER, able, arguments, implementations, prove, prove_bits
 from tinymed.kernels import KERNELS
-from tinymed.kernels.case import Case, benches, proofs
+from tinymed.kernels.case import Case, benches, large, proofs
 from tinymed.kernels.registry import missing
 from tinymed.kernels.rules import RULES
 from tinymed.kernels.threads import get_num_threads, set_num_threads
@@ -102,9 +102,11 @@ def test_a_larger_bound_is_for_something_that_exists() -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*/cases.py")), ids=lambda p: p.parent.name)
 def test_every_case_belongs_to_a_kernel_of_its_folder(path: Path) -> None:
     module = importlib.import_module(f"tinymed.kernels.{path.parent.name}.cases")
-    listed = [case for kernel in KERNELS for which in (proofs, benches)
+    listed = [case for kernel in KERNELS for which in (proofs, benches, large)
               if kernel.startswith(f"{path.parent.name}.") for case in which(kernel)]  # fmt: skip
-    assert {id(case) for case in listed} == {id(case) for case in module.PROOFS + module.BENCHES}
+    assert {id(case) for case in listed} == {
+        id(case) for case in module.PROOFS + module.BENCHES + getattr(module, "LARGE", [])
+    }
 
 
 def test_every_implementation_on_disk_is_declared() -> None:

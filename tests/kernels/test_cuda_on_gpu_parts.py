@@ -25,7 +25,7 @@ from tinymed.bench.gpu.worker import work
 from tinymed.bench.proof import DisagreementError
 from tinymed.bench.record import Row
 from tinymed.errors import DataError
-from tinymed.kernels.case import proofs
+from tinymed.kernels.case import benches, large, proofs
 
 needs_compiler = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -45,6 +45,7 @@ def small(monkeypatch):
     """Timings of one small case of each kernel, three times."""
     monkeypatch.setattr("tinymed.bench.gpu.steps.REPEATS", 3)
     monkeypatch.setattr("tinymed.bench.gpu.steps.benches", smallest)
+    monkeypatch.setattr("tinymed.bench.gpu.steps.large", lambda kernel: [])
 
 
 def smallest(kernel: str) -> list:
@@ -171,6 +172,14 @@ def test_resources_are_never_more_than_there_are():
     guard = Guard(gpu, type(real)(multiprocessors=10**6, shared=1024))
     assert guard.resources(None) == (real.multiprocessors, 1024)
     assert guard.asked
+
+
+def test_a_gpu_is_timed_on_what_keeps_it_busy_first():
+    for kernel in ("conv.forward", "conv.grad_input", "conv.grad_weight", "matmul.product"):
+        (first, *_), (*_, last) = list(large(kernel)), list(benches(kernel))
+        timed = [step.name for step in steps(("time", "sizes"), (kernel,))]
+        assert timed[0] == f"time {kernel} {first.name}, float32"
+        assert f"sizes {kernel} {last.name}, bfloat16" in timed
 
 
 def test_every_kind_of_step_is_there_and_names_are_unique():

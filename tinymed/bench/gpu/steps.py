@@ -30,7 +30,7 @@ from tinymed.bench.gpu.works import gpu_workloads, is_network, workload_rows
 from tinymed.bench.roofline import Roofline
 from tinymed.bench.workloads import Workload
 from tinymed.kernels import KERNELS
-from tinymed.kernels.case import Case, benches
+from tinymed.kernels.case import Case, benches, large
 from tinymed.kernels.cuda import LAUNCHER, variants
 from tinymed.kernels.cuda.cubins import cubin
 
@@ -209,7 +209,8 @@ def _timed(backend: str = "cuda") -> list[tuple[int, Case, str]]:
             continue
         rounds = any(i in ROUNDED for i in KERNELS[kernel].implementations)
         arithmetics = ARITHMETICS if rounds else ARITHMETICS[:1]
-        largest = sorted(benches(kernel), key=lambda case: -(case.flops + case.bytes))
+        cases = [*benches(kernel), *large(kernel)]
+        largest = sorted(cases, key=lambda case: -(case.flops + case.bytes))
         found += [(rank, case, a) for rank, case in enumerate(largest) for a in arithmetics]
     return sorted(found, key=lambda one: one[0])
 
