@@ -177,5 +177,8 @@ BLOCKS = [
     Layer((1, 128, 3), 128 * 70, (1,), groups=128, activation="relu"),
     Layer((1, 256, 3), 128 * 40, (2,), padding=1, groups=128),
     Layer((2, 1, 4, 5), 130, (3, 3), padding=1),
+    # sums of over 1000 terms, of phases with more and with fewer taps, which few tiles split
+    Layer((1, 130, 3, 3), 5, (3, 3), padding=1, activation="relu"),
+    Layer((2, 5, 7, 6), 130, (5, 6), stride=2, padding=2),
 ]
 PROOFS += [case for layer in BLOCKS for case in _cases(layer, timed=False)]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.conv.cuda import Axes
 from tinymed.kernels.conv.cuda_tensor import (
@@ -22,9 +24,11 @@ from tinymed.kernels.conv.reference import Ints
 from tinymed.kernels.cuda import Grid, TensorMap, Variant, blocks, empty, launch, resources
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
 from tinymed.kernels.matmul.cuda_wgmma import DEPTH, THREADS, ring_bytes
+from tinymed.kernels.matmul.parts import add_parts, cut
 
 __all__ = ["VARIANTS", "choose", "forward", "grad_input", "grad_weight"]
 
+SHORTEST = 512  # terms of a part: fewer are not worth the writing of its sums
 TILE_N = 256  # of wgmma_grad_weight.cu
 COLUMN = 32  # bytes, of Column
 TURN = FLOAT16.channels_last  # moves 16 bits, whatever they are
@@ -99,14 +103,22 @@ def sum_of_taps(
     variant = choose(of.rows, of.columns, of.phases * groups, source)
     tile = {name: int(size) for name, size in variant.defines if name != "FORMAT"}
     down = blocks(of.rows, tile["TILE_M"])
+    tiles = down * blocks(of.columns, tile["TILE_N"])
+    terms = of.steps.most * of.seen.array.shape[-1]  # of the longest sum
+    each = cut(terms, tiles * of.phases * groups, DEPTH, SHORTEST, source)
+    count = blocks(terms, each)
+    parts = empty((count, *result.shape), np.float32, source) if count > 1 else None
     launch(
         variant,
-        Grid(down * blocks(of.columns, tile["TILE_N"]), of.phases, groups),
+        Grid(tiles, of.phases * count, groups),
         TensorMap(weights(of, groups, own_weights), tile["TILE_M"]),
-        *(of.seen.array, bias, result, of.steps.places, of.steps.counts, of.steps.most),
+        *(of.seen.array, None if count > 1 else bias, result, parts),
+        *(of.steps.places, of.steps.counts, of.steps.most, count, each // DEPTH),
         *(of.images, of.seen.chunks, of.rows, own_weights, *of.geometry, down),
         ACTIVATIONS[activation],
     )
+    if parts is not None:
+        add_parts(parts, bias, result, activation, axis=1)
 
 
 def parts_of_weight(grad_output: Array, x: Array, axes: Axes, kernel: Ints, groups: int) -> Array:

@@ -6,6 +6,8 @@ many there are depends on the sizes and on the GPU, so that one GPU gives the sa
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinymed.kernels.arrays import Array
@@ -50,15 +52,19 @@ def cut(terms: int, tiles: int, depth: int, shortest: int, like: Array) -> int:
     return max(1, blocks(blocks(terms, max(1, most)), depth)) * depth
 
 
-def add_parts(parts: Array, bias: Array | None, y: Array, activation: str | None) -> None:
-    """Fill y (..., N) with f(the sum of parts (count, *y.shape) over their first axis + bias (N,)).
+def add_parts(
+    parts: Array, bias: Array | None, y: Array, activation: str | None, axis: int = -1
+) -> None:
+    """Fill y with f(the sum of parts (count, *y.shape) over their first axis + bias).
 
-    Of f, only relu; the bias has the dtype of y, the parts are float32 where that has 16 bits.
+    Of f, only relu; the bias is along ``axis`` and has the dtype of y, the parts are float32 where
+    that has 16 bits.
     """
     variant = PARTS[y.dtype.name]
-    columns = y.shape[-1]
+    apart = math.prod(y.shape[axis:][1:])
     launch(
         variant,
         Grid(blocks(y.size, variant.threads)),
-        *(parts, bias, y, np.int64(y.size), columns, len(parts), ACTIVATIONS[activation]),
+        *(parts, bias, y, np.int64(y.size), y.shape[axis], apart, len(parts)),
+        ACTIVATIONS[activation],
     )

@@ -47,9 +47,23 @@ def test_tiles_fill_the_gpu_and_weights_are_a_matrix(
     assert names == ["conv/channels_last_16_bits"] * 2 + ["conv/steps", name]
     variant, _, asked, threads, given = hopper.asked[-1]
     assert (tuple(asked), threads, maps(hopper.asked[-1])) == (grid, 384, box)
-    assert [int(n) for n in given[6:11]] == [9, 1, -(-channels // 8), k, 0]
+    steps = -(-box[2] // 64)
+    assert [int(n) for n in given[8:14]] == [1, steps, 1, -(-channels // 8), k, 0]
     assert int(given[-1]) == 1  # relu is its own
     assert variant.shared <= 227 * 1024
+
+
+def test_long_sums_of_few_tiles_are_split_and_their_bias_comes_after(hopper: Hopper) -> None:
+    bias = np.ones(512, np.float16)
+    cuda_wgmma.forward(halves(8, 512, 8, 8), halves(512, 512, 3, 3), bias, *ONCE, "tanh")
+    (_, _, grid, _, given), (parts, *_, added), (last, *_) = hopper.asked[-3:]
+    assert tuple(grid) == (4 * 4, 9, 1)  # 16 tiles of 128 x 128, 4608 terms
+    assert given[4].shape == (9, 8, 512, 8, 8)
+    assert [int(given[n]) for n in (2, 8, 9)] == [0, 9, 8]  # no bias, 9 parts of 8 steps
+    assert parts.name == "matmul/parts_float16"
+    assert added[1] is bias
+    assert [int(n) for n in added[4:7]] == [512, 64, 9]  # the channels, and how far apart they are
+    assert last.name == "matmul/activation_float16"
 
 
 def test_a_gradient_by_strides_has_weights_for_each_phase(hopper: Hopper) -> None:
@@ -61,7 +75,7 @@ def test_a_gradient_by_strides_has_weights_for_each_phase(hopper: Hopper) -> Non
     assert tuple(filters[2]) == (-(-2 * 32 * 4 * 6 // 256), 4, 1)  # of 48 channels, at most 4 taps
     assert maps(last) == [4 * 2, 32, 4 * 48, 64]
     assert tuple(last[2]) == (-(-2 * 400 // 256), 4, 2)
-    assert int(last[-1][10]) == 1  # weights of its own
+    assert int(last[-1][13]) == 1  # weights of its own
     hopper.asked.clear()
     cuda_wgmma.grad_input(dy, weight[:, :32], (20, 20), *ONCE[:3], 2)
     assert "conv/filters_of_phases" not in [asked[0].name for asked in hopper.asked]
