@@ -215,13 +215,12 @@ class _Plan:
         self.captured = True
 
     def _give_up(self, guard: Any, usual: Any, error: BaseException) -> None:
-        """End a capture that failed, and word why if it is the GPU that refused."""
+        """End a capture that failed, and word why if it is the GPU or CuPy that refused."""
         guard(usual)
-        refusals = self.cupy.cuda.runtime.CUDARuntimeError
-        if self.stream.is_capturing():
-            with contextlib.suppress(refusals):
-                self.stream.end_capture()
-        if isinstance(error, refusals):
+        with contextlib.suppress(RuntimeError):  # it is ended already, or what failed has undone it
+            self.stream.end_capture()
+        # CuPy refuses copies itself, by a plain RuntimeError; the step ran before the capture
+        if isinstance(error, RuntimeError) and not isinstance(error, CompileError):
             raise CompileError(
                 f"capture: the step waits for the GPU, or does what a graph cannot hold ({error}); "
                 "keep reading values, and ops whose results have sizes that depend on them, out "

@@ -14,7 +14,7 @@ from tinymed.kernels.cuda.cubins import cubin
 from tinymed.kernels.cuda.launcher import Resources, Struct, Threads
 from tinymed.kernels.cuda.nvrtc import library_version
 from tinymed.kernels.cuda.tensor_map import TensorMap
-from tinymed.kernels.cuda.variant import STATIC_SHARED, Grid, Variant
+from tinymed.kernels.cuda.variant import Grid, Variant
 from tinymed.kernels.devices import cupy_on_gpu, out_of_memory
 
 __all__ = ["CuPyLauncher", "cupy_launcher"]
@@ -138,7 +138,8 @@ class CuPyLauncher:
                 enable_cooperative_groups=variant.cooperative,
             )
             function = module.get_function(entry)
-            if variant.shared > STATIC_SHARED:
+            # Only ever more: launches with other sizes share the function, and what it is allowed.
+            if variant.shared > function.max_dynamic_shared_size_bytes:
                 function.max_dynamic_shared_size_bytes = variant.shared
             if variant.cluster > PORTABLE_CLUSTER:
                 self.cupy.cuda.driver.funcSetAttribute(function.kernel.ptr, LARGE_CLUSTERS, 1)

@@ -19,7 +19,6 @@ __all__ = ["ARCHITECTURES", "KERNELS_FOLDER", "Grid", "Variant", "blocks", "vari
 KERNELS_FOLDER = Path(__file__).parents[1]
 # Turing, Ampere and Ada (sm_86 and sm_89 run the code of sm_80), Hopper, Blackwell (B200; RTX 50).
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
-STATIC_SHARED = 48 * 1024  # bytes that a block may have without asking for more
 INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"', re.MULTILINE)
 
 

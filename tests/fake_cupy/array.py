@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tests.fake_cupy.state import STATE, CUDARuntimeError, Device, OutOfMemoryError
+from tests.fake_cupy.state import STATE, Device, OutOfMemoryError
 
-__all__ = ["Flags", "compute", "host_of", "ndarray", "wrapped"]
+__all__ = ["Flags", "compute", "host_of", "ndarray", "refuse_copy", "wrapped"]
 
+H2D = "the current stream is capturing, so H2D transfers are disallowed"
 TO_NUMPY = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`"
 # Shapes and dtypes that atomics of CUDA are there for
 ADDED = ("int32", "int64", "float16", "float32", "float64", "uint32", "uint64")
@@ -90,6 +91,12 @@ def again(run: Callable[[], Any], several: Any, made: list[ndarray]) -> None:
     for place, value in zip(several, found, strict=True):
         if any(place is one for one in made):
             np.copyto(place.host, value)
+
+
+def refuse_copy(size: int) -> None:
+    """Refuse a copy from the host in a capture; what comes first is the allocator of its buffer."""
+    STATE.pinned(size)
+    raise RuntimeError(H2D)
 
 
 def write(run: Callable[[], Any]) -> None:
@@ -218,14 +225,18 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801 - CuPy's name
                 parts.append(part.host)
                 continue
             if isinstance(part, (list, np.ndarray)) and STATE.capture is not None:
-                raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: an index from the host")
+                refuse_copy(np.asarray(part).nbytes)
             parts.append(part)
         return tuple(parts) if several else parts[0]
 
     def set(self, value: np.ndarray, stream: Any = None) -> None:
         """Copy from host memory."""
-        if value.dtype != self.dtype or value.shape != self.shape:
-            raise TypeError(f"{value.dtype} {value.shape} is not {self.dtype} {self.shape}")
+        if value.dtype != self.dtype:
+            raise TypeError(f"{value.dtype} array cannot be set to {self.dtype} array")
+        if value.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {value.shape}")
+        if STATE.capture is not None:
+            raise RuntimeError(H2D)
         STATE.events.append(("set", (stream or STATE.stream).name))
         write(lambda: np.copyto(self.host, value))
 

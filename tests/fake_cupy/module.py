@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.fake_cupy.array import ADDED, compute, host_of, ndarray, wrapped, write
+from tests.fake_cupy import raw
+from tests.fake_cupy.array import ADDED, compute, host_of, ndarray, refuse_copy, wrapped, write
 from tests.fake_cupy.names import known
 from tests.fake_cupy.state import (
     STATE,
@@ -97,8 +98,7 @@ def _from_host(name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         return compute(np.stack, [each.astype(named.get("dtype", each.dtype)) for each in data])
     sends = name.startswith("a") or isinstance(data, (np.ndarray, list))
     if sends and STATE.capture is not None:
-        STATE.pinned(np.asarray(data).nbytes)  # memory that the graph would read later
-        raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: a copy from host memory")
+        refuse_copy(np.asarray(data).nbytes)  # the graph would read that memory later
     if name.startswith("full"):
         return compute(lambda: np.array(getattr(np, name)(*host_of((first,)), *rest, **named)))
     if isinstance(data, np.ndarray) and kind_of(data.dtype) not in "biufc":
@@ -181,12 +181,15 @@ class FakeCuPy(types.ModuleType):
         self.ogrid, self.mgrid = Grid(np.ogrid), Grid(np.mgrid)
         self.pool = MemoryPool()
         self.ufunc = Ufunc
+        raw.LOADED.clear()
+        self.RawModule = raw.RawModule
         self.cuda = types.SimpleNamespace(
             Device=Device,
             Event=Event,
             Graph=Graph,
             MemoryPool=MemoryPool,
             Stream=Stream,
+            driver=raw.Driver(),
             alloc_pinned_memory=lambda size: STATE.pinned(size),
             get_allocator=lambda: None,
             set_pinned_memory_allocator=self._set_pinned,

@@ -6,7 +6,20 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["STATE", "CUDARuntimeError", "Device", "Event", "Graph", "OutOfMemoryError", "Stream"]
+__all__ = [
+    "MOST_SHARED",
+    "STATE",
+    "CUDARuntimeError",
+    "Device",
+    "Event",
+    "Graph",
+    "OutOfMemoryError",
+    "Stream",
+    "using_allocator",
+]
+
+
+MOST_SHARED = 227 * 1024  # bytes of shared memory that a block of Hopper may ask for
 
 
 class CUDARuntimeError(RuntimeError):
@@ -32,22 +45,31 @@ class State:
         self.full = False  # no memory left
         self.stream: Any = Stream(null=True)
         self.capture: list[Callable[[], Any]] | None = None
+        self.undone = False  # the capture, by something that a graph cannot hold
         self.pinned: Callable[[int], Any] = bytearray
         self.host_reads = 0
         self.events: list[tuple[str, ...]] = []
+        self.launched: list[tuple[Any, ...]] = []  # kernels: entry, grid, block, arguments, shared
 
     def read_by_host(self) -> None:
         """Count one wait of the host; a capture cannot wait."""
         if self.capture is not None:
-            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: the host waits in a capture")
+            raise RuntimeError("the current stream is capturing, so D2H transfers are disallowed")
         self.host_reads += 1
+
+    def synchronize(self, *what: str) -> None:
+        """Let the host wait; a capture is undone by that."""
+        if self.capture is not None:
+            self.undone = True
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted")
+        self.events.append(what)
 
 
 class Device:
     """One GPU; entered, it is where new arrays are made."""
 
-    def __init__(self, id: int | None = None) -> None:
-        self.id = STATE.device if id is None else int(id)
+    def __init__(self, device: int | None = None) -> None:
+        self.id = STATE.device if device is None else int(device)
         self.outer: list[int] = []
 
     def __enter__(self) -> Device:
@@ -70,7 +92,17 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait."""
-        STATE.events.append(("synchronize",))
+        STATE.synchronize("synchronize")
+
+    @property
+    def compute_capability(self) -> str:
+        """Return "90" for 9.0."""
+        return "90"
+
+    @property
+    def attributes(self) -> dict[str, int]:
+        """Return what it has."""
+        return {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": MOST_SHARED}
 
 
 class Event:
@@ -78,7 +110,9 @@ class Event:
 
     made = 0
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(
+        self, block: bool = False, disable_timing: bool = False, interprocess: bool = False
+    ) -> None:
         Event.made += 1
         self.number = Event.made
 
@@ -89,7 +123,7 @@ class Event:
 
     def synchronize(self) -> None:
         """Let the host wait."""
-        STATE.events.append(("event.synchronize",))
+        STATE.synchronize("event.synchronize")
 
 
 class Stream:
@@ -99,6 +133,7 @@ class Stream:
 
     def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
         Stream.made += 1
+        self.ptr = 0 if null else Stream.made
         self.name = "null" if null else f"stream {Stream.made}"
         self.is_null = null
         self.outer: list[Any] = []
@@ -123,24 +158,29 @@ class Stream:
 
     def synchronize(self) -> None:
         """Let the host wait."""
-        STATE.events.append(("synchronize", self.name))
+        STATE.synchronize("synchronize", self.name)
 
     def is_capturing(self) -> bool:
         """Return whether work is taken down rather than done."""
+        if STATE.undone:
+            raise RuntimeError("the stream was capturing, but an error has invalidated the capture")
         return STATE.capture is not None
 
     def begin_capture(self, mode: int | None = None) -> None:
         """Take down from now on what this is given to do."""
         if self.is_null:
-            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: the default stream")
-        STATE.capture = []
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        STATE.capture, STATE.undone = [], False
 
     def end_capture(self) -> Graph:
         """Return what was taken down."""
-        if STATE.capture is None:
-            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
-        graph, STATE.capture = Graph(STATE.capture), None
-        return graph
+        taken, STATE.capture = STATE.capture, None
+        if taken is None:
+            raise CUDARuntimeError("cudaErrorIllegalState: the operation cannot be performed")
+        if STATE.undone:
+            STATE.undone = False
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated: operation failed")
+        return Graph(taken)
 
 
 class Graph:

@@ -15,7 +15,9 @@ def test_names_are_those_of_the_cupy_that_is_installed() -> None:
     real = pytest.importorskip("cupy", reason="CuPy is not installed")
     if real.__version__.split(".")[0] != "14":
         pytest.skip(f"names.txt is of CuPy 14, this is {real.__version__}")
-    assert FILE.read_text().splitlines() == found_in(real)
+    lines = FILE.read_text().splitlines()
+    known = [line for line in lines if hasattr(np, line.split()[0])]  # others, of another NumPy
+    assert known == found_in(real)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +69,10 @@ def test_a_capture_computes_nothing_and_a_launch_all(cupy: FakeCuPy) -> None:
         stream.begin_capture()
         y = (x * 2)[::-1]
         total += y
-        with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="the host waits"):
+        with pytest.raises(RuntimeError, match="so D2H transfers are disallowed"):
             float(y[0])
+        with pytest.raises(RuntimeError, match="so H2D transfers are disallowed"):
+            x.set(np.ones(2))
         graph = stream.end_capture()
     assert np.isnan(y.host).all()
     assert total.host.tolist() == [0, 0]

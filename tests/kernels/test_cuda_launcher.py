@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.fake_cupy import FakeCuPy
+from tests.fake_cupy import FakeCuPy, raw
 from tests.fake_cupy.state import STATE
 from tests.kernels.fake_gpu import Fake
-from tinymed.kernels.cuda import Grid, Resources, Struct, Variant, launch
+from tinymed.kernels.cuda import LAUNCHER, Grid, Resources, Struct, Variant, launch
 from tinymed.kernels.cuda import cupy_launcher as cupy_module
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher, cupy_launcher
 from tinymed.kernels.embedding import cuda as embedding
@@ -231,28 +231,70 @@ def test_whole_numbers_among_an_optimizers_settings_are_handed_over_as_floats(gp
     assert [type(x) for x in gpu.asked[0][4][2:-1]] == [np.float32] * 9
 
 
-def test_what_a_gpu_has_is_what_cupy_says(cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 232448}
-    cupy.cuda.Device = lambda index: types.SimpleNamespace(attributes=found)
-    monkeypatch.setattr(cupy_module, "place", lambda x: types.SimpleNamespace(index=0))
-    assert CuPyLauncher(cupy).resources(None) == Resources(132, 227 * 1024)
+def test_what_a_gpu_has_is_what_cupy_says(cupy: FakeCuPy) -> None:
+    launcher, x = CuPyLauncher(cupy), cupy.ones(2)
+    assert launcher.resources(x) == Resources(132, 227 * 1024)
+    assert launcher.capability(x) == (9, 0)
 
 
-def test_a_function_is_told_its_shared_memory_and_large_clusters(
-    cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    told: list[Any] = []
-    cupy.RawModule = lambda **_: types.SimpleNamespace(
-        get_function=lambda entry: types.SimpleNamespace(kernel=types.SimpleNamespace(ptr=7))
-    )
-    cupy.cuda.driver = types.SimpleNamespace(funcSetAttribute=lambda *given: told.append(given))
+# ------------------------------------------------------------ what CuPy and the driver are asked
+
+
+@pytest.fixture
+def launcher(cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CuPyLauncher:
     monkeypatch.setattr(cupy_module, "_check_driver", lambda cupy: None)
-    monkeypatch.setattr(cupy_module, "cubin", lambda variant, target: tmp_path)
-    launcher = CuPyLauncher(cupy)
-    monkeypatch.setattr(launcher, "capability", lambda array: (9, 0))
-    x: Any = types.SimpleNamespace(device=types.SimpleNamespace(id=0))
-    for cluster, shared in ((1, 0), (8, 60_000), (16, 70_000), (16, 80_000)):
-        variant = Variant(f"v{cluster}", "matmul/tiles.cu", ("f",), shared=shared, cluster=cluster)
-        function = launcher._function(variant, "f", x)
-        assert getattr(function, "max_dynamic_shared_size_bytes", 0) == shared
-    assert told == [(7, 14, 1)] * 2
+    monkeypatch.setattr(cupy_module, "cubin", lambda variant, target: tmp_path / str(variant))
+    return CuPyLauncher(cupy)
+
+
+def a_variant(**settings: Any) -> Variant:
+    return Variant("v", "matmul/tiles.cu", ("f",), **settings)
+
+
+def test_cupy_takes_every_kind_of_argument(cupy: FakeCuPy, launcher: CuPyLauncher) -> None:
+    x = cupy.ones((1, 8, 8), dtype=np.float32)
+    struct = Struct((x, None, 7))
+    token = LAUNCHER.set(launcher)
+    try:
+        launch(a_variant(), Grid(3, 2), x, None, 3, True, 0.5, np.int64(7), struct)
+    finally:
+        LAUNCHER.reset(token)
+    entry, grid, block, given, shared = STATE.launched[0]
+    assert (entry, grid, block, shared) == ("f", (3, 2, 1), (256,), 0)
+    assert given[-1].nbytes == 24
+    assert given[-1]["words"].tolist() == [[x.data.ptr, 0, 7]]
+
+
+def test_less_shared_memory_takes_none_from_what_is_launched_with_more(
+    cupy: FakeCuPy, launcher: CuPyLauncher
+) -> None:
+    x, grid = cupy.ones(2), Grid(1)
+    for size in (0, 200_000, 100_000, 200_000, 60_000, 200_000):
+        launcher.run(a_variant().with_shared(size), "f", grid, 256, (x,))
+    assert [asked[-1] for asked in STATE.launched][1::2] == [200_000] * 3
+    words = "v: f on a grid of .* 2048 threads and 0 bytes of shared memory was refused: CUDA_ERR"
+    with pytest.raises(RuntimeError, match=words):
+        launcher.run(a_variant(), "f", grid, 2048, (x,))
+
+
+def test_large_clusters_are_asked_for(cupy: FakeCuPy, launcher: CuPyLauncher) -> None:
+    for blocks, asked in ((8, {}), (16, {14: 1})):
+        launcher.run(a_variant(cluster=blocks), "f", Grid(16), 256, (cupy.ones(2),))
+        assert next(iter(raw.LOADED.values())).attributes == asked
+        launcher.functions.clear()
+
+
+def test_a_cooperative_grid_is_whole_or_refused(cupy: FakeCuPy, launcher: CuPyLauncher) -> None:
+    variant, x = a_variant(cooperative=True), cupy.ones(2)
+    launcher.run(variant, "f", Grid(264), 256, (x,))
+    with pytest.raises(ValueError, match="a cooperative grid of 265 blocks, expected 264 at most"):
+        launcher.run(variant, "f", Grid(265), 256, (x,))
+    assert len(STATE.launched) == 1
+
+
+def test_arrays_of_two_gpus_are_refused(cupy: FakeCuPy, launcher: CuPyLauncher) -> None:
+    here = cupy.ones(2)
+    with cupy.cuda.Device(1):
+        there = cupy.ones(2)
+    with pytest.raises(ValueError, match=r"v: arrays on the GPUs \[0, 1\], expected one; move"):
+        launcher.run(a_variant(), "f", Grid(1), 256, (here, there))
