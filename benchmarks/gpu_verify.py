@@ -14,6 +14,7 @@ used.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,4 +76,5 @@ def main(argv: Sequence[str] | None = None, of: str = DEVICE) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the worker is stopped too
     sys.exit(main())

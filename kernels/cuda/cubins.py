@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 from tinymed.kernels.cuda.nvrtc import OPTIONS, Compiled, compile_variant, library_version
 from tinymed.kernels.cuda.variant import Variant
 
-__all__ = ["cache_folder", "compiled", "cubin", "key"]
+__all__ = ["cache_folder", "compile_ahead", "compiled", "cubin", "key"]
 
 
 @cache
@@ -46,18 +49,57 @@ def cubin(variant: Variant, architecture: str) -> Path:
     ImportError
         If it has to be compiled and NVRTC is not installed.
     """
-    place = cache_folder() / f"{key(variant, architecture)}.cubin"
-    if not (place.exists() and place.with_suffix(".log").exists()):
-        made = compile_variant(variant, architecture)
-        _write(place.with_suffix(".log"), made.log.encode())
-        _write(place, made.cubin)
+    place = _place(variant, architecture)
+    if not _is_kept(place):
+        _keep(place, compile_variant(variant, architecture))
     return place
+
+
+def compile_ahead(
+    pairs: Iterable[tuple[Variant, str]], processes: int | None = None
+) -> Iterator[tuple[Variant, str, Exception | None]]:
+    """Compile for architectures what is not kept yet; yield each pair, and what went wrong.
+
+    NVRTC compiles one program at a time in a process, whatever threads ask it: so they are several,
+    as many as there are processors if ``processes`` is None. They do not touch a GPU.
+    """
+    missing = []
+    for pair in pairs:
+        if _is_kept(_place(*pair)):
+            yield *pair, None
+        else:
+            missing.append(pair)
+    with ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn")) as pool:
+        begun = {pool.submit(compile_variant, *pair): pair for pair in missing}
+        for done in as_completed(begun):
+            error = done.exception()
+            if error is None:
+                _keep(_place(*begun[done]), done.result())
+            elif not isinstance(error, Exception):
+                raise error
+            yield *begun[done], error
 
 
 def compiled(variant: Variant, architecture: str) -> Compiled:
     """Return a variant's machine code and what the compiler said about it."""
     place = cubin(variant, architecture)
     return Compiled(place.read_bytes(), place.with_suffix(".log").read_text())
+
+
+def _place(variant: Variant, architecture: str) -> Path:
+    """Return where a variant's machine code is kept, once it is."""
+    return cache_folder() / f"{key(variant, architecture)}.cubin"
+
+
+def _is_kept(place: Path) -> bool:
+    """Return whether all of it is there."""
+    return place.exists() and place.with_suffix(".log").exists()
+
+
+def _keep(place: Path, made: Compiled) -> None:
+    """Write machine code, after what the compiler said about it."""
+    _write(place.with_suffix(".log"), made.log.encode())
+    _write(place, made.cubin)
 
 
 def _write(place: Path, content: bytes) -> None:

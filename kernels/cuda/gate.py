@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tinymed.kernels.cuda import machine_code
-from tinymed.kernels.cuda.cubins import cache_folder, key
+from tinymed.kernels.cuda.cubins import cache_folder, compile_ahead, key
 from tinymed.kernels.cuda.machine_code import BEGUN, Figures, figures
 from tinymed.kernels.cuda.nvrtc import CompileError, library_version
 from tinymed.kernels.cuda.variant import Variant, variants
@@ -138,6 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {"figures": {}}
     chosen = [v for v in variants() if options.only in v.name]
     pairs = [(v, a) for v in chosen for a in v.architectures]
+    for _ in compile_ahead(pairs, options.jobs):  # what does not compile is judged below
+        pass
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(_judge, pairs))
     head = " ".join(f"{name:>7}" for name in SHOWN)

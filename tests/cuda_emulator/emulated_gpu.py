@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,10 @@ class Planted(EmulatedLauncher):
         hit = bool(where) and variant.name.startswith(where)
         if hit and what == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        if hit and what == "hung":
+        if hit and what == "leaves":
+            left = subprocess.Popen(["sleep", "60"])
+            Path(os.environ["TINYMED_TEST_LEFT"]).write_text(str(left.pid))
+        if hit and what in ("hung", "leaves"):
             time.sleep(60)
         if hit and what == "lost":
             self.gone = True

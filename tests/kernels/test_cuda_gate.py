@@ -11,7 +11,7 @@ import pytest
 
 from tinymed.kernels.cuda import Variant, gate, variants
 from tinymed.kernels.cuda import variant as variant_module
-from tinymed.kernels.cuda.cubins import cache_folder, cubin
+from tinymed.kernels.cuda.cubins import cache_folder, compile_ahead, cubin
 from tinymed.kernels.cuda.machine_code import Figures, _chosen, figures
 from tinymed.kernels.cuda.nvrtc import CompileError, compile_variant, library_version
 
@@ -189,6 +189,23 @@ def test_machine_code_is_compiled_once(tmp_path: Path, own_cache: Path) -> None:
     assert cubin(variant, "sm_90") != place
     assert cubin(source(tmp_path, text, defines=(("FACTOR", 4),)), "sm_80") != place
     assert len(list(own_cache.glob("*.cubin"))) == 3
+
+
+@needs_nvrtc
+def test_many_are_compiled_ahead_in_processes_and_each_failure_is_told(
+    tmp_path: Path, own_cache: Path
+) -> None:
+    text = 'extern "C" __global__ void f(float* x) { x[threadIdx.x] *= FACTOR; }'
+    sound = source(tmp_path, text, defines=(("FACTOR", 3),))
+    cubin(sound, "sm_80")
+    wanted = [(sound, "sm_80"), (sound, "sm_90"), (source(tmp_path, text), "sm_90")]
+    found = list(compile_ahead(wanted))
+    assert found[0] == (sound, "sm_80", None)  # which was there
+    assert (sound, "sm_90", None) in found
+    (failed,) = [error for _, _, error in found if error is not None]
+    assert isinstance(failed, CompileError)
+    assert '"FACTOR" is undefined' in str(failed)
+    assert len(list(own_cache.glob("*.cubin"))) == 2
 
 
 @needs_nvrtc

@@ -121,6 +121,21 @@ def test_a_worker_that_hangs_is_stopped(journal, monkeypatch):
 
 
 @needs_compiler
+def test_what_a_worker_began_ends_with_it(journal, monkeypatch, tmp_path):
+    left = tmp_path / "left"
+    monkeypatch.setenv(PLANTED, "leaves:arithmetic/")
+    monkeypatch.setenv("TINYMED_TEST_LEFT", str(left))
+    run = Run(journal.path, 2, ("check",), KERNELS_TRIED[:1], patience=2.0, device=EMULATED)
+    supervise(run)
+    for _ in range(100):  # an orphan is collected by the first process of the machine
+        stat = Path(f"/proc/{left.read_text()}/stat")
+        if not stat.exists() or stat.read_text().rpartition(") ")[2].startswith("Z"):
+            return
+        time.sleep(0.05)
+    pytest.fail("it still runs")
+
+
+@needs_compiler
 def test_a_run_that_is_killed_leaves_its_rows_and_goes_on(journal):
     todo = steps(("check",), KERNELS_TRIED)
     work(EmulatedGpu(), todo[:1], journal, time.time() + 60)

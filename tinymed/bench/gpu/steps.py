@@ -6,10 +6,8 @@ run.
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +30,7 @@ from tinymed.bench.workloads import Workload
 from tinymed.kernels import KERNELS
 from tinymed.kernels.case import Case, benches, large
 from tinymed.kernels.cuda import LAUNCHER, variants
-from tinymed.kernels.cuda.cubins import cubin
+from tinymed.kernels.cuda.cubins import compile_ahead
 
 __all__ = ["KINDS", "Context", "Step", "roofline", "steps"]
 
@@ -132,20 +130,17 @@ def roofline(journal: Journal, arithmetic: str) -> Roofline | None:
 
 def _compile(context: Context) -> Iterator[Row]:
     """Compile all variants for this GPU, as many at once as there are processors."""
-    chosen = {}
+    chosen = []
     for variant in variants():
         try:
-            chosen[variant] = variant.target(context.gpu.capability)
+            chosen.append((variant, variant.target(context.gpu.capability)))
         except LookupError:  # not for this GPU
             continue
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        begun = {pool.submit(cubin, v, target): (v, target) for v, target in chosen.items()}
-        for done in as_completed(begun):
-            variant, target = begun[done]
-            row: Row = {"variant": variant.name, "architecture": target, "state": "compiled"}
-            if error := done.exception():
-                row |= {"state": "failed", "note": f"{type(error).__name__}: {error}"}
-            yield row
+    for variant, target, error in compile_ahead(chosen):
+        row: Row = {"variant": variant.name, "architecture": target, "state": "compiled"}
+        if error is not None:
+            row |= {"state": "failed", "note": f"{type(error).__name__}: {error}"}
+        yield row
 
 
 def _check(kind: str, kernel: str, implementation: str) -> Step:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -109,7 +112,7 @@ def _watched(
     run: Run, command: list[str], until: float, said: IO[str], clock: Callable[[], float]
 ) -> int | str:
     """Run a worker; return its exit status, "hung" or "over" (the time)."""
-    worker = subprocess.Popen(command, stdout=said, stderr=said)
+    worker = subprocess.Popen(command, stdout=said, stderr=said, process_group=0)
     files = (run.journal, beside(run.journal))
     progress, seen = clock(), [0.0, 0.0]
     try:
@@ -126,9 +129,10 @@ def _watched(
             if clock() > until + GRACE:
                 return "over"
     finally:
-        if worker.poll() is None:
-            worker.kill()
-            worker.wait()
+        # and what it began: compilers, compute-sanitizer
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
 
 
 def _close(journal: Journal, step: str, ended: int | str, tail: str) -> None:
