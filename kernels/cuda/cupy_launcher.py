@@ -91,8 +91,11 @@ class CuPyLauncher:
         """Queue a kernel of numba-cuda in CuPy's current stream of the GPU of its arrays."""
         from numba import cuda
         from numba.core.errors import NumbaPerformanceWarning
-        from numba.cuda.cudadrv.error import NvvmSupportError
 
+        from tinymed.kernels.cuda.numba_compiler import refusal
+
+        if why := refusal():
+            raise ImportError(f"{kernel.__name__} on 'numba_cuda': {why}")
         device = self._device(kernel.__name__, [a for a in arguments if is_array(a)])
         with self.cupy.cuda.Device(device):
             stream = cuda.external_stream(self.cupy.cuda.get_current_stream().ptr)
@@ -101,13 +104,7 @@ class CuPyLauncher:
             with warnings.catch_warnings():  # of few blocks, which is what small arrays make
                 warnings.simplefilter("ignore", NumbaPerformanceWarning)
                 configured = kernel[tuple(grid), threads, stream]
-            try:
-                configured(*given)
-            except NvvmSupportError as error:
-                raise ImportError(
-                    f"{kernel.__name__} on 'numba_cuda' needs NVVM, which compiles it ({error}); "
-                    "pip install tinymed[cuda13], or tinymed[cuda12] if `nvidia-smi` says CUDA 12"
-                ) from error
+            configured(*given)
 
     def _device(self, name: str, arrays: list[Array]) -> int:
         """Return the number of the GPU that holds all arrays."""

@@ -97,6 +97,7 @@ def test_pytorch_takes_part_where_it_has_a_gpu(small, journal, monkeypatch):
     torch = pytest.importorskip("torch")
     pytest.importorskip("ml_dtypes")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr("tinymed.bench.gpu.timings.TORCH_DEVICE", "cpu")
     before = torch.backends.cudnn.benchmark
     wanted = ("time arithmetic.add ", "time matmul.product ", "network MLP")

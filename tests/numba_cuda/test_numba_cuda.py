@@ -16,6 +16,7 @@ import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from tinymed.bench.gpu.checks import check
 from tinymed.bench.gpu.steps import steps
 from tinymed.bench.gpu.trials import implementations
 from tinymed.kernels import KERNELS, registry
-from tinymed.kernels.cuda import Grid, launch_python
+from tinymed.kernels.cuda import Grid, launch_python, numba_compiler
 from tinymed.kernels.cuda.cupy_launcher import CuPyLauncher
 from tinymed.kernels.device_rules import DEVICE_RULES
 
@@ -96,6 +97,8 @@ def test_every_barrier_has_its_reason_beside_it() -> None:
 
 def test_a_kernel_compiles_and_what_is_planted_is_found() -> None:
     pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install tinymed[gpu-proof]")
+    if why := numba_compiler.refusal():
+        pytest.skip(why)
     from numba import cuda, float32, int64
 
     from tests.numba_cuda.gate import Compiled, counts, objections
@@ -178,8 +181,8 @@ def test_a_launch_is_queued_in_cupys_stream_on_the_gpu_of_the_arrays(
     pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install tinymed[gpu-proof]")
     from numba import cuda
     from numba.core.errors import NumbaPerformanceWarning
-    from numba.cuda.cudadrv.error import NvvmSupportError
 
+    monkeypatch.setattr(numba_compiler, "refusal", lambda: None)
     assert "sync" in inspect.signature(cuda.as_cuda_array).parameters
     monkeypatch.setattr(cuda, "external_stream", lambda pointer: ("stream", pointer))
     monkeypatch.setattr(cuda, "as_cuda_array", lambda array, sync: ("view", array, sync))
@@ -204,12 +207,26 @@ def test_a_launch_is_queued_in_cupys_stream_on_the_gpu_of_the_arrays(
     with pytest.raises(ValueError, match=r"a_kernel: arrays on the GPUs \[0, 1\], expected one"):
         CuPyLauncher(cupy).run_python(Kernel(), Grid(1), 32, (first, other))
 
-    def without_nvvm(*given):
-        raise NvvmSupportError("libNVVM cannot be found")
-
-    monkeypatch.setattr(Kernel, "__getitem__", lambda kernel, how: without_nvvm)
-    with pytest.raises(ImportError, match=r"a_kernel on 'numba_cuda' needs NVVM.*cuda13"):
+    monkeypatch.setattr(numba_compiler, "refusal", lambda: "no NVVM")
+    with pytest.raises(ImportError, match="a_kernel on 'numba_cuda': no NVVM"):
         CuPyLauncher(cupy).run_python(Kernel(), Grid(1), 32, (first,))
+
+
+def test_where_numba_cuda_compiles_nothing_it_is_not_run_and_not_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install tinymed[gpu-proof]")
+    from numba import cuda
+
+    def without_nvvm(*given: Any, **named: Any) -> None:
+        raise OSError("libNVVM cannot be found")
+
+    monkeypatch.setattr(cuda, "compile_ptx", without_nvvm)
+    numba_compiler.refusal.cache_clear()
+    row = check(EmulatedGpu(), "matmul.product", "numba_cuda", lambda said: None)
+    numba_compiler.refusal.cache_clear()
+    assert row["state"] == "not run"
+    assert row["note"].startswith("numba-cuda compiles nothing here (OSError: libNVVM cannot be")
 
 
 def test_an_array_on_the_host_is_refused() -> None:
@@ -233,6 +250,8 @@ def test_it_never_runs_unless_it_is_asked_for(kernel: str) -> None:
 
 def test_where_nobody_can_run_it_that_is_said_and_nothing_is_wrong() -> None:
     pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install tinymed[gpu-proof]")
+    if why := numba_compiler.refusal():
+        pytest.skip(why)
     row = check(EmulatedGpu(), "matmul.product", "numba_cuda", lambda said: None)
     assert row["state"] == "not run"
     assert row["note"] == "tiles: the emulator runs CUDA C, not numba-cuda's kernels"

@@ -79,7 +79,13 @@ def lacking(implementation: str) -> str | None:
     What drives the GPU is there, or there would be none; and where it is emulated, it is not CuPy.
     """
     package = missing(implementation)
-    return None if package in (None, "cupy") else needed(implementation, str(package))
+    if package not in (None, "cupy"):
+        return needed(implementation, str(package))
+    if implementation == "numba_cuda" and package is None:
+        from tinymed.kernels.cuda.numba_compiler import refusal
+
+        return refusal()
+    return None
 
 
 @cache
