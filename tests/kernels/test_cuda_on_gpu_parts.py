@@ -260,6 +260,7 @@ def test_cupys_gpu_copies_and_times(monkeypatch):
         ("exit 0", "proved", "NO ERRORS"),
         ("exit 9", "wrong", "NO ERRORS"),
         ("exit 4", "failed", "status 4"),
+        ("echo 'Error: Device not supported'; exit 1", "not run", "cannot watch this GPU"),
         ("exec sleep 30", "not run", "the time was over"),
     ],
 )
@@ -273,7 +274,17 @@ def test_the_sanitizer_is_asked_where_it_is(script, state, said, tmp_path, monke
     row = sanitizer.sanitized("memcheck", time.time() + 0.5, told.append)
     assert (row["tool"], row["state"]) == ("memcheck", state)
     assert said in row["note"]
-    assert state != "not run" or told[0] == "compute-sanitizer --tool memcheck"
+    assert "sleep" not in script or told[0] == "compute-sanitizer --tool memcheck"
+
+
+def test_where_no_kernel_runs_the_sanitizer_has_seen_nothing(monkeypatch, capsys):
+    gpu = EmulatedGpu()
+    gpu.cupy = SimpleNamespace(cuda=SimpleNamespace(set_allocator=lambda given: None))
+    monkeypatch.setattr(sanitizer, "CuPyGpu", lambda: gpu)
+    monkeypatch.setattr(sanitizer, "implementations", lambda: [("arithmetic.add", "cuda")])
+    gpu.launcher.gone = True
+    assert sanitizer.main() == 1
+    assert "an illegal address was encountered" in capsys.readouterr().out
 
 
 def test_without_the_sanitizer_it_is_not_run(monkeypatch):

@@ -24,6 +24,7 @@ __all__ = ["TOOLS", "sanitized"]
 
 TOOLS = ("memcheck", "synccheck", "racecheck")
 FOUND = 9  # the exit status that says that a kernel is wrong
+REFUSED = "Device not supported"  # what it says of a GPU of a virtual machine that hides too much
 LOOK = 10.0  # seconds between two looks at it
 SAID = 2000  # characters of what it says that are kept
 
@@ -48,6 +49,8 @@ def sanitized(tool: str, until: float, at: Callable[[str], None]) -> Row:
         return row | {"note": "stopped: the time was over"}
     if status == FOUND:
         return row | {"state": "wrong", "note": said}
+    if status and REFUSED in said:
+        return row | {"note": f"compute-sanitizer cannot watch this GPU: {said}"}
     if status:
         return row | {"state": "failed", "note": f"status {status}: {said}"}
     return row | {"state": "proved", "note": said.rpartition("\n")[2]}
@@ -77,9 +80,13 @@ def _program() -> str | None:
 
 
 def main() -> int:
-    """Run the trial of middle size of every implementation in CUDA; print what cannot be run."""
+    """Run the trial of middle size of every implementation in CUDA; print what cannot be run.
+
+    Return 1 if nothing can: then nothing was looked at.
+    """
     gpu: Any = CuPyGpu()
     gpu.cupy.cuda.set_allocator(None)
+    ran = 0
     for kernel, implementation in implementations():
         every = trials(kernel, implementation)
         if not every:
@@ -89,9 +96,10 @@ def main() -> int:
             given = on_device(gpu, list(trial.arguments()))
             KERNELS[kernel].load(implementation)(*given)
             gpu.synchronize()
+            ran += 1
         except Exception as error:  # the checks have a row for it; here the others go on
             print(f"{trial}: {type(error).__name__}: {error}")
-    return 0
+    return 0 if ran else 1
 
 
 if __name__ == "__main__":
