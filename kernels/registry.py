@@ -126,8 +126,10 @@ class Kernel:
     def default(self, arguments: tuple[Any, ...], on_host: bool) -> Rule:
         """Return the first rule whose implementation can do what is asked, and pays."""
         for rule in self.candidates(on_host):
-            implementation, can, pays, _ = rule
-            if can(*arguments) and pays(*arguments) and not missing(implementation):
+            implementation, can, pays, _, here = rule
+            if not can(*arguments) or (here is not always and not here(*arguments)):
+                continue
+            if pays(*arguments) and not missing(implementation):
                 return rule
         raise LookupError(
             f"{self.name} has no implementation for arrays on {'cpu' if on_host else 'a GPU'}"
@@ -166,14 +168,15 @@ class Kernel:
         rules = [rule for rule in self.candidates(where is CPU) if rule.implementation in own]
         if not rules:  # one that was plugged in
             return Rule(own[0], always, always, IN_ORDER)
-        able = [rule for rule in rules if rule.can(*arguments)]
+        able = [rule for rule in rules if rule.can(*arguments) and rule.here(*arguments)]
         paying = (rule for rule in able if rule.pays(*arguments))
         if able:
             return next(paying, able[0])
         given = ", ".join(
             f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arguments
         )
-        return LookupError(f"{self.name} on {name!r} cannot do ({given})")
+        on = " on this GPU" if any(rule.can(*arguments) for rule in rules) else ""
+        return LookupError(f"{self.name} on {name!r} cannot do ({given}){on}")
 
     def load(self, implementation: str) -> Callable[..., Any]:
         """Import an implementation, once."""

@@ -19,15 +19,6 @@ __all__ = ["RULES", "Rule"]
 Condition = Callable[..., bool]
 
 
-class Rule(NamedTuple):
-    """An implementation, when it can run and when it pays, by the arguments of its kernel."""
-
-    implementation: str  # "backend" or "backend:variant"
-    can: Condition
-    pays: Condition
-    why: str  # one line for `explain`
-
-
 def always(*arguments: Any) -> bool:
     """Return True."""
     return True
@@ -36,6 +27,16 @@ def always(*arguments: Any) -> bool:
 def never(*arguments: Any) -> bool:
     """Return False: what runs only where it is asked for."""
     return False
+
+
+class Rule(NamedTuple):
+    """An implementation, when it can run and when it pays, by the arguments of its kernel."""
+
+    implementation: str  # "backend" or "backend:variant"
+    can: Condition
+    pays: Condition
+    why: str  # one line for `explain`
+    here: Condition = always  # asked of what can run: is the GPU that holds the arrays one for it?
 
 
 def floats(x: Any, *others: Any) -> bool:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinymed.kernels.device_rules.tensor_cores import SPLIT, TENSOR, halves_on_tensor_cores
+from tinymed.kernels.device_rules.tensor_cores import (
+    SPLIT,
+    TENSOR,
+    halves,
+    has_tensor_cores,
+    on_hopper,
+)
 from tinymed.kernels.rules import Rule, always, floats, never
 
 __all__ = ["MATMUL_RULES"]
@@ -43,16 +49,14 @@ def hopper_layer(x: Any, weight: Any, bias: Any, activation: Any) -> bool:
     return tensor_layer(x, weight, bias, activation) and hopper_operands(x, weight.T)
 
 
-def half_a_tile_on_hopper(a: Any, b: Any, *others: Any) -> bool:
-    """Return whether y has at least half of a tile's rows and columns, on the GPU it is for."""
-    from tinymed.kernels.cuda import capability
-
-    return min(a.shape[-2], b.shape[-1]) >= 64 and capability(a) == (9, 0)
+def half_a_tile(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether y has at least half of a tile's rows and columns."""
+    return min(a.shape[-2], b.shape[-1]) >= 64
 
 
 def half_a_tile_of_a_layer(x: Any, weight: Any, *others: Any) -> bool:
     """Return the same of a layer's arguments."""
-    return half_a_tile_on_hopper(x, weight.T)
+    return half_a_tile(x, weight.T)
 
 
 def single_operands(a: Any, b: Any, *others: Any) -> bool:
@@ -88,8 +92,8 @@ STEP = "a step of the course in kernels/matmul/ladder/"
 MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     "matmul.product": (
         Rule("cuda", float_operands, always, "tiles in registers, any layout; sums in order"),
-        Rule("cuda:wgmma", hopper_operands, half_a_tile_on_hopper, HOPPER),
-        Rule("cuda:tensor", tensor_operands, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:wgmma", hopper_operands, half_a_tile, HOPPER, on_hopper),
+        Rule("cuda:tensor", tensor_operands, halves, TENSOR, has_tensor_cores),
         Rule("cuda:tf32x3", single_operands, never, SPLIT),
         *(Rule(f"cuda:{step}", two_matrices, never, STEP) for step in COURSE),
         Rule("cuda:vectorised", in_fours, never, STEP),
@@ -99,8 +103,8 @@ MATMUL_RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "matmul.linear": (
         Rule("cuda", float_layer, always, "tiles in registers; bias and relu fused"),
-        Rule("cuda:wgmma", hopper_layer, half_a_tile_of_a_layer, HOPPER),
-        Rule("cuda:tensor", tensor_layer, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:wgmma", hopper_layer, half_a_tile_of_a_layer, HOPPER, on_hopper),
+        Rule("cuda:tensor", tensor_layer, halves, TENSOR, has_tensor_cores),
         Rule("cuda:tf32x3", single_layer, never, SPLIT),
     ),
 }

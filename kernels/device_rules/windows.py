@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinymed.kernels.device_rules.tensor_cores import SPLIT, TENSOR, halves_on_tensor_cores
+from tinymed.kernels.device_rules.tensor_cores import (
+    SPLIT,
+    TENSOR,
+    halves,
+    has_tensor_cores,
+    on_hopper,
+)
 from tinymed.kernels.rules import Condition, Rule, always, floats, never
 
 __all__ = ["WINDOW_RULES"]
+
+HALF_A_TILE = 32  # rows, of the smallest tile of conv/wgmma.cu
 
 
 def float_windows(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
@@ -98,38 +106,33 @@ def tensor_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
     return tensor_arrays(dy, x) and in_chunks(x.dtype.itemsize, *sizes)
 
 
-def halves(can: Condition) -> Condition:
+def in_halves(can: Condition) -> Condition:
     """Return whether the same is true of 16 bits."""
-    return lambda x, *others: x.dtype.itemsize == 2 and can(x, *others)
-
-
-def half_a_tile(rows: int, like: Any) -> bool:
-    """Return whether so many channels of results fill half of the smallest tile on Hopper."""
-    from tinymed.kernels.cuda import capability
-
-    return rows >= 32 and capability(like) == (9, 0)
+    return lambda x, *others: halves(x) and can(x, *others)
 
 
 def half_a_tile_of_y(x: Any, weight: Any, bias: Any, *settings: Any) -> bool:
-    """Return whether a group of a convolution has so many channels of results."""
-    return half_a_tile(len(weight) // settings[3], x)
+    """Return whether a group's channels of results fill half of the smallest tile on Hopper."""
+    rows: int = len(weight) // settings[3]
+    return rows >= HALF_A_TILE
 
 
 def half_a_tile_of_x(dy: Any, weight: Any, *settings: Any) -> bool:
     """Return the same of the gradient with respect to x."""
-    return half_a_tile(weight.shape[1], dy)
+    rows: int = weight.shape[1]
+    return rows >= HALF_A_TILE
 
 
 def gathered_windows_of_weight(dy: Any, x: Any, *settings: Any) -> bool:
     """Return whether the gradient of the weight is for Hopper: there are 16 bits of some dy."""
-    return bool(dy.size) and dy.dtype.itemsize == 2 and tensor_windows_of_weight(dy, x, *settings)
+    return bool(dy.size) and halves(dy) and tensor_windows_of_weight(dy, x, *settings)
 
 
 def half_a_tile_of_weight(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
     """Return whether the gradient of a group's weight fills half of the smallest tile on Hopper."""
     groups = settings[-1]
     columns = x.shape[1] // groups * math.prod(kernel)
-    return columns >= 128 and half_a_tile(dy.shape[1] // groups, dy)
+    return columns >= 128 and dy.shape[1] // groups >= HALF_A_TILE
 
 
 def singles(can: Condition) -> Condition:
@@ -174,8 +177,8 @@ WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.forward": (
         Rule("cuda:depthwise", few_results, always, FEW),
         Rule("cuda", float_windows, always, IMPLICIT),
-        Rule("cuda:wgmma", halves(tensor_windows), half_a_tile_of_y, HOPPER),
-        Rule("cuda:tensor", tensor_windows, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:wgmma", in_halves(tensor_windows), half_a_tile_of_y, HOPPER, on_hopper),
+        Rule("cuda:tensor", tensor_windows, halves, TENSOR, has_tensor_cores),
         Rule("cuda:tf32x3", singles(tensor_windows), never, SPLIT),
         *(
             Rule(f"cuda:{step}", plain_windows, never, STEP)
@@ -185,15 +188,15 @@ WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "conv.grad_input": (
         Rule("cuda:depthwise", few_results_in_x, always, FEW),
         Rule("cuda", float_windows_of_x, always, IMPLICIT),
-        Rule("cuda:wgmma", halves(tensor_windows_of_x), half_a_tile_of_x, HOPPER),
-        Rule("cuda:tensor", tensor_windows_of_x, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:wgmma", in_halves(tensor_windows_of_x), half_a_tile_of_x, HOPPER, on_hopper),
+        Rule("cuda:tensor", tensor_windows_of_x, halves, TENSOR, has_tensor_cores),
         Rule("cuda:tf32x3", singles(tensor_windows_of_x), never, SPLIT),
     ),
     "conv.grad_weight": (
         Rule("cuda:depthwise", few_products, many_weights, FEW),
         Rule("cuda", float_windows_of_weight, always, IMPLICIT),
-        Rule("cuda:wgmma", gathered_windows_of_weight, half_a_tile_of_weight, HOPPER),
-        Rule("cuda:tensor", tensor_windows_of_weight, halves_on_tensor_cores, TENSOR),
+        Rule("cuda:wgmma", gathered_windows_of_weight, half_a_tile_of_weight, HOPPER, on_hopper),
+        Rule("cuda:tensor", tensor_windows_of_weight, halves, TENSOR, has_tensor_cores),
         Rule("cuda:tf32x3", singles(tensor_windows_of_weight), never, SPLIT),
     ),
     "conv_pool.forward": (Rule("cuda", float_layers, always, ONE_BY_ONE),),

@@ -140,7 +140,8 @@ def test_halves_run_on_tensor_cores_by_themselves(
     singles = [ones(*x.shape) for x in halves]
 
     def chosen(kernel: str, *given: Any) -> list[str]:
-        return [r.implementation for r in DEVICE_RULES[kernel] if r.can(*given) and r.pays(*given)]
+        able = [r for r in DEVICE_RULES[kernel] if r.can(*given) and r.here(*given)]
+        return [r.implementation for r in able if r.pays(*given)]
 
     for bias in (halves[2], None):
         assert chosen("matmul.linear", *halves[:2], bias, "relu") == runs

@@ -154,13 +154,16 @@ def test_which_products_run_on_it_by_themselves(
 ) -> None:
     hopper.compute = compute
     rules = DEVICE_RULES["matmul.product"]
-    assert next(r.implementation for r in rules if r.can(a, b) and r.pays(a, b)) == runs
+    able = (r for r in rules if r.can(a, b) and r.here(a, b))
+    assert next(r.implementation for r in able if r.pays(a, b)) == runs
 
 
 def test_which_layers_run_on_it_by_themselves(hopper: Hopper) -> None:
     def chosen(*given: Any) -> str:
         rules = DEVICE_RULES["matmul.linear"]
-        return next(r.implementation for r in rules if r.can(*given) and r.pays(*given))
+        return next(
+            r.implementation for r in rules if r.can(*given) and r.here(*given) and r.pays(*given)
+        )
 
     x, weight, bias = halves(64, 32), halves(66, 32), halves(66)
     assert chosen(x, weight, bias, "relu") == "cuda:wgmma"

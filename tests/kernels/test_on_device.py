@@ -15,7 +15,7 @@ from tests.fake_cupy import FakeCuPy, ndarray
 from tests.kernels.fake_gpu import Fake
 from tests.test_precision import needs_ml_dtypes
 from tinymed import kernels, ops
-from tinymed.kernels import KERNELS
+from tinymed.kernels import KERNELS, use_backend
 from tinymed.kernels.case import Case, proofs
 
 PAGE = (Path(__file__).parents[2] / "kernels/README.md").read_text()
@@ -113,3 +113,29 @@ def test_tensor_cores_are_reached(cupy: FakeCuPy, gpu: Fake) -> None:
             ):
                 chosen = KERNELS[name].choose(tuple(cast), None).implementation
                 assert chosen == ("cuda" if dtype == tm.float32 else halves), name
+
+
+def test_a_demand_for_cuda_on_a_gpu_without_tensor_cores_is_met_in_float32(
+    cupy: FakeCuPy, gpu: Fake
+) -> None:
+    """Not by what is not compiled for it; where that is named itself, the GPU is the reason."""
+    x, w = (tm.ones(*shape).half().cuda().data for shape in ((2, 8, 5, 5), (8, 8, 3, 3)))
+    a, b, settings = w.reshape(8, 72), w.reshape(72, 8), ((1, 1), (1, 1), (1, 1), 1)
+    for name, given in (
+        ("matmul.product", (a, b)),
+        ("matmul.linear", (a, a, None, "relu")),
+        ("conv.forward", (x, w, None, *settings, None)),
+        ("conv.grad_input", (x, w, (5, 5), *settings)),
+        ("conv.grad_weight", (x, x, (3, 3), *settings)),
+    ):
+        kernel = KERNELS[name]
+        with use_backend("cuda"):
+            gpu.compute = (8, 0)
+            assert kernel.choose(given, ("cuda",)).implementation == "cuda:tensor", name
+            gpu.compute = (7, 5)
+            assert kernel.chosen(*given) == kernel.in_float32, name
+        with (
+            use_backend("cuda:tensor"),
+            pytest.raises(LookupError, match=rf"{name} on 'cuda:tensor' cannot do .* this GPU"),
+        ):
+            kernel(*given)

@@ -98,7 +98,8 @@ def gru_back(size: int, batch: int, reset_after: bool) -> tuple[Any, ...]:
 def chosen(kernel: str, given: tuple[Any, ...]) -> str:
     """Return the first implementation that can and pays, as on a GPU."""
     rules = KERNELS[kernel].candidates(on_host=False)
-    return next(r.implementation for r in rules if r.can(*given) and r.pays(*given))
+    able = (r for r in rules if r.can(*given) and r.here(*given))
+    return next(r.implementation for r in able if r.pays(*given))
 
 
 # --------------------------------------------------------------------------------- which is chosen

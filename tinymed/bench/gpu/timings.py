@@ -115,7 +115,7 @@ def _able(
             or (r.implementation in ROUNDED) == (arithmetic == "tf32")
         )
     ]
-    paying = (r.implementation for r in rules if r.pays(*given))
+    paying = (r.implementation for r in rules if r.here(*given) and r.pays(*given))
     names = [r.implementation for r in rules]
     return names, next(paying, names[0] if names else None)
 
