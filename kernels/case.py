@@ -41,6 +41,9 @@ class Case:
     flops, bytes : float
         Of one call in float32: operations of the definition (2 per multiply-add), and memory that
         must be read or written at least once. 0 if not asked for.
+    roundings : int
+        How often, one after the other, what has 16 bits is rounded on the way to a result: once,
+        or at each step of a state. Their errors grow with its square root.
     """
 
     kernel: str
@@ -49,6 +52,7 @@ class Case:
     terms: int = 1
     flops: float = 0
     bytes: float = 0
+    roundings: int = 1
 
     def __str__(self) -> str:
         return f"{self.kernel}: {self.name}"

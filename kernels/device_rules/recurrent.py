@@ -10,20 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinymed.kernels.device_rules.tensor_cores import has_tensor_cores
 from tinymed.kernels.rules import Rule, always
 
 __all__ = ["RECURRENT_RULES"]
 
 
-def one_float(*arguments: Any) -> bool:
-    """Return whether all arrays are float32, or all float64."""
+def dtype_of(arguments: tuple[Any, ...]) -> str:
+    """Return the name of the dtype of all arrays; "" if they have several."""
     dtypes = {argument.dtype.name for argument in arguments if hasattr(argument, "dtype")}
-    return len(dtypes) == 1 and dtypes.pop() in ("float32", "float64")
+    return dtypes.pop() if len(dtypes) == 1 else ""
+
+
+def one_float(*arguments: Any) -> bool:
+    """Return whether all arrays are of one floating dtype."""
+    return dtype_of(arguments) in ("float32", "float64", "float16", "bfloat16")
+
+
+def products_of(*arguments: Any) -> bool:
+    """Return whether the GPU has products of the arrays: of 16 bits, tensor cores."""
+    return dtype_of(arguments) in ("float32", "float64") or has_tensor_cores(*arguments)
 
 
 def single(*arguments: Any) -> bool:
     """Return whether all arrays are float32."""
-    return one_float(*arguments) and arguments[1].dtype.name == "float32"
+    return dtype_of(arguments) == "float32"
 
 
 def plain_lstm_forward(*arguments: Any) -> bool:
@@ -76,7 +87,9 @@ def pays(kind: str, kernel: str, weight_at: int) -> Callable[..., bool]:
 
 CLUSTER = "weights in a cluster's shared memory, the state sent from block to block"
 GRID = "weights in the whole GPU's shared memory, one launch for all steps"
-STEPS = Rule("cuda", one_float, always, "W x at once, then a product and a launch each step")
+STEPS = Rule(
+    "cuda", one_float, always, "W x at once, then a product and a launch each step", products_of
+)
 
 
 def resident_rules(

@@ -33,6 +33,7 @@ __all__ = [
     "linear",
     "part",
     "product",
+    "written",
 ]
 
 # bias, parts and the number of f, the first and the last before parts are added
@@ -121,11 +122,16 @@ def linear(x: Array, weight: Array, bias: Array | None, activation: str | None) 
     return multiply(x, weight.T, bias, activation, choose)
 
 
-def multiply(a: Array, b: Array, bias: Array | None, activation: str | None, choice: Any) -> Array:
-    """Return f(a b + bias) by the variant that ``choice`` returns."""
+def multiply(
+    a: Array, b: Array, bias: Array | None, activation: str | None, choice: Any, dtype: Any = None
+) -> Array:
+    """Return f(a b + bias) by the variant that ``choice`` returns.
+
+    ``dtype`` is float32 for sums of 16 bits that are not to be rounded, without f.
+    """
     (m, k), n = a.shape[-2:], b.shape[-1]
     leading = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    y = empty((*leading, m, n), a.dtype, a)
+    y = empty((*leading, m, n), dtype or a.dtype, a)
     a_turned, b_turned = (is_turned(x, leading) for x in (a, b))
     (a, a_batch), (b, b_batch) = laid_out(a, leading, a_turned), laid_out(b, leading, b_turned)
     variant = choice(a, b, (int(not a_turned), int(b_turned)))
@@ -140,13 +146,18 @@ def multiply(a: Array, b: Array, bias: Array | None, activation: str | None, cho
             variant,
             grid(m, n, math.prod(leading), tile, count),
             *(a.swapaxes(-1, -2) if a_turned else a, b.swapaxes(-1, -2) if b_turned else b, bias),
-            *((y, parts) if own_parts else (y if parts is None else parts,)),
+            *(written(y, parts, a) if own_parts else (y if parts is None else parts,)),
             *(m, n, k, each, np.int64(a_batch), np.int64(b_batch), blocks(m, tile), f),
             *((is_wide(a, b, m, n, k),) if own_parts else ()),
         )
 
     in_parts(y, count, np.float64 if a.dtype == np.float64 else np.float32, bias, activation, run)
     return y
+
+
+def written(y: Array, parts: Array | None, like: Array) -> tuple[Array | None, Array | None]:
+    """Return where a kernel of 16 bits writes results, and where sums: parts, or a wider y."""
+    return (None, y) if parts is None and y.dtype != like.dtype else (y, parts)
 
 
 def in_parts(
@@ -159,7 +170,7 @@ def in_parts(
     else:
         parts = empty((count, *y.shape), sums, y)
         run(None, parts, ACTIVATIONS[None])
-        add_parts(parts, bias, y, activation)
+        add_parts(parts, None if bias is None else bias.astype(y.dtype), y, activation)
     finish(y, activation)
 
 

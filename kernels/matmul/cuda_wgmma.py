@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tinymed.kernels.matmul.cuda import (
     is_turned,
     laid_out,
     part,
+    written,
 )
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "can_copy",
     "choose",
     "linear",
+    "multiply",
     "product",
     "ring_bytes",
 ]
@@ -86,11 +89,13 @@ def linear(x: Array, weight: Array, bias: Array | None, activation: str | None) 
     return multiply(x, weight.T, bias, activation)
 
 
-def multiply(a: Array, b: Array, bias: Array | None, activation: str | None) -> Array:
-    """Return f(a b + bias)."""
+def multiply(
+    a: Array, b: Array, bias: Array | None, activation: str | None, dtype: Any = None
+) -> Array:
+    """Return f(a b + bias); ``dtype`` is float32 for sums that are not to be rounded, without f."""
     (m, k), n = a.shape[-2:], b.shape[-1]
     leading = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    y, batch = empty((*leading, m, n), a.dtype, a), math.prod(leading)
+    y, batch = empty((*leading, m, n), dtype or a.dtype, a), math.prod(leading)
     a_turned, b_turned = (reads_turned(x, leading) for x in (a, b))
     (a, a_batch), (b, b_batch) = laid_out(a, leading, a_turned), laid_out(b, leading, b_turned)
     chosen = choose(a, b, batch)
@@ -104,7 +109,7 @@ def multiply(a: Array, b: Array, bias: Array | None, activation: str | None) -> 
             Grid(down * blocks(n, tile_n), count, batch),
             boxes(a.swapaxes(-1, -2), DEPTH) if a_turned else boxes(a, TILE_M),
             boxes(b.swapaxes(-1, -2), tile_n) if b_turned else boxes(b, DEPTH),
-            *(bias, y, parts, m, n, k, each, a_batch > 0, b_batch > 0, down, f),
+            *(bias, *written(y, parts, a), m, n, k, each, a_batch > 0, b_batch > 0, down, f),
             entry=f"matmul_{'nt'[a_turned]}{'nt'[b_turned]}",
         )
 

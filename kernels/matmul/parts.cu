@@ -5,19 +5,8 @@
 // the parts are rarely more than the second-level cache holds.
 // An element's column is i / apart % columns: the last axis of a matrix, or the channels of an image.
 // Left open: SCALAR, of the result and the bias; SUM, of the parts.
-#include "bfloat16.cuh"
-#include "device.cuh"
 #include "epilogue.cuh"
-#include "float16.cuh"
-
-DEVICE void put(float* to, float x) { *to = x; }
-DEVICE void put(double* to, double x) { *to = x; }
-DEVICE void put(bfloat16* to, float x) { *to = to_bfloat16(x); }
-DEVICE void put(float16* to, float x) { *to = to_float16(x); }
-DEVICE float wide(float x) { return x; }
-DEVICE double wide(double x) { return x; }
-DEVICE float wide(bfloat16 x) { return to_float(x); }
-DEVICE float wide(float16 x) { return to_float(x); }
+#include "scalars.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
     add_parts(const SUM* __restrict__ parts, const SCALAR* __restrict__ bias, SCALAR* __restrict__ y,

@@ -3,7 +3,8 @@
 //
 // A block of 8 warps computes 128 x 128, a warp 64 x 32 of it (tensor_tiles.cuh). Where y is small and
 // K long, the blocks of one tile each take a range of K and write partial sums, in float32, that
-// parts.cu adds in order: the bits are the same each time.
+// parts.cu adds in order: the bits are the same each time. All of K is one part where what comes next
+// wants sums that are not rounded; then they have the bias.
 //
 // Counted: per block and step 16 KiB read, 2^19 FLOPs in TF32 and 2^20 in 16 bits: 32 and 64 FLOPs a
 // byte. A warp loads 24 registers a lane for 16 products. Bound: the tensor cores' own rate of
@@ -77,9 +78,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)  // all registers: noth
           const int row = row_0 + sums.row(m, half);
           if (!CHECK(row_inside, row < M)) continue;
           const long long at = static_cast<long long>(row) * N + column;
-          const float sum = sums.of[m][n][2 * half + i];
+          const float sum = sums.of[m][n][2 * half + i] + shift;
           if (parts != nullptr) parts[at] = sum;
-          else y[at] = to_element(cut_off(sum + shift, floor));
+          else y[at] = to_element(cut_off(sum, floor));
         }
     }
 }

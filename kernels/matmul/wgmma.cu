@@ -54,18 +54,21 @@ DEVICE void for_places(const float (&sum)[TILE_N / 2], const Arguments& to, int 
 // Write these rows of y, or of a part of its sums.
 DEVICE void write(const float (&sum)[TILE_N / 2], const Arguments& to, int row_0, int column_0) {
   const long long matrix = static_cast<long long>(to.M) * to.N;
+  const auto shifted = [&](float x, int column) {
+    return to.bias == nullptr ? x : x + to_float(to.bias[column]);
+  };
   if (to.parts != nullptr) {
     float* parts = to.parts + (static_cast<long long>(blockIdx.y) * gridDim.z + blockIdx.z) * matrix;
     for_places(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {
-      if (CHECK(left_part_inside, column < to.N)) parts[at] = left;
-      if (CHECK(right_part_inside, column + 1 < to.N)) parts[at + 1] = right;
+      if (CHECK(left_part_inside, column < to.N)) parts[at] = shifted(left, column);
+      if (CHECK(right_part_inside, column + 1 < to.N)) parts[at + 1] = shifted(right, column + 1);
     });
     return;
   }
   Element* const y = to.y + blockIdx.z * matrix;
   const float floor = floor_of<float>(to.activation);
   const auto final = [&](float x, int column) {
-    return to_element(cut_off(to.bias == nullptr ? x : x + to_float(to.bias[column]), floor));
+    return to_element(cut_off(shifted(x, column), floor));
   };
   if (to.N % 2 == 0) {
     for_places(sum, to, row_0, column_0, [&](long long at, int column, float left, float right) {

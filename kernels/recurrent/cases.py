@@ -93,12 +93,13 @@ def _both(
 ) -> list[Case]:
     """Return the forward and the backward of a layer."""
     back = {k: v for k, v in settings.items() if k not in ("bias", "training")}
-    terms = (d + h) * max(1, len(sizes))
+    steps = max(1, len(sizes))
+    terms = (d + h) * steps
+    forward = _forward(kind, sizes, batch, d, h, **settings)
+    backward = _backward(kind, sizes, batch, h, **back)
     return [
-        Case(
-            f"recurrent.{kind}_forward", name, _forward(kind, sizes, batch, d, h, **settings), terms
-        ),
-        Case(f"recurrent.{kind}_backward", name, _backward(kind, sizes, batch, h, **back), terms),
+        Case(f"recurrent.{kind}_forward", name, forward, terms, roundings=steps),
+        Case(f"recurrent.{kind}_backward", name, backward, terms, roundings=steps),
     ]
 
 
@@ -144,7 +145,8 @@ def _proofs() -> list[Case]:
         found += _both(name, kind, (34, 33), 34, 2, 150, **settings)
     for kind, mode in (("rnn", "tanh"), ("lstm", True), ("gru", True)):
         made = _backward(kind, (3, 3, 1), 4, 6, mode=mode, output=False)
-        found.append(Case(f"recurrent.{kind}_backward", "only the final state was used", made, 30))
+        name = "only the final state was used"
+        found.append(Case(f"recurrent.{kind}_backward", name, made, 30, roundings=3))
     for name, sizes, batch, _, h in layouts:
         for reverse in (False, True):
             title = f"{name}{', reverse' * reverse}"
@@ -160,21 +162,29 @@ def _before(sizes: Ints, batch: int, h: int, reverse: bool) -> Any:
 
 def _benches() -> list[Case]:
     layers = [(100, 32, 64, 64), (64, 32, 128, 128), (32, 64, 256, 256), (32, 32, 512, 512)]
+    layers.append((1000, 1, 128, 128))
+    kinds: list[tuple[str, str, dict[str, Any], list[tuple[int, int, int, int]]]] = [
+        ("", "lstm", {}, layers),
+        ("peepholes ", "lstm", {"peepholes": True}, layers[2:4]),
+        ("", "gru", {}, layers),
+        ("reset before ", "gru", {"mode": False}, layers[2:4]),
+        ("", "rnn", {"mode": "tanh"}, layers),
+    ]
     found = []
-    for kind, mode in (("lstm", True), ("gru", True), ("rnn", "tanh")):
-        for t, n, d, h in [*layers, (1000, 1, 128, 128)]:
+    for label, kind, settings, sizes_of_layers in kinds:
+        for t, n, d, h in sizes_of_layers:
             rows, width = t * n, GATES[kind] * h
-            name, sizes = f"T{t} N{n} D{d} H{h}", (n,) * t
-            forward = _forward(kind, sizes, n, d, h, mode=mode)
-            backward = _backward(kind, sizes, n, h, mode=mode)
+            name, sizes = f"{label}T{t} N{n} D{d} H{h}", (n,) * t
+            forward = _forward(kind, sizes, n, d, h, **settings)
+            backward = _backward(kind, sizes, n, h, **settings)
             once = 4 * width * h + 4 * rows * (width + 2 * h)  # U, the gates and states
             found += [
                 Case(
-                    f"recurrent.{kind}_forward", name, forward, (d + h) * t,
+                    f"recurrent.{kind}_forward", name, forward, (d + h) * t, roundings=t,
                     flops=2 * rows * width * (d + h), bytes=once + 4 * (rows + width) * d,
                 ),
                 Case(
-                    f"recurrent.{kind}_backward", name, backward, width * t,
+                    f"recurrent.{kind}_backward", name, backward, width * t, roundings=t,
                     flops=2 * rows * width * h, bytes=once + 4 * rows * width,
                 ),
             ]  # fmt: skip

@@ -41,11 +41,13 @@
 
 struct RnnForward {
   static constexpr int FIRST = 1, SECOND = 0;
+  const float* bias;   // of U h, or null
   float *h, *output;  // `output` has W x + b and gets h
   bool is_tanh;
 
   DEVICE float first(const Element& e, int, const float (&sum)[1]) const {
-    return h[e.own] = output[e.at] = rnn(output[e.at] + sum[0], is_tanh);
+    const float of_state = sum[0] + at_or_zero<float>(bias, e.unit);
+    return h[e.own] = output[e.at] = rnn(output[e.at] + of_state, is_tanh);
   }
 };
 
@@ -65,14 +67,16 @@ struct RnnBackward {
 
 struct LstmForward {
   static constexpr int FIRST = 4, SECOND = 0;
-  const float* peepholes;  // (3, H) or null
+  const float *bias, *peepholes;  // of U h; (3, H); or null
   float *gates, *h, *c, *output, *cells;
 
   // `gates` has W x + b, and gets the gates if `cells`, which gets the cells as they were, is not null.
   DEVICE float first(const Element& e, int H, const float (&sum)[4]) const {
     float* gate = gates + 4 * e.at - 3 * e.unit;
-    const Lstm<float> now = lstm(gate[0] + sum[0], gate[H] + sum[1], gate[2 * H] + sum[2],
-                                 gate[3 * H] + sum[3], c[e.own], peepholes, e.unit, H);
+    float all[4];
+#pragma unroll
+    for (int k = 0; k < 4; k++) all[k] = gate[k * H] + (sum[k] + at_or_zero<float>(bias, k * H + e.unit));
+    const Lstm<float> now = lstm(all[0], all[1], all[2], all[3], c[e.own], peepholes, e.unit, H);
     if (cells != nullptr) {
       cells[e.at] = c[e.own];
       gate[0] = now.i;
@@ -106,8 +110,6 @@ struct LstmBackward {
 
 // -------------------------------------------------------------------------- gated recurrent unit
 
-DEVICE float at_or_zero(const float* bias, int i) { return bias == nullptr ? 0 : bias[i]; }
-
 // The reset gate after the product; `candidates` is null unless training, as `gates` is kept.
 struct GruForward {
   static constexpr int FIRST = 3, SECOND = 0;
@@ -116,9 +118,9 @@ struct GruForward {
 
   DEVICE float first(const Element& e, int H, const float (&sum)[3]) const {
     float* gate = gates + 3 * e.at - 2 * e.unit;
-    const float r = sigmoid(gate[0] + (sum[0] + at_or_zero(bias, e.unit)));
-    const float z = sigmoid(gate[H] + (sum[1] + at_or_zero(bias, H + e.unit)));
-    const float candidate = sum[2] + at_or_zero(bias, 2 * H + e.unit);
+    const float r = sigmoid(gate[0] + (sum[0] + at_or_zero<float>(bias, e.unit)));
+    const float z = sigmoid(gate[H] + (sum[1] + at_or_zero<float>(bias, H + e.unit)));
+    const float candidate = sum[2] + at_or_zero<float>(bias, 2 * H + e.unit);
     const float fresh = tanh(gate[2 * H] + r * candidate);
     if (candidates != nullptr) {
       candidates[e.at] = candidate;
@@ -159,14 +161,14 @@ struct GruResetBeforeForward {
 
   DEVICE float first(const Element& e, int H, const float (&sum)[2]) const {
     float* gate = gates + 3 * e.at - 2 * e.unit;
-    gate[0] = sigmoid(gate[0] + (sum[0] + at_or_zero(bias, e.unit)));
-    gate[H] = sigmoid(gate[H] + (sum[1] + at_or_zero(bias, H + e.unit)));
+    gate[0] = sigmoid(gate[0] + (sum[0] + at_or_zero<float>(bias, e.unit)));
+    gate[H] = sigmoid(gate[H] + (sum[1] + at_or_zero<float>(bias, H + e.unit)));
     return gate[0] * h[e.own];
   }
   DEVICE float second(const Element& e, int H, const float (&sum)[1]) const {
     float* gate = gates + 3 * e.at - 2 * e.unit;
     const float z = gate[H];
-    const float fresh = tanh(gate[2 * H] + (sum[0] + at_or_zero(bias, 2 * H + e.unit)));
+    const float fresh = tanh(gate[2 * H] + (sum[0] + at_or_zero<float>(bias, 2 * H + e.unit)));
     gate[2 * H] = fresh;
     return h[e.own] = output[e.at] = (1 - z) * fresh + z * h[e.own];
   }
@@ -199,9 +201,9 @@ struct GruResetBeforeBackward {
 extern "C" {
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    rnn_forward(ARGUMENTS, const float* h0, float* h, float* output, int is_tanh) {
+    rnn_forward(ARGUMENTS, const float* h0, const float* bias, float* h, float* output, int is_tanh) {
   DYNAMIC_SHARED(float, shared);
-  const RnnForward cell = {h, output, is_tanh != 0};
+  const RnnForward cell = {bias, h, output, is_tanh != 0};
   forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
 }
 
@@ -214,10 +216,10 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    lstm_forward(ARGUMENTS, const float* h0, const float* peepholes, float* gates, float* h, float* c,
-                 float* output, float* cells) {
+    lstm_forward(ARGUMENTS, const float* h0, const float* bias, const float* peepholes, float* gates,
+                 float* h, float* c, float* output, float* cells) {
   DYNAMIC_SHARED(float, shared);
-  const LstmForward cell = {peepholes, gates, h, c, output, cells};
+  const LstmForward cell = {bias, peepholes, gates, h, c, output, cells};
   forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
 }
 

@@ -219,8 +219,8 @@ class Resident:
         nonlinearity: str,
     ) -> tuple[Array, Array]:
         """h_t = f(W x_t + U h_{t-1} + b)."""
-        output, h = input_product(x, weight_ih, bias_ih, bias_hh), own(h0)
-        self._run("rnn_forward", weight_hh, sizes, reverse, len(h), *flat(h0), h, output,
+        output, h = input_product(x, weight_ih, bias_ih), own(h0)
+        self._run("rnn_forward", weight_hh, sizes, reverse, len(h), *flat(h0, bias_hh), h, output,
                   nonlinearity == "tanh")  # fmt: skip
         return output, h
 
@@ -256,11 +256,11 @@ class Resident:
         training: bool,
     ) -> tuple[Array, Array, Array, Array | None, Array | None]:
         """c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), without a projection."""
-        gates, h, c = input_product(x, weight_ih, bias_ih, bias_hh), own(h0), own(c0)
+        gates, h, c = input_product(x, weight_ih, bias_ih), own(h0), own(c0)
         output = empty((len(x), h.shape[1]), x.dtype, x)
         cells = empty(output.shape, x.dtype, x) if training else None
-        self._run("lstm_forward", weight_hh, sizes, reverse, len(h), *flat(h0, peepholes), gates,
-                  h, c, output, cells)  # fmt: skip
+        self._run("lstm_forward", weight_hh, sizes, reverse, len(h),
+                  *flat(h0, bias_hh, peepholes), gates, h, c, output, cells)  # fmt: skip
         return output, h, c, gates if training else None, cells
 
     def lstm_backward(

@@ -14,8 +14,8 @@ import tinymed as tm
 from tests.fake_cupy import FakeCuPy, ndarray
 from tests.kernels.fake_gpu import Fake
 from tests.test_precision import needs_ml_dtypes
-from tinymed import kernels, ops
-from tinymed.kernels import KERNELS, use_backend
+from tinymed import kernels, nn, ops
+from tinymed.kernels import KERNELS, Kernel, use_backend
 from tinymed.kernels.case import Case, proofs
 
 PAGE = (Path(__file__).parents[2] / "kernels/README.md").read_text()
@@ -139,3 +139,34 @@ def test_a_demand_for_cuda_on_a_gpu_without_tensor_cores_is_met_in_float32(
             pytest.raises(LookupError, match=rf"{name} on 'cuda:tensor' cannot do .* this GPU"),
         ):
             kernel(*given)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_autocast_leaves_recurrent_layers_in_16_bits(
+    cupy: FakeCuPy, gpu: Fake, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forward and back, what their kernels are given is: and for that there is one in CUDA."""
+    seen: list[tuple[Kernel, tuple[Any, ...]]] = []
+    called = Kernel.__call__
+
+    def call(kernel: Kernel, *given: Any) -> Any:
+        if all(getattr(one, "dtype", None) != np.float32 for one in given):
+            seen.append((kernel, given))
+        return called(kernel, *given)
+
+    layer, x = kind(3, 4).to("cuda"), tm.ones(5, 2, 3).cuda()
+    monkeypatch.setattr(Kernel, "__call__", call)
+    with tm.autocast("cuda", tm.float16):
+        y = layer(x)[0]
+    y.float().sum().backward()
+    name = kind.__name__.lower()
+    expected = {f"recurrent.{name}_forward", f"recurrent.{name}_backward", "recurrent.before"}
+    given_halves = {kernel.name: given for kernel, given in seen}
+    assert given_halves.keys() >= expected | {"matmul.product"}
+    for kernel in (KERNELS[one] for one in expected):
+        given, steps = given_halves[kernel.name], "before" not in kernel.name
+        assert {one.dtype.name for one in given if hasattr(one, "dtype")} == {"float16"}
+        for gpu.compute, runs in (((8, 0), "cuda"), ((7, 5), "reference" if steps else "cuda")):
+            assert kernel.choose(given, None).implementation == runs
+        with use_backend("cuda"):
+            assert (kernel.chosen(*given) == kernel.in_float32) == steps

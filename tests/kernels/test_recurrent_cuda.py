@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cuda_emulator.emulate import EmulatedLauncher
+from tests.cuda_emulator.emulate import EmulatedLauncher, emulated
+from tests.test_precision import NARROW, dtype_of
 from tinymed.kernels import KERNELS
 from tinymed.kernels.cuda import LAUNCHER, Resources
 from tinymed.kernels.recurrent import cuda, cuda_cluster, cuda_grid
@@ -22,6 +23,7 @@ from tinymed.kernels.recurrent.resident import (
     grid_plan,
     shared_bytes,
 )
+from tinymed.precision import finfo
 
 H100 = Resources(multiprocessors=132, shared=227 * 1024)
 A100 = Resources(multiprocessors=108, shared=163 * 1024)
@@ -307,3 +309,27 @@ def test_what_does_not_fit_is_refused_where_it_is_asked_for(
 def test_the_same_machine_code_with_more_shared_memory_is_the_same_variant() -> None:
     assert VARIANTS[0].with_shared(1000) == VARIANTS[0]
     assert VARIANTS[0].with_shared(1000).shared == 1000
+
+
+# ----------------------------------------------------------------------------------------- 16 bits
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_what_goes_from_step_to_step_is_not_rounded(name: str) -> None:
+    """Each step moves a cell, or a GRU's state, by less than half a unit of 16 bits."""
+    dtype, steps, slow = dtype_of(name), 60, {"float16": 10, "bfloat16": 7.5}[name]
+    sizes, x, state = (1,) * steps, np.zeros((steps, 1), dtype), np.ones((1, 1), dtype)
+
+    def weights(*bias: float) -> Any:
+        zeros = np.zeros((len(bias), 1), dtype)
+        return zeros, zeros, np.array(bias, dtype), None
+
+    with emulated():
+        given = x, state, state, *weights(-slow, 30, 30, 30), None, None, sizes, False, False
+        c = cuda.lstm_forward(*given)[2]
+        h = cuda.gru_forward(x, state, *weights(30, slow, -30), sizes, False, True, False)[1]
+    share = 1 / (1 + np.exp(slow))
+    assert 2 * share < float(finfo(dtype).eps) / 4
+    np.testing.assert_array_equal(c, np.array([[1 + steps * share]], dtype))
+    np.testing.assert_array_equal(h, np.array([[2 * (1 - share) ** steps - 1]], dtype))
+    assert float(c[0, 0]) > 1 > float(h[0, 0])

@@ -24,6 +24,7 @@ from tinymed.kernels.matmul import bias_grad, product
 from tinymed.kernels.recording import constant
 from tinymed.kernels.recurrent.reference import parts
 from tinymed.ops.broadcasting import Shape
+from tinymed.precision import rounded, widened
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -34,6 +35,7 @@ class _Recurrent(Function):
     """What the three share. Their first six inputs are x, h0, W, U and the biases of both."""
 
     twice_differentiable = False
+    as_given = True  # kernels compute 16 bits in float32, and are given them for tensor cores
     blocks: ClassVar[int]  # of H rows in the weights
     recording = False  # whether a backward may follow, for which the kernel must keep something
 
@@ -244,14 +246,16 @@ class LSTM(_Recurrent):
         to_projection, to_peepholes = self.edges[7:]
         if not (to_projection or to_peepholes):
             return None, None
+        dtype, (gates, cells, grad_sums) = gates.dtype, map(widened, (gates, cells, grad_sums))
         (i, f, g, o), (di, df, _, do) = parts(gates, 4), parts(grad_sums, 4)
         after, xp = f * cells + i * g, array_module(gates)  # the cells each step ended with
         grad_projection = grad_peepholes = None
         if to_projection and grad_hidden is not None:
-            grad_projection = product(grad_hidden.T, o * xp.tanh(after))  # (P, R)(R, H) -> (P, H)
+            hidden = rounded(o * xp.tanh(after), dtype)
+            grad_projection = product(grad_hidden.T, hidden)  # (P, R)(R, H) -> (P, H)
         if to_peepholes:
             seen = di * cells, df * cells, do * after
-            grad_peepholes = xp.stack([each.sum(axis=0) for each in seen])
+            grad_peepholes = rounded(xp.stack([each.sum(axis=0) for each in seen]), dtype)
         return grad_projection, grad_peepholes
 
 
@@ -308,7 +312,8 @@ class GRU(_Recurrent):
         if not self.reset_after and to_weight_hh is not None:  # its rows of n have met r h
             r, _, _ = parts(gates, 3)
             _, _, of_new = parts(grad_sums, 3)
-            to_weight_hh[2 * r.shape[1] :] = product(of_new.T, r * h_before)
+            reset = rounded(widened(r) * widened(h_before), r.dtype)
+            to_weight_hh[2 * r.shape[1] :] = product(of_new.T, reset)
         return to_x, grad_h0, to_weight_ih, to_weight_hh, *to_biases
 
 

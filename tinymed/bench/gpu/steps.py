@@ -25,10 +25,11 @@ from tinymed.bench.gpu.sanitizer import TOOLS, sanitized
 from tinymed.bench.gpu.timings import ARITHMETICS, kernel_rows
 from tinymed.bench.gpu.trials import ROUNDED, Trial, bfloat16, implementations
 from tinymed.bench.gpu.works import gpu_workloads, is_network, workload_rows
+from tinymed.bench.proof import arguments
 from tinymed.bench.roofline import Roofline
 from tinymed.bench.workloads import Workload
 from tinymed.kernels import KERNELS
-from tinymed.kernels.case import Case, benches, large
+from tinymed.kernels.case import Case, benches, large, proofs
 from tinymed.kernels.cuda import LAUNCHER, variants
 from tinymed.kernels.cuda.cubins import compile_ahead
 
@@ -202,12 +203,21 @@ def _timed(backend: str = "cuda") -> list[tuple[int, Case, str]]:
     for kernel in dict.fromkeys(name for name, _ in implementations(backend)):
         if kernel.startswith("ceilings."):
             continue
-        rounds = any(i in ROUNDED for i in KERNELS[kernel].implementations)
-        arithmetics = ARITHMETICS if rounds else ARITHMETICS[:1]
+        arithmetics = _arithmetics(kernel, backend)
         cases = [*benches(kernel), *large(kernel)]
         largest = sorted(cases, key=lambda case: -(case.flops + case.bytes))
         found += [(rank, case, a) for rank, case in enumerate(largest) for a in arithmetics]
     return sorted(found, key=lambda one: one[0])
+
+
+def _arithmetics(kernel: str, backend: str) -> list[str]:
+    """Return float32, TF32 where an implementation rounds to it, 16 bits where one takes them."""
+    own = [r for r in KERNELS[kernel].candidates(on_host=False)
+           if r.implementation.partition(":")[0] == backend]  # fmt: skip
+    given = arguments(next(proofs(kernel)), np.float16)
+    taken = {"float32": True, "tf32": any(r.implementation in ROUNDED for r in own)}
+    halves = any(r.can(*given) for r in own)
+    return [a for a in ARITHMETICS if taken.get(a, halves)]
 
 
 def _time(kind: str, case: Case, arithmetic: str, backends: Sequence[str] = ("cuda",)) -> Step:

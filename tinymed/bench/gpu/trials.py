@@ -7,6 +7,7 @@ tests runs the same trials.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ __all__ = [
 # Implementations that round their input, and how much larger their errors may be: TF32 has 13 bits
 # fewer than float32, of which a product loses half a bit of two; the factor of all bounds is 16.
 ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512, "cuda:warpgroups": 512}
-# Of a result that is rounded to 8 or 11 bits at the end.
+# Of a result that is rounded to 8 or 11 bits once, at the end.
 HALF_BOUNDS = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 LARGEST = 5 << 15  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
 # Tiles of tensor cores meet all their edges in less, and their formats share the code.
@@ -132,7 +133,7 @@ expected = cache(by_reference)
 def allowed(case: Case, implementation: str, dtype: np.dtype[Any]) -> float:
     """Return the relative error that an implementation may have on a case."""
     if dtype.name in HALF_BOUNDS:
-        return HALF_BOUNDS[dtype.name]
+        return HALF_BOUNDS[dtype.name] * math.sqrt(case.roundings)
     return bound(case, dtype) * ROUNDED.get(implementation, 1)
 
 
