@@ -57,9 +57,14 @@ def reset_after_backward(*arguments: Any) -> bool:
     return arguments[3] is not None and single(*arguments)
 
 
+def up_to_32_bits(*arguments: Any) -> bool:
+    """Return whether all arrays are of one floating dtype but float64."""
+    return one_float(*arguments) and dtype_of(arguments) != "float64"
+
+
 def no_projection(at: int) -> Callable[..., bool]:
-    """Return whether an LSTM in float32 has no projection, a function of its arguments."""
-    return lambda *arguments: arguments[at] is None and single(*arguments)
+    """Return whether the same is true of an LSTM without a projection: of its arguments."""
+    return lambda *arguments: arguments[at] is None and up_to_32_bits(*arguments)
 
 
 def entry_of(kernel: str, arguments: tuple[Any, ...]) -> str:
@@ -93,12 +98,12 @@ STEPS = Rule(
 
 
 def resident_rules(
-    kernel: str, weight_at: int, can: Callable[..., bool] = single
+    kernel: str, weight_at: int, can: Callable[..., bool] = up_to_32_bits
 ) -> tuple[Rule, ...]:
     """Return the rules of a layer that can stay in shared memory."""
     return (
-        Rule("cuda:cluster", can, pays("cluster", kernel, weight_at), CLUSTER),
-        Rule("cuda:grid", can, pays("grid", kernel, weight_at), GRID),
+        Rule("cuda:cluster", can, pays("cluster", kernel, weight_at), CLUSTER, products_of),
+        Rule("cuda:grid", can, pays("grid", kernel, weight_at), GRID, products_of),
         STEPS,
     )
 

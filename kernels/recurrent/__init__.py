@@ -37,9 +37,9 @@ where only the final state is used; ``before`` (R, H) is what the kernel of that
 Arrays are float32, float64, float16 or bfloat16, all alike, and so are results. On the CPU, and on
 a GPU before sm_80, those of 16 bits are computed in float32 and rounded once, in the registry:
 neither the reference nor numba_cpu knows of them. In CUDA from sm_80 products take them as they
-are, on tensor cores; what goes from step to step outside of products, the cell, a GRU's state and,
-going back, the state's gradient, stays float32. The state that products take is rounded at each
-step, as it is handed back.
+are, their sums in float32; what goes from step to step outside of products, the cell, a GRU's
+state and, going back, the state's gradient, stays float32. The state that products take is rounded
+at each step, as it is handed back.
 """
 
 from tinymed.kernels.registry import kernel

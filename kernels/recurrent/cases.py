@@ -143,6 +143,8 @@ def _proofs() -> list[Case]:
         # more units and sequences than a tile of a GPU's block has
         name = f"{label} T2 N34 H150".strip()
         found += _both(name, kind, (34, 33), 34, 2, 150, **settings)
+    # and more units than the tiles of a cluster of 8 blocks have
+    found += _both("tanh T2 N3 H264", "rnn", (3, 2), 3, 2, 264, mode="tanh")
     for kind, mode in (("rnn", "tanh"), ("lstm", True), ("gru", True)):
         made = _backward(kind, (3, 3, 1), 4, 6, mode=mode, output=False)
         name = "only the final state was used"

@@ -16,8 +16,9 @@ from tinymed.kernels.matmul.sums import product
 from tinymed.kernels.recurrent.reference import Ints, steps
 from tinymed.precision import NARROW, SINGLE, as_dtype, rounded, widened
 
-__all__ = ["VARIANTS", "before", "first_rows", "gru_backward", "gru_forward", "input_product",
-           "lstm_backward", "lstm_forward", "rnn_backward", "rnn_forward"]  # fmt: skip
+__all__ = ["VARIANTS", "before", "carried", "first_rows", "flat", "for_product", "gru_backward",
+           "gru_forward", "input_product", "lstm_backward", "lstm_forward", "own", "rnn_backward",
+           "rnn_forward", "stored"]  # fmt: skip
 
 ENTRIES = ("rnn_forward", "rnn_backward", "lstm_forward", "lstm_backward", "gru_forward",
            "gru_gates", "gru_state", "gru_backward", "gru_backward_new", "gru_backward_gates",

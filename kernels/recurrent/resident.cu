@@ -23,42 +23,61 @@
 // barrier, which bound it; back it reads as much as forward. A GRU with the reset gate first has the
 // products of a GRU, but two exchanges and barriers a step: as much again as they take.
 //
+// Arrays of 16 bits have their weights and their exchange in 16 bits, half of the shared memory and of
+// the reads of L2; numbers are widened when they are read, 12 for 32 multiply-adds, and multiplied as
+// float32, not by tensor cores, whose tiles the few sequences of a block would leave half empty. So the
+// multiply-adds bound it: in a cluster of 16, H = 640, 4 sequences: 3200 cycles, for 200 KiB of weights.
+// What is rounded and what is not is as in steps.cu.
+//
 // With 227 KiB there is room up to these H, in a cluster of 16 and on 132 multiprocessors; resident.py
 // computes it:
-//             forward      back                              forward      back
-//   Elman     891  2640    891  2640     GRU                 514  1436    487  1550
-//   LSTM      448  1241    416  1320     GRU, reset first    523  1493    509  1550
+//                        float32                      16 bits
+//                        forward       back           forward       back
+//   Elman                 891  2640     891  2640     1282  3720    1282  3720
+//   LSTM                  448  1241     416  1320      640  1773     608  1848
+//   GRU                   514  1436     487  1550      738  2112     717  2112
+//   GRU, reset first      523  1493     509  1550      752  2112     736  2112
+//
+// An LSTM with a projection is not among them: its state is P long, its cell H. Blocks would own units
+// of both, and exchange H numbers before the projection and P after it, where this loop has one length
+// and one owner for all that belongs to a unit. It goes step by step.
 //
 // The loops are in resident.cuh; here are the cells: what one element of one step does.
 #include "resident.cuh"
 
-#define ARGUMENTS                                                                               \
-  const int *starts, int steps, int batch, int H, int units, int reverse, float *exchanged,     \
-      unsigned *counter, const float *weight
+#define ARGUMENTS                                                                                \
+  const int *starts, int steps, int batch, int H, int units, int reverse, SCALAR *exchanged,     \
+      unsigned *counter, const SCALAR *weight
 #define LAYOUT {starts, steps, batch, H, units, reverse}
+
+// `sums` have W x + b, in float32; `bias` is that of U h, or null. What is kept of them may be `sums`.
 
 // ------------------------------------------------------------------------------- Elman's network
 
 struct RnnForward {
   static constexpr int FIRST = 1, SECOND = 0;
-  const float* bias;   // of U h, or null
-  float *h, *output;  // `output` has W x + b and gets h
+  const float* sums;
+  const SCALAR* bias;
+  SCALAR *h, *output;
   bool is_tanh;
 
   DEVICE float first(const Element& e, int, const float (&sum)[1]) const {
-    const float of_state = sum[0] + at_or_zero<float>(bias, e.unit);
-    return h[e.own] = output[e.at] = rnn(output[e.at] + of_state, is_tanh);
+    const float now = rnn(sums[e.at] + (sum[0] + at_or_zero<float>(bias, e.unit)), is_tanh);
+    put(output + e.at, now);
+    put(h + e.own, now);
+    return now;
   }
 };
 
 struct RnnBackward {
   static constexpr int FIRST = 1, SECOND = 0;
-  const float* output;
-  float* grad_sums;
+  const SCALAR* output;
+  SCALAR* grad_sums;
   bool is_tanh;
 
   DEVICE float first(const Element& e, int, float d, float (&sums)[1]) const {
-    sums[0] = grad_sums[e.at] = rnn_grad(output[e.at], d, is_tanh);
+    sums[0] = rnn_grad<float>(wide(output[e.at]), d, is_tanh);
+    put(grad_sums + e.at, sums[0]);
     return 0;
   }
 };
@@ -67,42 +86,52 @@ struct RnnBackward {
 
 struct LstmForward {
   static constexpr int FIRST = 4, SECOND = 0;
-  const float *bias, *peepholes;  // of U h; (3, H); or null
-  float *gates, *h, *c, *output, *cells;
+  const float* sums;
+  const SCALAR *bias, *peepholes;  // of U h; (3, H); or null
+  float* c;
+  SCALAR *h, *output, *gates, *cells;
 
-  // `gates` has W x + b, and gets the gates if `cells`, which gets the cells as they were, is not null.
+  // `gates` gets the gates if `cells`, which gets the cells as they were, is not null.
   DEVICE float first(const Element& e, int H, const float (&sum)[4]) const {
-    float* gate = gates + 4 * e.at - 3 * e.unit;
+    const long long at = 4 * e.at - 3 * e.unit;
     float all[4];
 #pragma unroll
-    for (int k = 0; k < 4; k++) all[k] = gate[k * H] + (sum[k] + at_or_zero<float>(bias, k * H + e.unit));
+    for (int k = 0; k < 4; k++)
+      all[k] = sums[at + k * H] + (sum[k] + at_or_zero<float>(bias, k * H + e.unit));
     const Lstm<float> now = lstm(all[0], all[1], all[2], all[3], c[e.own], peepholes, e.unit, H);
     if (cells != nullptr) {
-      cells[e.at] = c[e.own];
-      gate[0] = now.i;
-      gate[H] = now.f;
-      gate[2 * H] = now.g;
-      gate[3 * H] = now.o;
+      SCALAR* gate = gates + at;
+      put(cells + e.at, c[e.own]);
+      put(gate, now.i);
+      put(gate + H, now.f);
+      put(gate + 2 * H, now.g);
+      put(gate + 3 * H, now.o);
     }
     c[e.own] = now.c;
-    return h[e.own] = output[e.at] = now.h;
+    put(output + e.at, now.h);
+    put(h + e.own, now.h);
+    return now.h;
   }
 };
 
 struct LstmBackward {
   static constexpr int FIRST = 4, SECOND = 0;
-  const float *peepholes, *gates, *cells;
-  float *dc, *grad_sums;
+  const SCALAR *peepholes, *gates, *cells;
+  float* dc;
+  SCALAR* grad_sums;
 
   DEVICE float first(const Element& e, int H, float d, float (&sums)[4]) const {
     const long long at = 4 * e.at - 3 * e.unit;
-    const float* gate = gates + at;
-    const LstmGrad<float> grad = lstm_grad(gate[0], gate[H], gate[2 * H], gate[3 * H], cells[e.at], d,
-                                           dc[e.own], peepholes, e.unit, H);
-    grad_sums[at] = sums[0] = grad.i;
-    grad_sums[at + H] = sums[1] = grad.f;
-    grad_sums[at + 2 * H] = sums[2] = grad.g;
-    grad_sums[at + 3 * H] = sums[3] = grad.o;
+    const SCALAR* gate = gates + at;
+    const LstmGrad<float> grad =
+        lstm_grad<float>(wide(gate[0]), wide(gate[H]), wide(gate[2 * H]), wide(gate[3 * H]),
+                         wide(cells[e.at]), d, dc[e.own], peepholes, e.unit, H);
+    sums[0] = grad.i;
+    sums[1] = grad.f;
+    sums[2] = grad.g;
+    sums[3] = grad.o;
+#pragma unroll
+    for (int k = 0; k < 4; k++) put(grad_sums + at + k * H, sums[k]);
     dc[e.own] = grad.c;
     return 0;
   }
@@ -110,88 +139,118 @@ struct LstmBackward {
 
 // -------------------------------------------------------------------------- gated recurrent unit
 
+// The state as it goes on, and as it is handed back: `h` is null where both are one.
+struct GruState {
+  float* state;
+  SCALAR *h, *output;
+
+  DEVICE float next(const Element& e, float z, float fresh) const {
+    const float now = (1 - z) * fresh + z * state[e.own];
+    state[e.own] = now;
+    put(output + e.at, now);
+    if (h != nullptr) put(h + e.own, now);
+    return now;
+  }
+};
+
 // The reset gate after the product; `candidates` is null unless training, as `gates` is kept.
 struct GruForward {
   static constexpr int FIRST = 3, SECOND = 0;
-  const float* bias;
-  float *gates, *h, *output, *candidates;
+  const float* sums;
+  const SCALAR* bias;
+  GruState to;
+  SCALAR *gates, *candidates;
 
   DEVICE float first(const Element& e, int H, const float (&sum)[3]) const {
-    float* gate = gates + 3 * e.at - 2 * e.unit;
-    const float r = sigmoid(gate[0] + (sum[0] + at_or_zero<float>(bias, e.unit)));
-    const float z = sigmoid(gate[H] + (sum[1] + at_or_zero<float>(bias, H + e.unit)));
+    const long long at = 3 * e.at - 2 * e.unit;
+    const float r = sigmoid(sums[at] + (sum[0] + at_or_zero<float>(bias, e.unit)));
+    const float z = sigmoid(sums[at + H] + (sum[1] + at_or_zero<float>(bias, H + e.unit)));
     const float candidate = sum[2] + at_or_zero<float>(bias, 2 * H + e.unit);
-    const float fresh = tanh(gate[2 * H] + r * candidate);
+    const float fresh = tanh(sums[at + 2 * H] + r * candidate);
     if (candidates != nullptr) {
-      candidates[e.at] = candidate;
-      gate[0] = r;
-      gate[H] = z;
-      gate[2 * H] = fresh;
+      put(candidates + e.at, candidate);
+      put(gates + at, r);
+      put(gates + at + H, z);
+      put(gates + at + 2 * H, fresh);
     }
-    return h[e.own] = output[e.at] = (1 - z) * fresh + z * h[e.own];
+    return to.next(e, z, fresh);
   }
 };
 
 struct GruBackward {
   static constexpr int FIRST = 3, SECOND = 0;
-  const float *gates, *candidates, *before;
-  float *grad_sums, *of_state;
+  const SCALAR *gates, *candidates, *before;
+  SCALAR *grad_sums, *of_state;
 
   DEVICE float first(const Element& e, int H, float d, float (&sums)[3]) const {
     const long long at = 3 * e.at - 2 * e.unit;
-    const float *gate = gates + at, r = gate[0];
-    const GruGrad<float> grad = gru_grad(gate[H], gate[2 * H], before[e.at], d);
-    sums[0] = grad.n * candidates[e.at] * r * (1 - r);
+    const SCALAR* gate = gates + at;
+    const float r = wide(gate[0]);
+    const GruGrad<float> grad = gru_grad<float>(wide(gate[H]), wide(gate[2 * H]), wide(before[e.at]), d);
+    sums[0] = grad.n * wide(candidates[e.at]) * r * (1 - r);
     sums[1] = grad.z;
     sums[2] = grad.n * r;
 #pragma unroll
     for (int k = 0; k < 3; k++) {
-      of_state[at + k * H] = sums[k];
-      grad_sums[at + k * H] = k < 2 ? sums[k] : grad.n;
+      put(of_state + at + k * H, sums[k]);
+      put(grad_sums + at + k * H, k < 2 ? sums[k] : grad.n);
     }
     return grad.h;
   }
 };
 
-// The reset gate before the product: r h is what blocks exchange second.
+// The reset gate before the product: r h is what blocks exchange second. r and z wait in `sums`, where
+// the gates stay if `gates` is null.
 struct GruResetBeforeForward {
   static constexpr int FIRST = 2, SECOND = 1;
-  const float* bias;
-  float *gates, *h, *output;
+  float* sums;
+  const SCALAR* bias;
+  GruState to;
+  SCALAR* gates;
 
   DEVICE float first(const Element& e, int H, const float (&sum)[2]) const {
-    float* gate = gates + 3 * e.at - 2 * e.unit;
+    float* gate = sums + 3 * e.at - 2 * e.unit;
     gate[0] = sigmoid(gate[0] + (sum[0] + at_or_zero<float>(bias, e.unit)));
     gate[H] = sigmoid(gate[H] + (sum[1] + at_or_zero<float>(bias, H + e.unit)));
-    return gate[0] * h[e.own];
+    return gate[0] * to.state[e.own];
   }
   DEVICE float second(const Element& e, int H, const float (&sum)[1]) const {
-    float* gate = gates + 3 * e.at - 2 * e.unit;
+    const long long at = 3 * e.at - 2 * e.unit;
+    float* gate = sums + at;
     const float z = gate[H];
     const float fresh = tanh(gate[2 * H] + (sum[0] + at_or_zero<float>(bias, 2 * H + e.unit)));
-    gate[2 * H] = fresh;
-    return h[e.own] = output[e.at] = (1 - z) * fresh + z * h[e.own];
+    if (gates == nullptr) {
+      gate[2 * H] = fresh;
+    } else {
+      put(gates + at, gate[0]);
+      put(gates + at + H, z);
+      put(gates + at + 2 * H, fresh);
+    }
+    return to.next(e, z, fresh);
   }
 };
 
 // Back, the gradient of n's sum gives that of r h; only then there are those of r and z to exchange.
 struct GruResetBeforeBackward {
   static constexpr int FIRST = 1, SECOND = 2;
-  const float *gates, *before;
-  float* grad_sums;
+  const SCALAR *gates, *before;
+  SCALAR* grad_sums;
 
   DEVICE float first(const Element& e, int H, float d, float (&sums)[1]) const {
     const long long at = 3 * e.at - 2 * e.unit;
-    const GruGrad<float> grad = gru_grad(gates[at + H], gates[at + 2 * H], before[e.at], d);
-    grad_sums[at + H] = grad.z;
-    sums[0] = grad_sums[at + 2 * H] = grad.n;
+    const GruGrad<float> grad =
+        gru_grad<float>(wide(gates[at + H]), wide(gates[at + 2 * H]), wide(before[e.at]), d);
+    put(grad_sums + at + H, grad.z);
+    put(grad_sums + at + 2 * H, grad.n);
+    sums[0] = grad.n;
     return grad.h;
   }
   DEVICE float second(const Element& e, int H, float of_reset, float (&sums)[2]) const {
     const long long at = 3 * e.at - 2 * e.unit;
-    const float r = gates[at];
-    sums[0] = grad_sums[at] = of_reset * before[e.at] * r * (1 - r);
-    sums[1] = grad_sums[at + H];
+    const float r = wide(gates[at]);
+    sums[0] = of_reset * wide(before[e.at]) * r * (1 - r);
+    put(grad_sums + at, sums[0]);
+    sums[1] = wide(grad_sums[at + H]);
     return of_reset * r;
   }
 };
@@ -201,64 +260,66 @@ struct GruResetBeforeBackward {
 extern "C" {
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    rnn_forward(ARGUMENTS, const float* h0, const float* bias, float* h, float* output, int is_tanh) {
-  DYNAMIC_SHARED(float, shared);
-  const RnnForward cell = {bias, h, output, is_tanh != 0};
+    rnn_forward(ARGUMENTS, const SCALAR* h0, const float* sums, const SCALAR* bias, SCALAR* h,
+                SCALAR* output, int is_tanh) {
+  DYNAMIC_SHARED(SCALAR, shared);
+  const RnnForward cell = {sums, bias, h, output, is_tanh != 0};
   forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    rnn_backward(ARGUMENTS, const float* grad_output, float* dh, const float* output, float* grad_sums,
+    rnn_backward(ARGUMENTS, const SCALAR* grad_output, float* dh, const SCALAR* output, SCALAR* grad_sums,
                  int is_tanh) {
-  DYNAMIC_SHARED(float, shared);
+  DYNAMIC_SHARED(SCALAR, shared);
   const RnnBackward cell = {output, grad_sums, is_tanh != 0};
   backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    lstm_forward(ARGUMENTS, const float* h0, const float* bias, const float* peepholes, float* gates,
-                 float* h, float* c, float* output, float* cells) {
-  DYNAMIC_SHARED(float, shared);
-  const LstmForward cell = {bias, peepholes, gates, h, c, output, cells};
+    lstm_forward(ARGUMENTS, const SCALAR* h0, const float* sums, const SCALAR* bias,
+                 const SCALAR* peepholes, float* c, SCALAR* h, SCALAR* output, SCALAR* gates,
+                 SCALAR* cells) {
+  DYNAMIC_SHARED(SCALAR, shared);
+  const LstmForward cell = {sums, bias, peepholes, c, h, output, gates, cells};
   forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    lstm_backward(ARGUMENTS, const float* grad_output, float* dh, const float* peepholes,
-                  const float* gates, const float* cells, float* dc, float* grad_sums) {
-  DYNAMIC_SHARED(float, shared);
+    lstm_backward(ARGUMENTS, const SCALAR* grad_output, float* dh, const SCALAR* peepholes,
+                  const SCALAR* gates, const SCALAR* cells, float* dc, SCALAR* grad_sums) {
+  DYNAMIC_SHARED(SCALAR, shared);
   const LstmBackward cell = {peepholes, gates, cells, dc, grad_sums};
   backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    gru_forward(ARGUMENTS, const float* h0, const float* bias, float* gates, float* h, float* output,
-                float* candidates) {
-  DYNAMIC_SHARED(float, shared);
-  const GruForward cell = {bias, gates, h, output, candidates};
+    gru_forward(ARGUMENTS, const SCALAR* h0, const float* sums, const SCALAR* bias, float* state,
+                SCALAR* h, SCALAR* output, SCALAR* gates, SCALAR* candidates) {
+  DYNAMIC_SHARED(SCALAR, shared);
+  const GruForward cell = {sums, bias, {state, h, output}, gates, candidates};
   forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    gru_backward(ARGUMENTS, const float* grad_output, float* dh, const float* gates,
-                 const float* candidates, const float* before, float* grad_sums, float* of_state) {
-  DYNAMIC_SHARED(float, shared);
+    gru_backward(ARGUMENTS, const SCALAR* grad_output, float* dh, const SCALAR* gates,
+                 const SCALAR* candidates, const SCALAR* before, SCALAR* grad_sums, SCALAR* of_state) {
+  DYNAMIC_SHARED(SCALAR, shared);
   const GruBackward cell = {gates, candidates, before, grad_sums, of_state};
   backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    gru_reset_before_forward(ARGUMENTS, const float* h0, const float* bias, float* gates, float* h,
-                             float* output) {
-  DYNAMIC_SHARED(float, shared);
-  const GruResetBeforeForward cell = {bias, gates, h, output};
+    gru_reset_before_forward(ARGUMENTS, const SCALAR* h0, float* sums, const SCALAR* bias, float* state,
+                             SCALAR* h, SCALAR* output, SCALAR* gates) {
+  DYNAMIC_SHARED(SCALAR, shared);
+  const GruResetBeforeForward cell = {sums, bias, {state, h, output}, gates};
   forward(cell, LAYOUT, shared, exchanged, counter, weight, h0);
 }
 
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
-    gru_reset_before_backward(ARGUMENTS, const float* grad_output, float* dh, const float* gates,
-                              const float* before, float* grad_sums) {
-  DYNAMIC_SHARED(float, shared);
+    gru_reset_before_backward(ARGUMENTS, const SCALAR* grad_output, float* dh, const SCALAR* gates,
+                              const SCALAR* before, SCALAR* grad_sums) {
+  DYNAMIC_SHARED(SCALAR, shared);
   const GruResetBeforeBackward cell = {gates, before, grad_sums};
   backward(cell, {grad_output, dh}, LAYOUT, shared, exchanged, counter, weight);
 }

@@ -2,8 +2,9 @@
 // the product, and the loop over time, forward and back. What it gains and costs: resident.cu.
 //
 // A step has one or two exchanges. Each is followed by a product with what was exchanged, which every
-// block forms for its own units; in the end it has what it gives to the next exchange. Left open:
-// CLUSTER_BLOCKS.
+// block forms for its own units; in the end it has what it gives to the next exchange. Weights and what
+// is exchanged are held in the dtype of the arrays, sums are float32. Left open: CLUSTER_BLOCKS; SCALAR,
+// of arrays.
 #pragma once
 #include "cells.cuh"
 #include "grid.cuh"
@@ -75,24 +76,49 @@ DEVICE void each_tile(const Layout& layout, int n, Visit visit) {
 
 // ------------------------------------------------------------------------------------ exchange
 
+// What has so many bytes, to be loaded as one.
+template <int BYTES>
+struct Word;
+template <>
+struct Word<8> {
+  typedef uint2 Type;
+};
+template <>
+struct Word<16> {
+  typedef uint4 Type;
+};
+
+// N neighbours in memory, read at once as far as their number allows.
+template <int N>
+struct alignas((N % 4 ? N % 2 ? 1 : 2 : N % 8 || sizeof(SCALAR) > 2 ? 4 : 8) * sizeof(SCALAR)) Few {
+  SCALAR of[N];
+};
+
+template <int N>
+DEVICE Few<N> past_the_first_cache(const Few<N>* from) {
+  typedef typename Word<sizeof(Few<N>)>::Type Whole;
+  const Whole whole = __ldcg(reinterpret_cast<const Whole*>(from));
+  return *reinterpret_cast<const Few<N>*>(&whole);
+}
+
 // Numbers (2, K, batch) that all blocks read and each writes for its own units; 2 turns, so that one
 // can be written while the other is still being read.
 struct Exchange {
-  float* numbers;
+  SCALAR* numbers;
   int K, pitch, first;  // of the batch
 
-  DEVICE float* at(int turn, int k, int b) const {
+  DEVICE SCALAR* at(int turn, int k, int b) const {
     return numbers + (static_cast<long long>(turn & 1) * K + k) * pitch + b - first;
   }
-  DEVICE float4 load(int turn, int k, int b) const {
-    const float4* from = reinterpret_cast<const float4*>(at(turn, k, b));
-    return CLUSTER_BLOCKS ? *from : __ldcg(from);  // other blocks wrote it: not from the L1 cache
+  DEVICE Few<GROUP> load(int turn, int k, int b) const {
+    const Few<GROUP>* from = reinterpret_cast<const Few<GROUP>*>(at(turn, k, b));
+    return CLUSTER_BLOCKS ? *from : past_the_first_cache(from);  // other blocks wrote it
   }
   DEVICE void store(int turn, int k, int b, float value) const {
 #if CLUSTER_BLOCKS
-    for (int block = 0; block < CLUSTER_BLOCKS; block++) *in_cluster(at(turn, k, b), block) = value;
+    for (int block = 0; block < CLUSTER_BLOCKS; block++) put(in_cluster(at(turn, k, b), block), value);
 #else
-    *at(turn, k, b) = value;
+    put(at(turn, k, b), value);
 #endif
   }
 };
@@ -120,25 +146,22 @@ DEVICE void wait_for_all(unsigned* counter, unsigned& waits) {
 
 // Where things lie in shared memory: the exchange of a cluster, weights, parts of sums.
 struct Memory {
-  float *weights, *parts;
+  SCALAR* weights;
+  float* parts;
   Exchange exchange;
 };
 
 // `of_unit` weights for each unit of the block; an exchange of K numbers of each sequence.
-DEVICE Memory memory(float* shared, float* exchanged, const Layout& layout, int of_unit, int K) {
+DEVICE Memory memory(SCALAR* shared, SCALAR* exchanged, const Layout& layout, int of_unit, int K) {
   const int state = CLUSTER_BLOCKS ? 2 * K * GROUP : 0;
-  float* weights = shared + state;
+  SCALAR* weights = shared + state;
+  const int each = sizeof(float) / sizeof(SCALAR), size = (of_unit * layout.units + each - 1) / each * each;
   const int pitch = CLUSTER_BLOCKS ? GROUP : (layout.batch + TILE_BATCH - 1) / TILE_BATCH * TILE_BATCH;
-  return {weights, weights + of_unit * layout.units,
+  return {weights, reinterpret_cast<float*>(weights + size),
           {CLUSTER_BLOCKS ? shared : exchanged, K, pitch, CLUSTER_BLOCKS ? layout.slice() * GROUP : 0}};
 }
 
 // ------------------------------------------------------------------------------------- product
-
-template <int N>
-struct alignas(N % 4 ? N % 2 ? 4 : 8 : 16) Rows {
-  float of[N];
-};
 
 template <int ROWS>
 DEVICE constexpr int pitch_of_parts() { return TILE_UNITS * ROWS + 1; }
@@ -147,7 +170,7 @@ DEVICE constexpr int pitch_of_parts() { return TILE_UNITS * ROWS + 1; }
 // gets in `total` those of unit n % TILE_UNITS, sequence n / TILE_UNITS of the tile. Weights are
 // (terms, units, ROWS).
 template <int ROWS>
-DEVICE void multiply(const float* weights, float* parts, Exchange exchange, int turn, int terms,
+DEVICE void multiply(const SCALAR* weights, float* parts, Exchange exchange, int turn, int terms,
                      int units, int unit_0, int batch_0, float (&total)[ROWS]) {
   constexpr int N = OWN * ROWS, PITCH = pitch_of_parts<ROWS>();
   const int warp = threadIdx.x / 32, across = threadIdx.x % 32 % LANES_ACROSS;
@@ -156,16 +179,13 @@ DEVICE void multiply(const float* weights, float* parts, Exchange exchange, int 
   // Lanes beyond the block's units multiply what lies there, weights or parts; nobody uses their sums.
 #pragma unroll 4
   for (int k = warp; k < terms; k += WARPS) {
-    const float* row = weights + (k * units + unit_0 + down) * ROWS;
-    const Rows<N> w = *reinterpret_cast<const Rows<N>*>(row);
-    const float4 h = exchange.load(turn, k, batch_0 + across * GROUP);
+    const SCALAR* row = weights + (k * units + unit_0 + down) * ROWS;
+    const Few<N> w = *reinterpret_cast<const Few<N>*>(row);
+    const Few<GROUP> h = exchange.load(turn, k, batch_0 + across * GROUP);
 #pragma unroll
-    for (int i = 0; i < N; i++) {
-      sum[0][i] += w.of[i] * h.x;
-      sum[1][i] += w.of[i] * h.y;
-      sum[2][i] += w.of[i] * h.z;
-      sum[3][i] += w.of[i] * h.w;
-    }
+    for (int i = 0; i < N; i++)
+#pragma unroll
+      for (int b = 0; b < GROUP; b++) sum[b][i] += wide(w.of[i]) * wide(h.of[b]);
   }
   BARRIER(parts_read);  // those of the tile before
 #pragma unroll
@@ -186,7 +206,7 @@ DEVICE void multiply(const float* weights, float* parts, Exchange exchange, int 
 
 // The product with what was exchanged in a turn, and `finish(element, sums)` for each element.
 template <int ROWS, typename Finish>
-DEVICE void products(const Memory& m, const float* weights, int terms, int turn, const Layout& layout,
+DEVICE void products(const Memory& m, const SCALAR* weights, int terms, int turn, const Layout& layout,
                      Step step, Finish finish) {
   each_tile(layout, step.n, [&](int unit_0, int batch_0) {
     float total[ROWS];
@@ -200,26 +220,26 @@ DEVICE void products(const Memory& m, const float* weights, int terms, int turn,
 
 // Rows of U, (GATES H, H) -> (H, units, GATES).
 template <int GATES>
-DEVICE void load_rows(float* weights, const Layout& layout, const float* weight) {
+DEVICE void load_rows(SCALAR* weights, const Layout& layout, const SCALAR* weight) {
   const int H = layout.H, units = layout.units, first = layout.first_unit();
   for (int e = threadIdx.x; e < units * GATES * H; e += THREADS) {  // k runs along memory
     const int k = e % H, unit = e / H / GATES, gate = e / H % GATES;
     const bool inside = CHECK(row_of_weight_inside, first + unit < H);
-    const float w = inside ? weight[(static_cast<long long>(gate) * H + first + unit) * H + k] : 0;
-    weights[(k * units + unit) * GATES + gate] = w;
+    const long long from = (static_cast<long long>(gate) * H + first + unit) * H + k;
+    weights[(k * units + unit) * GATES + gate] = inside ? weight[from] : SCALAR{};
   }
 }
 
 // The initial state, in both turns: sequences that are not long enough for the first steps begin with
 // it later.
-DEVICE void load_state(const Exchange& exchange, const Layout& layout, const float* h0) {
+DEVICE void load_state(const Exchange& exchange, const Layout& layout, const SCALAR* h0) {
   const int H = layout.H, first = layout.first_unit();
   const int own = CLUSTER_BLOCKS ? H : max(0, layout.mine());  // a block of a cluster fills its own
   const int sequences = CLUSTER_BLOCKS ? GROUP : layout.batch;
   for (int e = threadIdx.x; e < own * sequences; e += THREADS) {
     const int k = e % own + (CLUSTER_BLOCKS ? 0 : first), b = exchange.first + e / own;
     if (!CHECK(sequence_inside, b < layout.batch)) continue;
-    const float h = h0[static_cast<long long>(b) * H + k];
+    const SCALAR h = h0[static_cast<long long>(b) * H + k];
     *exchange.at(0, k, b) = *exchange.at(1, k, b) = h;
   }
 }
@@ -228,12 +248,12 @@ DEVICE void load_state(const Exchange& exchange, const Layout& layout, const flo
 // is the new state; unless it has `SECOND` sums more, by a product with what `first` gave: then the
 // new state is `second(e, H, sums)`.
 template <typename Cell>
-DEVICE void forward(const Cell& cell, const Layout& layout, float* shared, float* exchanged,
-                    unsigned* counter, const float* weight, const float* h0) {
+DEVICE void forward(const Cell& cell, const Layout& layout, SCALAR* shared, SCALAR* exchanged,
+                    unsigned* counter, const SCALAR* weight, const SCALAR* h0) {
   constexpr int FIRST = Cell::FIRST, SECOND = Cell::SECOND;
   const int H = layout.H;
   const Memory m = memory(shared, exchanged, layout, (FIRST + SECOND) * H, H);
-  float* of_second = m.weights + FIRST * H * layout.units;
+  SCALAR* of_second = m.weights + FIRST * H * layout.units;
   load_rows<FIRST>(m.weights, layout, weight);
   if constexpr (SECOND > 0)
     load_rows<SECOND>(of_second, layout, weight + static_cast<long long>(FIRST) * H * H);
@@ -261,18 +281,18 @@ DEVICE void forward(const Cell& cell, const Layout& layout, float* shared, float
 // ---------------------------------------------------------------------------------------- back
 
 // Columns of U, (K, H) -> (K, units).
-DEVICE void load_columns(float* weights, const Layout& layout, const float* weight, int K) {
+DEVICE void load_columns(SCALAR* weights, const Layout& layout, const SCALAR* weight, int K) {
   const int units = layout.units, first = layout.first_unit();
   for (int e = threadIdx.x; e < units * K; e += THREADS) {
     const int k = e / units, unit = e % units;
     const bool inside = CHECK(column_of_weight_inside, first + unit < layout.H);
-    weights[e] = inside ? weight[static_cast<long long>(k) * layout.H + first + unit] : 0;
+    weights[e] = inside ? weight[static_cast<long long>(k) * layout.H + first + unit] : SCALAR{};
   }
 }
 
 // What a layer hands back for each step, and what goes from step to step.
 struct Gradients {
-  const float* of_output;  // null where only the final state was used
+  const SCALAR* of_output;  // null where only the final state was used
   float* dh;
 };
 
@@ -282,13 +302,13 @@ struct Gradients {
 // multiplied by, `second(e, H, total, sums)` makes of it the gradients of their sums, and returns
 // what goes on to dL/dh; and U^T times these, likewise.
 template <typename Cell>
-DEVICE void backward(const Cell& cell, const Gradients& gradients, const Layout& layout, float* shared,
-                     float* exchanged, unsigned* counter, const float* weight) {
+DEVICE void backward(const Cell& cell, const Gradients& gradients, const Layout& layout, SCALAR* shared,
+                     SCALAR* exchanged, unsigned* counter, const SCALAR* weight) {
   constexpr int FIRST = Cell::FIRST, SECOND = Cell::SECOND;
   const int H = layout.H, K = (FIRST + SECOND) * H;
   float* dh = gradients.dh;
   const Memory m = memory(shared, exchanged, layout, K, max(FIRST, SECOND) * H);
-  const float* of_first = m.weights + SECOND * H * layout.units;
+  const SCALAR* of_first = m.weights + SECOND * H * layout.units;
   load_columns(m.weights, layout, weight, K);
   unsigned waits = 0;
   int turn = 0;
@@ -299,9 +319,9 @@ DEVICE void backward(const Cell& cell, const Gradients& gradients, const Layout&
     each_tile(layout, step.n, [&](int unit_0, int batch_0) {
       const Element e = element(layout, unit_0, batch_0, step);
       if (!e.inside) return;
-      const float* of_output = gradients.of_output;
+      const SCALAR* of_output = gradients.of_output;
       float sums[FIRST];
-      dh[e.own] = cell.first(e, H, dh[e.own] + (of_output == nullptr ? 0 : of_output[e.at]), sums);
+      dh[e.own] = cell.first(e, H, dh[e.own] + (of_output == nullptr ? 0 : wide(of_output[e.at])), sums);
 #pragma unroll
       for (int k = 0; k < FIRST; k++) m.exchange.store(turn, k * H + e.unit, e.b, sums[k]);
     });

@@ -25,13 +25,23 @@ from tinymed.kernels.cuda import (
     launch,
     resources,
 )
-from tinymed.kernels.recurrent.cuda import first_rows, flat, input_product, own
+from tinymed.kernels.recurrent.cuda import (
+    carried,
+    first_rows,
+    flat,
+    for_product,
+    input_product,
+    own,
+    stored,
+)
 from tinymed.kernels.recurrent.reference import Ints
+from tinymed.precision import rounded
 
 __all__ = ["NEEDS", "VARIANTS", "Need", "Plan", "Resident", "cluster_plan", "clusters_of",
            "grid_plan", "pays", "shared_bytes"]  # fmt: skip
 
 WARPS, GROUP = 8, 4  # as resident.cuh has them
+ITEMSIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
 TILES = {False: (8, 32), True: (32, 4)}  # units and sequences of a tile: of a grid, of a cluster
 
 
@@ -55,15 +65,16 @@ NEEDS = {
 }
 
 
-def _variant(cluster: int) -> Variant:
+def _variant(cluster: int, dtype: str, scalar: str) -> Variant:
     """Return the variant for clusters of so many blocks; 0 is the whole grid."""
-    least = {0: 75, 8: 90, 16: 90}[cluster]
+    of_products = 75 if dtype == "float32" else 80  # of 16 bits, by tensor cores: W x is one
+    least = max({0: 75, 8: 90, 16: 90}[cluster], of_products)
     numbers = {name: int(name.removeprefix("sm_")) for name in ARCHITECTURES}
     return Variant(
-        name=f"recurrent/{f'cluster_{cluster}' if cluster else 'grid'}",
+        name=f"recurrent/{f'cluster_{cluster}' if cluster else 'grid'}_{dtype}",
         source="recurrent/resident.cu",
         entries=tuple(NEEDS),
-        defines=(("CLUSTER_BLOCKS", cluster),),
+        defines=(("CLUSTER_BLOCKS", cluster), ("SCALAR", scalar)),
         # clusters of more than 8 blocks are for the GPUs of data centres
         architectures=tuple(
             a for a, n in numbers.items() if n >= least and (cluster < 16 or n < 120)
@@ -73,8 +84,10 @@ def _variant(cluster: int) -> Variant:
     )
 
 
-GRID, CLUSTERS = _variant(0), {blocks: _variant(blocks) for blocks in (8, 16)}
-VARIANTS = (GRID, *CLUSTERS.values())
+SCALARS = {"float32": "float", "bfloat16": "bfloat16", "float16": "float16"}
+RESIDENT = {(blocks, dtype): _variant(blocks, dtype, scalar)
+            for dtype, scalar in SCALARS.items() for blocks in (0, 8, 16)}  # fmt: skip
+VARIANTS = tuple(RESIDENT.values())
 
 
 class Plan(NamedTuple):
@@ -85,18 +98,20 @@ class Plan(NamedTuple):
     units: int  # of a block
 
 
-def shared_bytes(cluster: bool, size: int, units: int, need: Need) -> int:
+def shared_bytes(cluster: bool, size: int, units: int, need: Need, itemsize: int = 4) -> int:
     """Return the bytes of shared memory of a block: weights, parts of sums, a cluster's exchange.
 
-    ``units`` of a state of ``size`` are the block's.
+    ``units`` of a state of ``size`` are the block's; ``itemsize`` is that of the arrays.
     """
     tile_units, tile_batch = TILES[cluster]
-    parts = WARPS * tile_batch * (tile_units * need.sums + 1)
+    parts = WARPS * tile_batch * (tile_units * need.sums + 1)  # float32
     exchange = 2 * need.exchanged * size * GROUP * cluster
-    return 4 * (need.gates * size * units + parts + exchange)
+    return 4 * (blocks((need.gates * size * units + exchange) * itemsize, 4) + parts)
 
 
-def grid_plan(size: int, batch: int, need: Need, has: Resources) -> Plan | None:
+def grid_plan(
+    size: int, batch: int, need: Need, has: Resources, dtype: str = "float32"
+) -> Plan | None:
     """Return the plan for a cooperative grid, or None if the weights do not fit.
 
     As few units a block as all multiprocessors can share, but a tile's at least; what
@@ -106,13 +121,15 @@ def grid_plan(size: int, batch: int, need: Need, has: Resources) -> Plan | None:
     units = max(tile_units, 2 * blocks(size, 2 * has.multiprocessors))
     sharers = blocks(size, units)
     slices = max(1, min(blocks(batch, tile_batch), has.multiprocessors // sharers))
-    needed = shared_bytes(False, size, units, need)
+    needed = shared_bytes(False, size, units, need, ITEMSIZES[dtype])
     if needed > has.shared:
         return None
-    return Plan(GRID.with_shared(needed), Grid(sharers * slices), units)
+    return Plan(RESIDENT[0, dtype].with_shared(needed), Grid(sharers * slices), units)
 
 
-def cluster_plan(size: int, batch: int, need: Need, has: Resources, largest: int) -> Plan | None:
+def cluster_plan(
+    size: int, batch: int, need: Need, has: Resources, largest: int, dtype: str = "float32"
+) -> Plan | None:
     """Return the plan for clusters of 8, or of 16 blocks, or None if the weights do not fit.
 
     ``largest`` is how many the GPU allows. 16 are taken if 8 are too few for the weights; or if
@@ -122,9 +139,10 @@ def cluster_plan(size: int, batch: int, need: Need, has: Resources, largest: int
     spared = size > 8 * TILES[True][0] and slices * 16 <= has.multiprocessors
     for cluster in (16, 8) if spared else (8, 16):
         units = blocks(size, cluster)
-        needed = shared_bytes(True, size, units, need)
+        needed = shared_bytes(True, size, units, need, ITEMSIZES[dtype])
         if cluster <= largest and needed <= has.shared:
-            return Plan(CLUSTERS[cluster].with_shared(needed), Grid(slices * cluster), units)
+            variant = RESIDENT[cluster, dtype].with_shared(needed)
+            return Plan(variant, Grid(slices * cluster), units)
     return None
 
 
@@ -139,12 +157,13 @@ Planner = Callable[[Array, int, int, Need], Plan | None]
 
 def plan_of_grid(array: Array, size: int, batch: int, need: Need) -> Plan | None:
     """Return `grid_plan` on the GPU of ``array``."""
-    return grid_plan(size, batch, need, resources(array))
+    return grid_plan(size, batch, need, resources(array), array.dtype.name)
 
 
 def plan_of_clusters(array: Array, size: int, batch: int, need: Need) -> Plan | None:
     """Return `cluster_plan` on the GPU of ``array``."""
-    return cluster_plan(size, batch, need, resources(array), clusters_of(array))
+    has, largest = resources(array), clusters_of(array)
+    return cluster_plan(size, batch, need, has, largest, array.dtype.name)
 
 
 def pays(kind: str, entry: str, weight: Array, batch: int) -> bool:
@@ -219,8 +238,9 @@ class Resident:
         nonlinearity: str,
     ) -> tuple[Array, Array]:
         """h_t = f(W x_t + U h_{t-1} + b)."""
-        output, h = input_product(x, weight_ih, bias_ih), own(h0)
-        self._run("rnn_forward", weight_hh, sizes, reverse, len(h), *flat(h0, bias_hh), h, output,
+        sums, h = input_product(x, weight_ih, bias_ih), own(h0)
+        output, (h0, bias_hh) = stored(sums, x), flat(h0, bias_hh)
+        self._run("rnn_forward", weight_hh, sizes, reverse, len(h), h0, sums, bias_hh, h, output,
                   nonlinearity == "tanh")  # fmt: skip
         return output, h
 
@@ -235,10 +255,10 @@ class Resident:
         nonlinearity: str,
     ) -> tuple[Array, Array]:
         """dL/ds_t = f'(s_t) dL/dh_t;  dL/dh_{t-1} = U^T dL/ds_t."""
-        grad_sums, dh = empty(output.shape, output.dtype, output), own(grad_h)
+        grad_sums, dh = empty(output.shape, output.dtype, output), carried(grad_h)
         self._run("rnn_backward", weight_hh, sizes, reverse, len(dh), *flat(grad_output), dh,
                   *flat(output), grad_sums, nonlinearity == "tanh")  # fmt: skip
-        return grad_sums, dh
+        return grad_sums, rounded(dh, output.dtype)
 
     def lstm_forward(
         self,
@@ -256,12 +276,14 @@ class Resident:
         training: bool,
     ) -> tuple[Array, Array, Array, Array | None, Array | None]:
         """c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), without a projection."""
-        gates, h, c = input_product(x, weight_ih, bias_ih), own(h0), own(c0)
+        sums, h, c = input_product(x, weight_ih, bias_ih), own(h0), carried(c0)
         output = empty((len(x), h.shape[1]), x.dtype, x)
         cells = empty(output.shape, x.dtype, x) if training else None
-        self._run("lstm_forward", weight_hh, sizes, reverse, len(h),
-                  *flat(h0, bias_hh, peepholes), gates, h, c, output, cells)  # fmt: skip
-        return output, h, c, gates if training else None, cells
+        gates = stored(sums, x) if training else None
+        h0, bias_hh, peepholes = flat(h0, bias_hh, peepholes)
+        self._run("lstm_forward", weight_hh, sizes, reverse, len(h), h0, sums, bias_hh, peepholes,
+                  c, h, output, gates, cells)  # fmt: skip
+        return output, h, rounded(c, x.dtype), gates, cells
 
     def lstm_backward(
         self,
@@ -277,10 +299,11 @@ class Resident:
         reverse: bool,
     ) -> tuple[Array, None, Array, Array]:
         """Each line of `lstm_forward`, the last first."""
-        grad_sums, dh, dc = empty(gates.shape, gates.dtype, gates), own(grad_h), own(grad_c)
+        grad_sums = empty(gates.shape, gates.dtype, gates)
+        dh, dc = carried(grad_h), carried(grad_c)
         self._run("lstm_backward", weight_hh, sizes, reverse, len(dh), *flat(grad_output), dh,
                   *flat(peepholes, gates, cells), dc, grad_sums)  # fmt: skip
-        return grad_sums, None, dh, dc
+        return grad_sums, None, rounded(dh, gates.dtype), rounded(dc, gates.dtype)
 
     def gru_forward(
         self,
@@ -296,13 +319,18 @@ class Resident:
         training: bool,
     ) -> tuple[Array, Array, Array | None, Array | None]:
         """h_t = (1 - z) n + z h_{t-1}, the reset gate of n after the product with U, or before."""
-        gates, h = input_product(x, weight_ih, bias_ih), own(h0)
-        output = empty((len(x), h.shape[1]), x.dtype, x)
+        sums, state = input_product(x, weight_ih, bias_ih), carried(h0)
+        output, gates = empty((len(x), h0.shape[1]), x.dtype, x), stored(sums, x)
         kept = training and reset_after
         candidates = empty(output.shape, x.dtype, x) if kept else None
-        entry = "gru_forward" if reset_after else "gru_reset_before_forward"
-        self._run(entry, weight_hh, sizes, reverse, len(h), *flat(h0, bias_hh), gates, h, output,
-                  *([candidates] if reset_after else []))  # fmt: skip
+        (h0, bias_hh), h = flat(h0, bias_hh), for_product(state, h0)
+        to = state, None if h is state else h, output
+        given = weight_hh, sizes, reverse, len(h), h0, sums, bias_hh, *to
+        if reset_after:
+            self._run("gru_forward", *given, gates, candidates)
+        else:
+            beside = None if gates is sums else gates
+            self._run("gru_reset_before_forward", *given, beside)
         return output, h, gates if training else None, candidates
 
     def gru_backward(
@@ -317,13 +345,13 @@ class Resident:
         reverse: bool,
     ) -> tuple[Array, Array, Array]:
         """Each line of `gru_forward`, the last first; ``candidates`` if the reset came after."""
-        grad_sums, dh = empty(gates.shape, gates.dtype, gates), own(grad_h)
+        grad_sums, dh = empty(gates.shape, gates.dtype, gates), carried(grad_h)
         given = weight_hh, sizes, reverse, len(dh), *flat(grad_output), dh
         if candidates is None:
             kept = flat(gates, before)
             self._run("gru_reset_before_backward", *given, *kept, grad_sums)
-            return grad_sums, grad_sums, dh
+            return grad_sums, grad_sums, rounded(dh, gates.dtype)
         of_state = empty(gates.shape, gates.dtype, gates)
         kept = flat(gates, candidates, before)
         self._run("gru_backward", *given, *kept, grad_sums, of_state)
-        return grad_sums, of_state, dh
+        return grad_sums, of_state, rounded(dh, gates.dtype)

@@ -97,6 +97,11 @@ def gru_back(size: int, batch: int, reset_after: bool) -> tuple[Any, ...]:
     return None, state, *kept, weight, (batch,), False
 
 
+def halved(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the same arguments in float16."""
+    return tuple(a.astype(np.float16) if isinstance(a, np.ndarray) else a for a in given)
+
+
 def chosen(kernel: str, given: tuple[Any, ...]) -> str:
     """Return the first implementation that can and pays, as on a GPU."""
     rules = KERNELS[kernel].candidates(on_host=False)
@@ -148,25 +153,36 @@ def test_the_way_back_has_limits_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("kernel", "given", "limits"),
     [
-        ("rnn_forward", rnn, (891, 2640)),
-        ("rnn_backward", rnn_back, (891, 2640)),
-        ("gru_forward", partial(gru, reset_after=True), (514, 1436)),
-        ("gru_backward", partial(gru_back, reset_after=True), (487, 1550)),
-        ("gru_forward", partial(gru, reset_after=False), (523, 1493)),
-        ("gru_backward", partial(gru_back, reset_after=False), (509, 1550)),
+        ("rnn_forward", rnn, (891, 2640, 1282, 3720)),
+        ("rnn_backward", rnn_back, (891, 2640, 1282, 3720)),
+        ("lstm_forward", lstm, (448, 1241, 640, 1773)),
+        ("lstm_backward", lstm_back, (416, 1320, 608, 1848)),
+        ("gru_forward", partial(gru, reset_after=True), (514, 1436, 738, 2112)),
+        ("gru_backward", partial(gru_back, reset_after=True), (487, 1550, 717, 2112)),
+        ("gru_forward", partial(gru, reset_after=False), (523, 1493, 752, 2112)),
+        ("gru_backward", partial(gru_back, reset_after=False), (509, 1550, 736, 2112)),
     ],
 )
 def test_every_cell_has_the_room_that_its_weights_and_its_exchange_leave(
-    kernel: str, given: Any, limits: tuple[int, int]
+    kernel: str, given: Any, limits: tuple[int, int, int, int]
 ) -> None:
-    cluster, grid = limits
+    """In float32, and in 16 bits, which leave room for twice as many."""
     with gpu():
-        sizes = cluster, cluster + 1, grid, grid + 1
-        found = [chosen(f"recurrent.{kernel}", given(size, 4)) for size in sizes]
-    assert found == ["cuda:cluster", "cuda:grid", "cuda:grid", "cuda"]
+        for (cluster, grid), as_given in zip(
+            (limits[:2], limits[2:]), (tuple, halved), strict=True
+        ):
+            sizes = cluster, cluster + 1, grid, grid + 1
+            found = [chosen(f"recurrent.{kernel}", as_given(given(size, 4))) for size in sizes]
+            assert found == ["cuda:cluster", "cuda:grid", "cuda:grid", "cuda"]
 
 
-def test_what_is_not_float32_or_has_a_projection_goes_step_by_step() -> None:
+def test_before_tensor_cores_16_bits_are_the_references_to_compute_in_float32() -> None:
+    with gpu((7, 5), T4):
+        assert chosen("recurrent.lstm_forward", halved(lstm(64, 8))) == "reference"
+        assert chosen("recurrent.gru_backward", halved(gru_back(64, 8, True))) == "reference"
+
+
+def test_what_is_float64_or_has_a_projection_goes_step_by_step() -> None:
     with gpu():
         assert chosen("recurrent.lstm_forward", lstm(64, 8, dtype=np.float64)) == "cuda"
         given = list(lstm(64, 8))
@@ -229,6 +245,12 @@ def test_shared_memory_of_a_block() -> None:
     assert shared_bytes(False, 1024, 8, forward) == 4 * (4 * 1024 * 8 + 8 * 32 * 33)
     assert shared_bytes(True, 448, 28, forward) == 4 * (4 * 448 * 28 + 8 * 4 * 129 + 2 * 448 * 4)
     assert shared_bytes(True, 448, 28, back) == 4 * (3 * 448 * 28 + 8 * 4 * 33 + 2 * 2 * 448 * 4)
+    # in 16 bits: the sums stay float32, at a multiple of 4 bytes
+    assert shared_bytes(True, 448, 28, back, 2) == (
+        2 * 3 * 448 * 28 + 4 * 8 * 4 * 33 + 2 * 2 * 2 * 448 * 4
+    )
+    one = Need(gates=1, exchanged=1, sums=1)
+    assert shared_bytes(True, 3, 1, one, 2) == 4 * 2 + 4 * 8 * 4 * 33 + 2 * 2 * 3 * 4
 
 
 # ---------------------------------------------------------------------------------------- launches
@@ -240,8 +262,8 @@ def test_all_steps_are_one_launch() -> None:
         cuda_cluster.lstm_forward(*lstm(64, 8, steps=50))
     ran = [(asked[0].name, asked[1], asked[2].x) for asked in one.asked]
     assert [r for r in ran if r[0].startswith("recurrent")] == [
-        ("recurrent/grid", "lstm_forward", 64),
-        ("recurrent/cluster_8", "lstm_forward", 16),
+        ("recurrent/grid_float32", "lstm_forward", 64),
+        ("recurrent/cluster_8_float32", "lstm_forward", 16),
     ]
     given = one.asked[1][4]
     assert given[0].tolist() == list(range(0, 401, 8))
@@ -266,7 +288,7 @@ def test_the_entry_and_what_it_exchanges(
     function = getattr(cuda_grid, entry.replace("_reset_before", ""))
     with gpu() as one:
         function(*given)
-    (asked,) = (each for each in one.asked if each[0].name == "recurrent/grid")
+    (asked,) = (each for each in one.asked if each[0].name == "recurrent/grid_float32")
     assert asked[1] == entry
     assert asked[4][6].shape == (2, exchanged, 32)
 
