@@ -167,6 +167,6 @@ def test_autocast_leaves_recurrent_layers_in_16_bits(
         given, steps = given_halves[kernel.name], "before" not in kernel.name
         assert {one.dtype.name for one in given if hasattr(one, "dtype")} == {"float16"}
         for gpu.compute, runs in (((8, 0), "cuda"), ((7, 5), "reference" if steps else "cuda")):
-            assert kernel.choose(given, None).implementation == runs
+            assert kernel.choose(given, None).implementation.partition(":")[0] == runs
         with use_backend("cuda"):
             assert (kernel.chosen(*given) == kernel.in_float32) == steps
