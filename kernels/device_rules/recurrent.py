@@ -62,16 +62,14 @@ def up_to_32_bits(*arguments: Any) -> bool:
     return one_float(*arguments) and dtype_of(arguments) != "float64"
 
 
-def no_projection(at: int) -> Callable[..., bool]:
-    """Return whether the same is true of an LSTM without a projection: of its arguments."""
-    return lambda *arguments: arguments[at] is None and up_to_32_bits(*arguments)
-
-
 def entry_of(kernel: str, arguments: tuple[Any, ...]) -> str:
-    """Return the entry point of a kernel: a GRU's depends on where its reset gate is."""
+    """Return the entry point: a GRU's by where its reset gate is, an LSTM's by its projection."""
     forward, back = kernel == "gru_forward", kernel == "gru_backward"
     if (forward and not arguments[8]) or (back and arguments[3] is None):  # no candidates
         return kernel.replace("gru_", "gru_reset_before_")
+    projection = {"lstm_forward": 7, "lstm_backward": 6}.get(kernel)
+    if projection is not None and arguments[projection] is not None:
+        return kernel.replace("lstm_", "lstm_projected_")
     return kernel
 
 
@@ -97,13 +95,13 @@ STEPS = Rule(
 )
 
 
-def resident_rules(
-    kernel: str, weight_at: int, can: Callable[..., bool] = up_to_32_bits
-) -> tuple[Rule, ...]:
+def resident_rules(kernel: str, weight_at: int) -> tuple[Rule, ...]:
     """Return the rules of a layer that can stay in shared memory."""
     return (
-        Rule("cuda:cluster", can, pays("cluster", kernel, weight_at), CLUSTER, products_of),
-        Rule("cuda:grid", can, pays("grid", kernel, weight_at), GRID, products_of),
+        Rule(
+            "cuda:cluster", up_to_32_bits, pays("cluster", kernel, weight_at), CLUSTER, products_of
+        ),
+        Rule("cuda:grid", up_to_32_bits, pays("grid", kernel, weight_at), GRID, products_of),
         STEPS,
     )
 
@@ -111,8 +109,8 @@ def resident_rules(
 RECURRENT_RULES: dict[str, tuple[Rule, ...]] = {
     "recurrent.rnn_forward": resident_rules("rnn_forward", 3),
     "recurrent.rnn_backward": resident_rules("rnn_backward", 3),
-    "recurrent.lstm_forward": resident_rules("lstm_forward", 4, no_projection(7)),
-    "recurrent.lstm_backward": resident_rules("lstm_backward", 5, no_projection(6)),
+    "recurrent.lstm_forward": resident_rules("lstm_forward", 4),
+    "recurrent.lstm_backward": resident_rules("lstm_backward", 5),
     "recurrent.gru_forward": resident_rules("gru_forward", 3),
     "recurrent.gru_backward": resident_rules("gru_backward", 5),
     "recurrent.before": (Rule("cuda", one_float, always, "all steps at once"),),

@@ -21,21 +21,22 @@ constexpr int LANES_ACROSS = 8, OWN = 2;
 constexpr int TILE_UNITS = 32 / LANES_ACROSS * OWN, TILE_BATCH = LANES_ACROSS * GROUP;
 static_assert(TILE_UNITS * TILE_BATCH <= THREADS, "a thread finishes one element of a tile");
 
-// What every kernel here is given: which rows belong to which step, and which units to a block.
+// What every kernel here is given: which rows belong to which step, and which units to a block. Where
+// the state is not as long as the cell there are two, with units of the one and of the other.
 struct Layout {
   const int* starts;  // (T + 1) rows
   int steps, batch, H, units, reverse;  // units of a block, a multiple of OWN
+  int sharers;                          // blocks that have units of the same sequences, of a grid
 
-  DEVICE int sharers() const { return (H + units - 1) / units; }
   DEVICE int share() const {
 #if CLUSTER_BLOCKS
     return cluster_rank();
 #else
-    return blockIdx.x % sharers();
+    return blockIdx.x % sharers;
 #endif
   }
-  DEVICE int slices() const { return gridDim.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers()); }
-  DEVICE int slice() const { return blockIdx.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers()); }
+  DEVICE int slices() const { return gridDim.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers); }
+  DEVICE int slice() const { return blockIdx.x / (CLUSTER_BLOCKS ? CLUSTER_BLOCKS : sharers); }
   DEVICE int first_unit() const { return share() * units; }
   DEVICE int mine() const { return min(units, H - first_unit()); }  // 0 or less: nothing to do
 };
@@ -151,11 +152,11 @@ struct Memory {
   Exchange exchange;
 };
 
-// `of_unit` weights for each unit of the block; an exchange of K numbers of each sequence.
-DEVICE Memory memory(SCALAR* shared, SCALAR* exchanged, const Layout& layout, int of_unit, int K) {
+// So many weights of a block; an exchange of K numbers of each sequence.
+DEVICE Memory memory(SCALAR* shared, SCALAR* exchanged, const Layout& layout, int count, int K) {
   const int state = CLUSTER_BLOCKS ? 2 * K * GROUP : 0;
   SCALAR* weights = shared + state;
-  const int each = sizeof(float) / sizeof(SCALAR), size = (of_unit * layout.units + each - 1) / each * each;
+  const int each = sizeof(float) / sizeof(SCALAR), size = (count + each - 1) / each * each;
   const int pitch = CLUSTER_BLOCKS ? GROUP : (layout.batch + TILE_BATCH - 1) / TILE_BATCH * TILE_BATCH;
   return {weights, reinterpret_cast<float*>(weights + size),
           {CLUSTER_BLOCKS ? shared : exchanged, K, pitch, CLUSTER_BLOCKS ? layout.slice() * GROUP : 0}};
@@ -218,14 +219,14 @@ DEVICE void products(const Memory& m, const SCALAR* weights, int terms, int turn
 
 // ------------------------------------------------------------------------------------- forward
 
-// Rows of U, (GATES H, H) -> (H, units, GATES).
+// Rows of U, (GATES H, K) -> (K, units, GATES).
 template <int GATES>
-DEVICE void load_rows(SCALAR* weights, const Layout& layout, const SCALAR* weight) {
+DEVICE void load_rows(SCALAR* weights, const Layout& layout, const SCALAR* weight, int K) {
   const int H = layout.H, units = layout.units, first = layout.first_unit();
-  for (int e = threadIdx.x; e < units * GATES * H; e += THREADS) {  // k runs along memory
-    const int k = e % H, unit = e / H / GATES, gate = e / H % GATES;
+  for (int e = threadIdx.x; e < units * GATES * K; e += THREADS) {  // k runs along memory
+    const int k = e % K, unit = e / K / GATES, gate = e / K % GATES;
     const bool inside = CHECK(row_of_weight_inside, first + unit < H);
-    const long long from = (static_cast<long long>(gate) * H + first + unit) * H + k;
+    const long long from = (static_cast<long long>(gate) * H + first + unit) * K + k;
     weights[(k * units + unit) * GATES + gate] = inside ? weight[from] : SCALAR{};
   }
 }
@@ -244,33 +245,37 @@ DEVICE void load_state(const Exchange& exchange, const Layout& layout, const SCA
   }
 }
 
+// What is multiplied: of the first product of a step, and of the second if it has one.
+struct Weights {
+  const SCALAR *first, *second;
+};
+
 // A cell has its first `FIRST` sums of each unit by a product with the state. Then `first(e, H, sums)`
-// is the new state; unless it has `SECOND` sums more, by a product with what `first` gave: then the
-// new state is `second(e, H, sums)`.
+// is the new state; unless it has `SECOND` sums more of each unit of the state, by a product with what
+// `first` gave: then the new state is `second(e, H, sums)`.
 template <typename Cell>
-DEVICE void forward(const Cell& cell, const Layout& layout, SCALAR* shared, SCALAR* exchanged,
-                    unsigned* counter, const SCALAR* weight, const SCALAR* h0) {
+DEVICE void forward(const Cell& cell, const Layout& layout, const Layout& of_state, SCALAR* shared,
+                    SCALAR* exchanged, unsigned* counter, const Weights& weight, const SCALAR* h0) {
   constexpr int FIRST = Cell::FIRST, SECOND = Cell::SECOND;
-  const int H = layout.H;
-  const Memory m = memory(shared, exchanged, layout, (FIRST + SECOND) * H, H);
-  SCALAR* of_second = m.weights + FIRST * H * layout.units;
-  load_rows<FIRST>(m.weights, layout, weight);
-  if constexpr (SECOND > 0)
-    load_rows<SECOND>(of_second, layout, weight + static_cast<long long>(FIRST) * H * H);
-  load_state(m.exchange, layout, h0);
+  const int H = layout.H, P = of_state.H, firsts = FIRST * P * layout.units;
+  const Memory m = memory(shared, exchanged, layout, firsts + SECOND * H * of_state.units, max(H, P));
+  SCALAR* of_second = m.weights + firsts;
+  load_rows<FIRST>(m.weights, layout, weight.first, P);
+  if constexpr (SECOND > 0) load_rows<SECOND>(of_second, of_state, weight.second, H);
+  load_state(m.exchange, of_state, h0);
   unsigned waits = 0;
   int turn = 0;
   wait_for_all(counter, waits);
   for (int i = 0; i < layout.steps; i++) {
     const Step step = step_at(layout, i, layout.reverse);
-    products<FIRST>(m, m.weights, H, turn, layout, step, [&](const Element& e, float (&total)[FIRST]) {
+    products<FIRST>(m, m.weights, P, turn, layout, step, [&](const Element& e, float (&total)[FIRST]) {
       m.exchange.store(turn + 1, e.unit, e.b, cell.first(e, H, total));
     });
     if constexpr (SECOND > 0) {
       wait_for_all<true>(counter, waits);
       turn++;
-      products<SECOND>(m, of_second, H, turn, layout, step, [&](const Element& e, float (&total)[SECOND]) {
-        m.exchange.store(turn + 1, e.unit, e.b, cell.second(e, H, total));
+      products<SECOND>(m, of_second, H, turn, of_state, step, [&](const Element& e, float (&total)[SECOND]) {
+        m.exchange.store(turn + 1, e.unit, e.b, cell.second(e, P, total));
       });
     }
     wait_for_all(counter, waits);
@@ -280,7 +285,7 @@ DEVICE void forward(const Cell& cell, const Layout& layout, SCALAR* shared, SCAL
 
 // ---------------------------------------------------------------------------------------- back
 
-// Columns of U, (K, H) -> (K, units).
+// Columns of U, or of R: (K, H) -> (K, units).
 DEVICE void load_columns(SCALAR* weights, const Layout& layout, const SCALAR* weight, int K) {
   const int units = layout.units, first = layout.first_unit();
   for (int e = threadIdx.x; e < units * K; e += THREADS) {
@@ -296,48 +301,51 @@ struct Gradients {
   float* dh;
 };
 
-// `first(e, H, d, sums)` makes of d = dL/dh the gradients of the sums of a unit's last `FIRST` rows of
-// U, and returns what of d goes on past the product. U^T times these is the gradient of the state of
-// the step before; unless the cell has `SECOND` rows more: then it is that of what they are
-// multiplied by, `second(e, H, total, sums)` makes of it the gradients of their sums, and returns
-// what goes on to dL/dh; and U^T times these, likewise.
+// `first(e, P, d, sums)` makes of d = dL/dh the gradients of a unit's `FIRST` sums of the last product,
+// and returns what of d goes on past it. These times its weights are the gradient of the state of the
+// step before; unless there are `SECOND` sums of a product before that: then they are that of what it
+// gave, and `second(e, H, total, sums)` makes of it the gradients of these sums, which times their
+// weights are that of the state.
 template <typename Cell>
-DEVICE void backward(const Cell& cell, const Gradients& gradients, const Layout& layout, SCALAR* shared,
-                     SCALAR* exchanged, unsigned* counter, const SCALAR* weight) {
+DEVICE void backward(const Cell& cell, const Gradients& gradients, const Layout& layout,
+                     const Layout& of_state, SCALAR* shared, SCALAR* exchanged, unsigned* counter,
+                     const Weights& weight) {
   constexpr int FIRST = Cell::FIRST, SECOND = Cell::SECOND;
-  const int H = layout.H, K = (FIRST + SECOND) * H;
+  const int H = layout.H, P = of_state.H, firsts = FIRST * P * layout.units;
   float* dh = gradients.dh;
-  const Memory m = memory(shared, exchanged, layout, K, max(FIRST, SECOND) * H);
-  const SCALAR* of_first = m.weights + SECOND * H * layout.units;
-  load_columns(m.weights, layout, weight, K);
+  const Memory m =
+      memory(shared, exchanged, layout, firsts + SECOND * H * of_state.units, max(FIRST * P, SECOND * H));
+  SCALAR* of_second = m.weights + firsts;
+  load_columns(m.weights, layout, weight.first, FIRST * P);
+  if constexpr (SECOND > 0) load_columns(of_second, of_state, weight.second, SECOND * H);
   unsigned waits = 0;
   int turn = 0;
   wait_for_all(counter, waits);
   const auto add = [&](const Element& e, float (&total)[1]) { dh[e.own] += total[0]; };
   for (int i = 0; i < layout.steps; i++) {
     const Step step = step_at(layout, i, !layout.reverse);
-    each_tile(layout, step.n, [&](int unit_0, int batch_0) {
-      const Element e = element(layout, unit_0, batch_0, step);
+    each_tile(of_state, step.n, [&](int unit_0, int batch_0) {
+      const Element e = element(of_state, unit_0, batch_0, step);
       if (!e.inside) return;
       const SCALAR* of_output = gradients.of_output;
       float sums[FIRST];
-      dh[e.own] = cell.first(e, H, dh[e.own] + (of_output == nullptr ? 0 : wide(of_output[e.at])), sums);
+      dh[e.own] = cell.first(e, P, dh[e.own] + (of_output == nullptr ? 0 : wide(of_output[e.at])), sums);
 #pragma unroll
-      for (int k = 0; k < FIRST; k++) m.exchange.store(turn, k * H + e.unit, e.b, sums[k]);
+      for (int k = 0; k < FIRST; k++) m.exchange.store(turn, k * P + e.unit, e.b, sums[k]);
     });
     wait_for_all(counter, waits);
     if constexpr (SECOND > 0) {
-      products<1>(m, of_first, FIRST * H, turn, layout, step, [&](const Element& e, float (&total)[1]) {
+      products<1>(m, m.weights, FIRST * P, turn, layout, step, [&](const Element& e, float (&total)[1]) {
         float sums[SECOND];
-        dh[e.own] += cell.second(e, H, total[0], sums);
+        cell.second(e, H, total[0], sums);
 #pragma unroll
         for (int k = 0; k < SECOND; k++) m.exchange.store(turn + 1, k * H + e.unit, e.b, sums[k]);
       });
       wait_for_all<true>(counter, waits);
       turn++;
-      products<1>(m, m.weights, SECOND * H, turn, layout, step, add);
+      products<1>(m, of_second, SECOND * H, turn, of_state, step, add);
     } else {
-      products<1>(m, of_first, FIRST * H, turn, layout, step, add);
+      products<1>(m, m.weights, FIRST * P, turn, of_state, step, add);
     }
     turn++;
   }

@@ -37,7 +37,7 @@ from tinymed.kernels.recurrent.cuda import (
 from tinymed.kernels.recurrent.reference import Ints
 from tinymed.precision import rounded
 
-__all__ = ["NEEDS", "VARIANTS", "Need", "Plan", "Resident", "cluster_plan", "clusters_of",
+__all__ = ["NEEDS", "VARIANTS", "Layer", "Need", "Plan", "Resident", "cluster_plan", "clusters_of",
            "grid_plan", "pays", "shared_bytes"]  # fmt: skip
 
 WARPS, GROUP = 8, 4  # as resident.cuh has them
@@ -51,6 +51,7 @@ class Need(NamedTuple):
     gates: int  # rows of U
     exchanged: int  # numbers that blocks exchange at once, of each sequence
     sums: int  # of one product
+    projected: int = 0  # rows of a projection, for as many units again of the state
 
 
 NEEDS = {
@@ -58,6 +59,8 @@ NEEDS = {
     "rnn_backward": Need(1, 1, 1),
     "lstm_forward": Need(4, 1, 4),
     "lstm_backward": Need(4, 4, 1),
+    "lstm_projected_forward": Need(4, 1, 4, 1),
+    "lstm_projected_backward": Need(4, 4, 1, 1),
     "gru_forward": Need(3, 1, 3),
     "gru_backward": Need(3, 3, 1),
     "gru_reset_before_forward": Need(3, 1, 2),  # first of r and z, then of n
@@ -96,53 +99,66 @@ class Plan(NamedTuple):
     variant: Variant
     grid: Grid
     units: int  # of a block
+    units_of_state: int  # the same, unless there is a projection
 
 
-def shared_bytes(cluster: bool, size: int, units: int, need: Need, itemsize: int = 4) -> int:
+class Layer(NamedTuple):
+    """What of a layer decides how it is cut into blocks."""
+
+    size: int  # of the cell
+    state: int  # and of the state, which a projection makes another
+    dtype: str = "float32"
+
+    @classmethod
+    def of(cls, weight: Array, need: Need) -> Layer:
+        """Return that of U, (gates H, P)."""
+        return cls(len(weight) // need.gates, weight.shape[1], weight.dtype.name)
+
+
+def shared_bytes(cluster: bool, layer: Layer, units: int, of_state: int, need: Need) -> int:
     """Return the bytes of shared memory of a block: weights, parts of sums, a cluster's exchange.
 
-    ``units`` of a state of ``size`` are the block's; ``itemsize`` is that of the arrays.
+    ``units`` of the cell and ``of_state`` of the state are the block's.
     """
     tile_units, tile_batch = TILES[cluster]
     parts = WARPS * tile_batch * (tile_units * need.sums + 1)  # float32
-    exchange = 2 * need.exchanged * size * GROUP * cluster
-    return 4 * (blocks((need.gates * size * units + exchange) * itemsize, 4) + parts)
+    exchange = 2 * need.exchanged * max(layer.size, layer.state) * GROUP * cluster
+    weights = (need.gates + need.projected) * max(layer.state * units, layer.size * of_state)
+    return 4 * (blocks((weights + exchange) * ITEMSIZES[layer.dtype], 4) + parts)
 
 
-def grid_plan(
-    size: int, batch: int, need: Need, has: Resources, dtype: str = "float32"
-) -> Plan | None:
+def grid_plan(layer: Layer, batch: int, need: Need, has: Resources) -> Plan | None:
     """Return the plan for a cooperative grid, or None if the weights do not fit.
 
     As few units a block as all multiprocessors can share, but a tile's at least; what
     multiprocessors are left then share the batch.
     """
     tile_units, tile_batch = TILES[False]
-    units = max(tile_units, 2 * blocks(size, 2 * has.multiprocessors))
-    sharers = blocks(size, units)
+    units = max(tile_units, 2 * blocks(layer.size, 2 * has.multiprocessors))
+    sharers = blocks(layer.size, units)
+    of_state = 2 * blocks(layer.state, 2 * sharers) if need.projected else units
     slices = max(1, min(blocks(batch, tile_batch), has.multiprocessors // sharers))
-    needed = shared_bytes(False, size, units, need, ITEMSIZES[dtype])
+    needed = shared_bytes(False, layer, units, of_state, need)
     if needed > has.shared:
         return None
-    return Plan(RESIDENT[0, dtype].with_shared(needed), Grid(sharers * slices), units)
+    variant = RESIDENT[0, layer.dtype].with_shared(needed)
+    return Plan(variant, Grid(sharers * slices), units, of_state)
 
 
-def cluster_plan(
-    size: int, batch: int, need: Need, has: Resources, largest: int, dtype: str = "float32"
-) -> Plan | None:
+def cluster_plan(layer: Layer, batch: int, need: Need, has: Resources, largest: int) -> Plan | None:
     """Return the plan for clusters of 8, or of 16 blocks, or None if the weights do not fit.
 
     ``largest`` is how many the GPU allows. 16 are taken if 8 are too few for the weights; or if
     they spare blocks a second tile of units, and all clusters run at once.
     """
     slices = blocks(batch, GROUP)
-    spared = size > 8 * TILES[True][0] and slices * 16 <= has.multiprocessors
+    spared = layer.size > 8 * TILES[True][0] and slices * 16 <= has.multiprocessors
     for cluster in (16, 8) if spared else (8, 16):
-        units = blocks(size, cluster)
-        needed = shared_bytes(True, size, units, need, ITEMSIZES[dtype])
+        units, of_state = blocks(layer.size, cluster), blocks(layer.state, cluster)
+        needed = shared_bytes(True, layer, units, of_state, need)
         if cluster <= largest and needed <= has.shared:
-            variant = RESIDENT[cluster, dtype].with_shared(needed)
-            return Plan(variant, Grid(slices * cluster), units)
+            variant = RESIDENT[cluster, layer.dtype].with_shared(needed)
+            return Plan(variant, Grid(slices * cluster), units, of_state)
     return None
 
 
@@ -152,18 +168,18 @@ def clusters_of(array: Array) -> int:
     return 0 if major < 9 else 16 if major < 12 else 8
 
 
-Planner = Callable[[Array, int, int, Need], Plan | None]
+Planner = Callable[[Array, int, Need], Plan | None]
 
 
-def plan_of_grid(array: Array, size: int, batch: int, need: Need) -> Plan | None:
-    """Return `grid_plan` on the GPU of ``array``."""
-    return grid_plan(size, batch, need, resources(array), array.dtype.name)
+def plan_of_grid(weight: Array, batch: int, need: Need) -> Plan | None:
+    """Return `grid_plan` on the GPU of ``weight``, U."""
+    return grid_plan(Layer.of(weight, need), batch, need, resources(weight))
 
 
-def plan_of_clusters(array: Array, size: int, batch: int, need: Need) -> Plan | None:
-    """Return `cluster_plan` on the GPU of ``array``."""
-    has, largest = resources(array), clusters_of(array)
-    return cluster_plan(size, batch, need, has, largest, array.dtype.name)
+def plan_of_clusters(weight: Array, batch: int, need: Need) -> Plan | None:
+    """Return `cluster_plan` on the GPU of ``weight``, U."""
+    has, largest = resources(weight), clusters_of(weight)
+    return cluster_plan(Layer.of(weight, need), batch, need, has, largest)
 
 
 def pays(kind: str, entry: str, weight: Array, batch: int) -> bool:
@@ -172,14 +188,14 @@ def pays(kind: str, entry: str, weight: Array, batch: int) -> bool:
     If it fits, and either all clusters run at once, or no block of the grid has more than two tiles
     of the batch one after the other. ``weight`` is U.
     """
-    size, on_clusters = weight.shape[1], kind == "cluster"
+    need, on_clusters = NEEDS[entry], kind == "cluster"
     planned = plan_of_clusters if on_clusters else plan_of_grid
-    plan = planned(weight, size, batch, NEEDS[entry])
+    plan = planned(weight, batch, need)
     if plan is None:
         return False
     if on_clusters:
         return plan.grid.x <= resources(weight).multiprocessors
-    slices = plan.grid.x // blocks(size, plan.units)
+    slices = plan.grid.x // blocks(Layer.of(weight, need).size, plan.units)
     return batch <= 2 * TILES[False][1] * slices
 
 
@@ -192,7 +208,7 @@ class Resident:
     name : str
         As errors name it.
     plan : function
-        Of an array on the GPU, hidden size, batch, and what a unit needs: a `Plan`, or None.
+        Of U, batch, and what a unit needs: a `Plan`, or None.
     """
 
     name: str
@@ -200,12 +216,12 @@ class Resident:
 
     def _run(
         self, entry: str, weight: Array, sizes: Ints, reverse: bool, batch: int,
-        *arguments: Array | int | None,
+        *arguments: Array | int | None, projection: Array | None = None,
     ) -> None:  # fmt: skip
-        """Launch all steps of an entry point, with what it takes after U."""
+        """Launch all steps of an entry point, with what it takes after U, a projection last."""
         sizes = tuple(n for n in sizes if n)  # those at the end have no rows
-        size, xp, need = weight.shape[1], array_module(weight), NEEDS[entry]
-        plan = self.plan(weight, size, batch, need)
+        xp, need = array_module(weight), NEEDS[entry]
+        layer, plan = Layer.of(weight, need), self.plan(weight, batch, need)
         if plan is None:
             has, (major, minor) = resources(weight), capability(weight)
             raise ValueError(
@@ -217,11 +233,14 @@ class Resident:
         exchanged = counter = None
         if plan.variant.cooperative:
             columns = blocks(batch, TILES[False][1]) * TILES[False][1]
-            exchanged = empty((2, need.exchanged * size, columns), weight.dtype, weight)
+            numbers = need.exchanged * max(layer.size, layer.state)
+            exchanged = empty((2, numbers, columns), weight.dtype, weight)
             counter = xp.zeros(1, np.uint32)
+        if projection is not None:
+            arguments = (*arguments, *flat(projection), layer.state, plan.units_of_state)
         if sizes:
             launch(
-                plan.variant, plan.grid, first_rows(sizes, weight), len(sizes), batch, size,
+                plan.variant, plan.grid, first_rows(sizes, weight), len(sizes), batch, layer.size,
                 plan.units, reverse, exchanged, counter, *flat(weight), *arguments, entry=entry,
             )  # fmt: skip
 
@@ -269,20 +288,21 @@ class Resident:
         weight_hh: Array,
         bias_ih: Array | None,
         bias_hh: Array | None,
-        weight_hr: None,
+        weight_hr: Array | None,
         peepholes: Array | None,
         sizes: Ints,
         reverse: bool,
         training: bool,
     ) -> tuple[Array, Array, Array, Array | None, Array | None]:
-        """c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), without a projection."""
+        """c_t = f c_{t-1} + i g,  h_t = o tanh(c_t), or R (o tanh(c_t))."""
         sums, h, c = input_product(x, weight_ih, bias_ih), own(h0), carried(c0)
         output = empty((len(x), h.shape[1]), x.dtype, x)
-        cells = empty(output.shape, x.dtype, x) if training else None
+        cells = empty((len(x), c.shape[1]), x.dtype, x) if training else None
         gates = stored(sums, x) if training else None
         h0, bias_hh, peepholes = flat(h0, bias_hh, peepholes)
-        self._run("lstm_forward", weight_hh, sizes, reverse, len(h), h0, sums, bias_hh, peepholes,
-                  c, h, output, gates, cells)  # fmt: skip
+        entry = "lstm_forward" if weight_hr is None else "lstm_projected_forward"
+        self._run(entry, weight_hh, sizes, reverse, len(h), h0, sums, bias_hh, peepholes, c, h,
+                  output, gates, cells, projection=weight_hr)  # fmt: skip
         return output, h, rounded(c, x.dtype), gates, cells
 
     def lstm_backward(
@@ -293,17 +313,23 @@ class Resident:
         gates: Array,
         cells: Array,
         weight_hh: Array,
-        weight_hr: None,
+        weight_hr: Array | None,
         peepholes: Array | None,
         sizes: Ints,
         reverse: bool,
-    ) -> tuple[Array, None, Array, Array]:
+    ) -> tuple[Array, Array | None, Array, Array]:
         """Each line of `lstm_forward`, the last first."""
         grad_sums = empty(gates.shape, gates.dtype, gates)
         dh, dc = carried(grad_h), carried(grad_c)
-        self._run("lstm_backward", weight_hh, sizes, reverse, len(dh), *flat(grad_output), dh,
-                  *flat(peepholes, gates, cells), dc, grad_sums)  # fmt: skip
-        return grad_sums, None, rounded(dh, gates.dtype), rounded(dc, gates.dtype)
+        given = len(dh), *flat(grad_output), dh, *flat(peepholes, gates, cells), dc, grad_sums
+        hidden = None
+        if weight_hr is None:
+            self._run("lstm_backward", weight_hh, sizes, reverse, *given)
+        else:
+            hidden = empty((len(gates), dh.shape[1]), gates.dtype, gates)
+            self._run("lstm_projected_backward", weight_hh, sizes, reverse, *given, hidden,
+                      projection=weight_hr)  # fmt: skip
+        return grad_sums, hidden, rounded(dh, gates.dtype), rounded(dc, gates.dtype)
 
     def gru_forward(
         self,

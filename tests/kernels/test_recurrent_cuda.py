@@ -18,6 +18,7 @@ from tinymed.kernels.recurrent import cuda, cuda_cluster, cuda_grid
 from tinymed.kernels.recurrent.resident import (
     NEEDS,
     VARIANTS,
+    Layer,
     Need,
     cluster_plan,
     grid_plan,
@@ -102,6 +103,11 @@ def halved(given: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(a.astype(np.float16) if isinstance(a, np.ndarray) else a for a in given)
 
 
+def plain(size: int) -> Layer:
+    """Return a layer in float32 whose state is as long as its cell."""
+    return Layer(size, size)
+
+
 def chosen(kernel: str, given: tuple[Any, ...]) -> str:
     """Return the first implementation that can and pays, as on a GPU."""
     rules = KERNELS[kernel].candidates(on_host=False)
@@ -182,14 +188,40 @@ def test_before_tensor_cores_16_bits_are_the_references_to_compute_in_float32() 
         assert chosen("recurrent.gru_backward", halved(gru_back(64, 8, True))) == "reference"
 
 
-def test_what_is_float64_or_has_a_projection_goes_step_by_step() -> None:
+def test_what_is_float64_goes_step_by_step() -> None:
     with gpu():
         assert chosen("recurrent.lstm_forward", lstm(64, 8, dtype=np.float64)) == "cuda"
         given = list(lstm(64, 8))
         given[8] = ones(3, 64)  # peepholes
         assert chosen("recurrent.lstm_forward", tuple(given)) == "cuda:cluster"
-        given[7] = ones(32, 64)  # a projection
-        assert chosen("recurrent.lstm_forward", tuple(given)) == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("h", "p", "way"),
+    [(64, 32, "cuda:cluster"), (700, 100, "cuda:cluster"), (1000, 400, "cuda:grid"),
+     (2600, 800, "cuda")],
+)  # fmt: skip
+def test_an_lstm_with_a_projection_is_cut_by_both_its_lengths(h: int, p: int, way: str) -> None:
+    given = list(lstm(h, 8))
+    given[1], given[4], given[7] = (
+        ones(8, p),
+        np.broadcast_to(np.float32(1), (4 * h, p)),
+        ones(p, h),
+    )
+    back = None, ones(8, p), ones(8, h), ones(8, 4 * h), ones(8, h), given[4], given[7], None, (8,)
+    with gpu() as one:
+        assert chosen("recurrent.lstm_forward", tuple(given)) == way
+        assert chosen("recurrent.lstm_backward", (*back, False)) == way
+        if way == "cuda":
+            return
+        module = {"cuda:grid": cuda_grid, "cuda:cluster": cuda_cluster}[way]
+        module.lstm_forward(*given)
+        *_, asked = one.asked
+    assert asked[1] == "lstm_projected_forward"
+    size, units, r, state, of_state = asked[4][3], asked[4][4], *asked[4][-3:]
+    shares = -(-h // int(units))
+    assert (int(size), int(state), r.shape) == (h, p, (p, h))
+    assert int(of_state) * shares >= p
 
 
 def test_mixed_dtypes_are_the_references() -> None:
@@ -202,14 +234,14 @@ def test_mixed_dtypes_are_the_references() -> None:
 
 
 def test_a_grid_shares_out_units_then_the_batch() -> None:
-    plan = grid_plan(1024, 32, NEEDS["lstm_forward"], H100)
+    plan = grid_plan(plain(1024), 32, NEEDS["lstm_forward"], H100)
     assert plan is not None
     assert (plan.units, plan.grid.x) == (8, 128)
     assert plan.variant.cooperative
-    plan = grid_plan(256, 128, NEEDS["lstm_forward"], H100)
+    plan = grid_plan(plain(256), 128, NEEDS["lstm_forward"], H100)
     assert plan is not None
     assert (plan.units, plan.grid.x) == (8, 32 * 4)  # 4 slices of 32 sequences
-    plan = grid_plan(1100, 1, NEEDS["lstm_forward"], H100)
+    plan = grid_plan(plain(1100), 1, NEEDS["lstm_forward"], H100)
     assert plan is not None
     assert (plan.units, plan.grid.x) == (10, 110)  # 9 would do, but lanes have 2 units each
 
@@ -218,13 +250,14 @@ def test_a_grid_shares_out_units_then_the_batch() -> None:
 @pytest.mark.parametrize("size", [1, 17, 200, 1000])
 def test_plans_fit_on_the_gpu_and_have_every_unit(has: Resources, size: int) -> None:
     for need in NEEDS.values():
-        grid = grid_plan(size, 300, need, has)
+        grid = grid_plan(plain(size), 300, need, has)
         if grid is not None:
             sharers = -(-size // grid.units)
             assert grid.grid.x % sharers == 0
             assert grid.grid.x <= has.multiprocessors
-            assert grid.variant.shared == shared_bytes(False, size, grid.units, need) <= has.shared
-        cluster = cluster_plan(size, 300, need, has, 16)
+            bytes_of_a_block = shared_bytes(False, plain(size), grid.units, grid.units, need)
+            assert grid.variant.shared == bytes_of_a_block <= has.shared
+        cluster = cluster_plan(plain(size), 300, need, has, 16)
         if cluster is not None:
             assert cluster.units * cluster.variant.cluster >= size
             assert cluster.grid.x == 75 * cluster.variant.cluster
@@ -233,24 +266,33 @@ def test_plans_fit_on_the_gpu_and_have_every_unit(has: Resources, size: int) -> 
 
 def test_clusters_of_16_where_8_are_too_few() -> None:
     for size, batch, blocks in ((256, 4, 8), (300, 4, 16), (300, 40, 8), (400, 40, 16)):
-        plan = cluster_plan(size, batch, NEEDS["lstm_forward"], H100, 16)
+        plan = cluster_plan(plain(size), batch, NEEDS["lstm_forward"], H100, 16)
         assert plan is not None
         assert plan.variant.cluster == blocks
-    assert cluster_plan(400, 4, NEEDS["lstm_forward"], H100, 8) is None
-    assert cluster_plan(4, 4, NEEDS["lstm_forward"], A100, 0) is None
+    assert cluster_plan(plain(400), 4, NEEDS["lstm_forward"], H100, 8) is None
+    assert cluster_plan(plain(4), 4, NEEDS["lstm_forward"], A100, 0) is None
 
 
 def test_shared_memory_of_a_block() -> None:
     forward, back = Need(gates=4, exchanged=1, sums=4), Need(gates=3, exchanged=2, sums=1)
-    assert shared_bytes(False, 1024, 8, forward) == 4 * (4 * 1024 * 8 + 8 * 32 * 33)
-    assert shared_bytes(True, 448, 28, forward) == 4 * (4 * 448 * 28 + 8 * 4 * 129 + 2 * 448 * 4)
-    assert shared_bytes(True, 448, 28, back) == 4 * (3 * 448 * 28 + 8 * 4 * 33 + 2 * 2 * 448 * 4)
+
+    def found(cluster: bool, layer: Layer, units: int, need: Need) -> int:
+        return shared_bytes(cluster, layer, units, units, need)
+
+    assert found(False, plain(1024), 8, forward) == 4 * (4 * 1024 * 8 + 8 * 32 * 33)
+    whole = 4 * 448 * 28 + 8 * 4 * 129 + 2 * 448 * 4
+    assert found(True, plain(448), 28, forward) == 4 * whole
+    whole = 3 * 448 * 28 + 8 * 4 * 33 + 2 * 2 * 448 * 4
+    assert found(True, plain(448), 28, back) == 4 * whole
     # in 16 bits: the sums stay float32, at a multiple of 4 bytes
-    assert shared_bytes(True, 448, 28, back, 2) == (
-        2 * 3 * 448 * 28 + 4 * 8 * 4 * 33 + 2 * 2 * 2 * 448 * 4
-    )
+    halves, few = Layer(448, 448, "float16"), Layer(3, 3, "bfloat16")
+    whole = 2 * 3 * 448 * 28 + 4 * 8 * 4 * 33 + 2 * 2 * 2 * 448 * 4
+    assert found(True, halves, 28, back) == whole
     one = Need(gates=1, exchanged=1, sums=1)
-    assert shared_bytes(True, 3, 1, one, 2) == 4 * 2 + 4 * 8 * 4 * 33 + 2 * 2 * 3 * 4
+    assert found(True, few, 1, one) == 4 * 2 + 4 * 8 * 4 * 33 + 2 * 2 * 3 * 4
+    # with a projection to a third: rows of U for 28 units, one of R for 9 or 10 of the state
+    projected = shared_bytes(True, Layer(448, 150), 28, 10, NEEDS["lstm_projected_forward"])
+    assert projected == 4 * (5 * 448 * 10 + 8 * 4 * 129 + 2 * 448 * 4)
 
 
 # ---------------------------------------------------------------------------------------- launches
