@@ -19,7 +19,7 @@ from tinymed.bench.gpu.golden import GoldenFile, digest, golden
 from tinymed.bench.gpu.guard import MARGIN, Guard
 from tinymed.bench.gpu.journal import Journal
 from tinymed.bench.gpu.steps import KINDS, _of_contest, roofline, steps
-from tinymed.bench.gpu.timings import in_turns
+from tinymed.bench.gpu.timings import ARITHMETICS, in_turns
 from tinymed.bench.gpu.trials import implementations
 from tinymed.bench.gpu.worker import work
 from tinymed.bench.proof import DisagreementError
@@ -181,6 +181,19 @@ def test_a_gpu_is_timed_on_what_keeps_it_busy_first():
         timed = [step.name for step in steps(("time", "sizes"), (kernel,))]
         assert timed[0] == f"time {kernel} {first.name}, float32"
         assert f"sizes {kernel} {last.name}, bfloat16" in timed
+
+
+def test_what_takes_16_bits_is_timed_in_them_and_every_recurrent_cell_is() -> None:
+    names = {step.name for step in steps(("time", "sizes"))}
+    for kind, layer in (
+        ("sizes", "gru_forward reset before T32 N32 D512 H512"),
+        ("sizes", "lstm_backward peepholes T32 N64 D256 H256"),
+        ("time", "rnn_backward T32 N32 D512 H512"),
+    ):
+        known = {a for a in ARITHMETICS if f"{kind} recurrent.{layer}, {a}" in names}
+        assert known == {"float32", "bfloat16", "float16"}
+    assert "time matmul.linear 1024 x 768 to 3072, relu, tf32" in names
+    assert not any(name.startswith("time softmax.") and "16" in name[-9:] for name in names)
 
 
 def test_every_kind_of_step_is_there_and_names_are_unique():
