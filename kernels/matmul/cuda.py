@@ -170,7 +170,8 @@ def in_parts(
     else:
         parts = empty((count, *y.shape), sums, y)
         run(None, parts, ACTIVATIONS[None])
-        add_parts(parts, None if bias is None else bias.astype(y.dtype), y, activation)
+        wide = None if bias is None else bias.astype(y.dtype, copy=False)
+        add_parts(parts, wide, y, activation)
     finish(y, activation)
 
 
