@@ -45,8 +45,7 @@ ROUNDED = {"cuda:tensor": 512, "cuda:tensor_cores": 512, "cuda:warpgroups": 512}
 # Of a result that is rounded to 8 or 11 bits once, at the end.
 HALF_BOUNDS = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 LARGEST = 5 << 15  # numbers in a trial's arrays: larger cases are for the blocks of CPU kernels
-# Tiles of tensor cores meet all their edges in less, and their formats share the code; elsewhere
-# float16 and bfloat16 do.
+# Tiles of tensor cores meet all their edges in less, and their formats share the code.
 LARGEST_OF_TENSOR_CORES, LARGEST_OF_OTHER_FORMATS = 1 << 15, 1 << 13
 
 
@@ -112,7 +111,7 @@ def _largest(implementation: str, dtype: np.dtype[Any]) -> int:
     """Return how many numbers a trial may have."""
     first = {"cuda:tensor": "float32", "cuda:wgmma": "float16", "cuda:tf32x3": ""}
     if implementation not in first:
-        return LARGEST_OF_OTHER_FORMATS if dtype.name == "bfloat16" else LARGEST
+        return LARGEST
     is_first = dtype.name == first[implementation]
     return LARGEST_OF_TENSOR_CORES if is_first else LARGEST_OF_OTHER_FORMATS
 
