@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.device_rules.matmul import half_a_tile, hopper_operands, on_hopper
+from tinymed.kernels.device_rules.matmul import half_a_tile, hopper_operands
+from tinymed.kernels.device_rules.tensor_cores import on_hopper
 from tinymed.kernels.matmul import cuda, cuda_tensor, cuda_wgmma
 
 __all__ = ["product"]

@@ -192,7 +192,7 @@ def test_what_takes_16_bits_is_timed_in_them_and_every_recurrent_cell_is() -> No
     ):
         known = {a for a in ARITHMETICS if f"{kind} recurrent.{layer}, {a}" in names}
         assert known == {"float32", "bfloat16", "float16"}
-    assert "time matmul.linear 1024 x 768 to 3072, relu, tf32" in names
+    assert "sizes matmul.linear 1024 x 768 to 3072, relu, tf32" in names
     assert not any(name.startswith("time softmax.") and "16" in name[-9:] for name in names)
 
 
