@@ -72,6 +72,25 @@ def test_pytorch_computes_the_same(spec, peer):
         np.testing.assert_array_equal(a, b)
 
 
+def test_pytorchs_graph_begins_where_training_does():
+    """What a capture is warmed up with leaves no trace; the graph itself needs a GPU."""
+    pytest.importorskip("torch")
+    from tinymed.bench.peers import torch_workloads as files
+
+    spec = Network("cnn", 2, (1, 16, 16))
+    arrays = spec.inputs(np.random.default_rng(0))
+    x, labels = (files.image(arrays[name], False) for name in ("x", "labels"))
+    cold, warm = (files._training(files._model(spec, arrays), x, labels, {}) for _ in range(2))
+    files._warm_up(*warm)
+    losses = [[step().item() for _ in range(4)] for step, *_ in (cold, warm)]
+    assert losses[0] == losses[1]
+    assert losses[0][-1] < losses[0][0]
+    for refused, words in ((spec, "CUDA graphs are for a GPU"), (SMALL[0], "only steps of")):
+        (entry,) = workload_entries(("torch-graph",), refused, arrays).values()
+        with pytest.raises(CannotError, match=words):
+            entry.make()
+
+
 @pytest.mark.parametrize("model", ["mlp", "gru"])
 def test_jax_trains_the_same_networks(model):
     pytest.importorskip("jax")

@@ -2,7 +2,8 @@
 
 A contest has one arithmetic. In float32 nobody may use TF32; in "tf32" those take part who round
 their input to it; in bfloat16 and float16 all arrays are. PyTorch takes part as it is, in its
-channels-last layout, with cuDNN's search for the fastest algorithm (``cudnn.benchmark``).
+channels-last layout, with cuDNN's search for the fastest algorithm (``cudnn.benchmark``); in steps
+of training also as one CUDA graph.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ from tinymed.kernels.cuda import LAUNCHER
 __all__ = ["ARITHMETICS", "TORCH", "in_turns", "kernel_rows", "precision", "torch_entries"]
 
 ARITHMETICS = ("float32", "tf32", "bfloat16", "float16")
-TORCH = {"torch": "torch", "torch channels-last": "torch-channels-last"}
+TORCH = {
+    "torch": "torch",
+    "torch channels-last": "torch-channels-last",
+    "torch graph": "torch-graph",
+}
 TORCH_DEVICE = "cuda"
 LONGEST = 0.4  # seconds that the measurements of one candidate may take
 FEWEST = 3
@@ -158,7 +163,7 @@ def torch_entries(files: str, function: str, subject: Any, given: Any) -> dict[s
 
         return Entry(make, peer=True)
 
-    return {name: entry(peer) for name, peer in TORCH.items()}
+    return {name: entry(peer) for name, peer in TORCH.items() if getattr(PEERS[peer], files)}
 
 
 @contextmanager

@@ -54,6 +54,7 @@ PEERS = {
     "torch-channels-last": Peer(
         ("torch",), "torch_kernels", "torch_workloads", variant="channels-last"
     ),
+    "torch-graph": Peer(("torch",), None, "torch_workloads", variant="graph"),
     "jax": Peer(("jax",), "with_jax", "with_jax"),
     "onnxruntime": Peer(("onnxruntime", "onnx"), "with_onnxruntime", "with_onnxruntime"),
     "mygrad": Peer(("mygrad",), "with_mygrad", "with_mygrad"),

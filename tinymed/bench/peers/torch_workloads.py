@@ -33,9 +33,13 @@ Attempts = Attempt | Mapping[str, Attempt]
 
 
 def workload(spec: Spec, arrays: Arrays, variant: str) -> Attempts:
-    """Return PyTorch's attempt at a workload; ``variant`` is "" or "channels-last"."""
+    """Return PyTorch's attempt at a workload; ``variant`` is "", "channels-last" or "graph"."""
     if type(spec) not in _MADE:
         raise CannotError("not written for PyTorch")
+    if variant == "graph":
+        if not (isinstance(spec, Network) and spec.training):
+            raise CannotError("only steps of training are captured")
+        return _captured(spec, arrays)
     last = variant == "channels-last"
     if last and not (isinstance(spec, Conv | MaxPool | Network) and arrays["x"].ndim == 4):
         raise CannotError("its layout does not matter here")
@@ -172,25 +176,14 @@ def _network(spec: Network, arrays: Arrays, last: bool) -> Attempts:
     x, labels = image(arrays["x"], last), image(arrays["labels"], last)
 
     def made() -> nn.Module:
-        model = _build(spec)
-        _set(model, arrays["parameters"])
+        model = _model(spec, arrays)
         if last:
             model.to(memory_format=torch.channels_last)
         return model
 
     def training(kind: Mapping[str, bool]) -> Attempt:
-        model = made()
-        optimizer = torch.optim.Adam(model.parameters(), **kind)
-
-        def step() -> Any:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), labels)
-            loss.backward()
-            optimizer.step()
-            return loss.item()
-
-        rest = range(STEPS - 1)
-        return Attempt(step, lambda first: [np.array([first, *(step() for _ in rest)], np.float32)])
+        step, _, _ = _training(made(), x, labels, kind)
+        return _losses(lambda: step().item())
 
     if spec.training:
         return {name: training(kind) for name, kind in KINDS.items() if name != "foreach"}
@@ -201,6 +194,69 @@ def _network(spec: Network, arrays: Arrays, last: bool) -> Attempts:
             return model(x)
 
     return Attempt(predict, as_arrays)
+
+
+def _captured(spec: Network, arrays: Arrays) -> Attempt:
+    """Return a step of training as a CUDA graph, in the way that PyTorch's notes on them give."""
+    x, labels = image(arrays["x"], False), image(arrays["labels"], False)
+    if not x.is_cuda:
+        raise CannotError("CUDA graphs are for a GPU")
+    training = _training(_model(spec, arrays), x, labels, {"capturable": True})
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        _warm_up(*training)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = training[0]()
+
+    def replay() -> float:
+        graph.replay()
+        return float(loss.item())
+
+    return _losses(replay)
+
+
+def _model(spec: Network, arrays: Arrays) -> nn.Module:
+    model = _build(spec)
+    _set(model, arrays["parameters"])
+    return model
+
+
+def _training(
+    model: nn.Module, x: Any, labels: Any, kind: Mapping[str, bool]
+) -> tuple[Callable[[], Any], nn.Module, torch.optim.Optimizer]:
+    """Return a step of training, which returns the loss, and what it trains and by what."""
+    optimizer = torch.optim.Adam(model.parameters(), **kind)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, model, optimizer
+
+
+def _warm_up(step: Callable[[], Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Take three steps, as a capture wants it, and take back what they changed, in place."""
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    for _ in range(3):
+        step()
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), before, strict=True):
+            parameter.copy_(value)
+        for state in optimizer.state.values():
+            for value in state.values():  # steps taken, and both means
+                value.zero_()
+
+
+def _losses(step: Callable[[], float]) -> Attempt:
+    """Return the attempt of steps of training, known by their losses."""
+    rest = range(STEPS - 1)
+    return Attempt(step, lambda first: [np.array([first, *(step() for _ in rest)], np.float32)])
 
 
 def _set(module: nn.Module, values: list[Any]) -> None:
