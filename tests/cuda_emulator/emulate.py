@@ -22,9 +22,11 @@ __all__ = [
     "SCHEDULES",
     "EmulatedLauncher",
     "EmulationError",
+    "Rehearsal",
     "as_struct",
     "emulate",
     "emulated",
+    "on",
     "unavailable",
 ]
 
@@ -311,6 +313,16 @@ class EmulatedLauncher:
                 entry=entry, threads=threads)  # fmt: skip
 
 
+class Rehearsal(EmulatedLauncher):
+    """A GPU that runs nothing: what is launched is written down, and results stay NaN."""
+
+    def run(
+        self, variant: Variant, entry: str, grid: Grid, threads: int, arguments: tuple[Any, ...]
+    ) -> None:
+        """Write the launch down."""
+        self.ran.append((variant, grid))
+
+
 @contextmanager
 def emulated(
     schedule: str = "forward",
@@ -319,7 +331,13 @@ def emulated(
     multiprocessors: int = 16,
 ) -> Iterator[EmulatedLauncher]:
     """Run CUDA kernels in the emulator inside, on NumPy arrays; on 1 multiprocessor in no parts."""
-    launcher = EmulatedLauncher(schedule, removed, capability, multiprocessors)
+    with on(EmulatedLauncher(schedule, removed, capability, multiprocessors)) as launcher:
+        yield launcher
+
+
+@contextmanager
+def on(launcher: EmulatedLauncher) -> Iterator[EmulatedLauncher]:
+    """Have CUDA kernels launched by ``launcher`` inside."""
     token = LAUNCHER.set(launcher)
     try:
         yield launcher

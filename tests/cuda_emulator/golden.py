@@ -50,7 +50,7 @@ def main() -> int:
     kept = {}
     for kernel, implementation in implementations():
         trial = chosen(kernel, implementation)
-        kept[f"{kernel} {implementation}"] = packed(trial, run(trial)[0])
+        kept[f"{kernel} {implementation}"] = packed(trial, run(trial))
     GOLDEN.write_text(written(kept))
     print(f"golden: {len(kept)} implementations, {GOLDEN.stat().st_size / 1e3:.0f} kB")
     return 0

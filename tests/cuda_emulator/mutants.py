@@ -67,7 +67,7 @@ def caught(name: str, among: list[Trial]) -> str | None:
         first = None
         for schedule in SCHEDULES:
             try:
-                found, _ = run(trial, schedule, removed=name)
+                found = run(trial, schedule, removed=name)
                 judge(trial, found)
             except EmulationError as error:
                 return f"{schedule}: {str(error).partition('): ')[2][:60]}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from tests.cuda_emulator.emulate import emulated
+from tests.cuda_emulator.emulate import Rehearsal, emulated, on
 from tinymed.bench.gpu.trials import (
     ROUNDED,
     Trial,
@@ -33,25 +34,17 @@ __all__ = [
     "variants_of",
 ]
 
-RAN: dict[Trial, tuple[Variant, ...]] = {}  # what trials of unchanged sources have run
 
-
-def run(
-    trial: Trial, schedule: str = "forward", removed: str = "", view: Any = None
-) -> tuple[list[Any], list[Variant]]:
-    """Emulate a trial; return its results and the variants that ran."""
+def run(trial: Trial, schedule: str = "forward", removed: str = "", view: Any = None) -> list[Any]:
+    """Emulate a trial; return its results."""
     given = tuple(map(view, trial.arguments())) if view else trial.arguments()
-    function = KERNELS[trial.case.kernel].load(trial.implementation)
-    with emulated(schedule, removed) as launcher:
-        found = outcome(function, given)
-    ran = [variant for variant, _ in launcher.ran]
-    if not removed and view is None:  # seen otherwise, other variants may run
-        RAN[trial] = tuple(ran)
-    return found, ran
+    with emulated(schedule, removed):
+        return outcome(KERNELS[trial.case.kernel].load(trial.implementation), given)
 
 
+@cache
 def variants_of(trial: Trial) -> tuple[Variant, ...]:
-    """Return the variants that a trial runs; it is run where it was not yet."""
-    if trial not in RAN:
-        run(trial)
-    return RAN[trial]
+    """Return the variants that a trial launches: which ones does not depend on results."""
+    with on(Rehearsal()) as launcher:
+        outcome(KERNELS[trial.case.kernel].load(trial.implementation), trial.arguments())
+    return tuple(variant for variant, _ in launcher.ran)
