@@ -19,6 +19,7 @@ import tinymed as tm
 from tests.fake_cupy import FakeCuPy
 from tinymed.autograd import Function
 from tinymed.kernels import Kernel, use_backend
+from tinymed.kernels.registry import missing
 
 # Layers in parameter lists are built while the tests are collected, before any fixture runs.
 tm.manual_seed(0)
@@ -80,5 +81,7 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuPy]:
     """A stand-in where CuPy would be: a GPU that runs kernels as their reference, without CUDA."""
     fake = FakeCuPy()
     monkeypatch.setitem(sys.modules, "cupy", fake)
+    missing.cache_clear()  # CuPy is there as long as its stand-in is
     with use_backend("reference"):
         yield fake
+    missing.cache_clear()
