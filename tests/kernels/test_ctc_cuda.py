@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,9 @@ from tests.cuda_emulator.emulate import emulated, unavailable
 from tests.kernels.fake_gpu import Fake
 from tinymed.kernels import KERNELS
 from tinymed.kernels.ctc import cuda, reference
-from tinymed.kernels.cuda import LAUNCHER, Grid
+from tinymed.kernels.cuda import Grid
 
 needs_compiler = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
-
-
-@pytest.fixture
-def gpu() -> Iterator[Fake]:
-    one = Fake()
-    token = LAUNCHER.set(one)
-    yield one
-    LAUNCHER.reset(token)
 
 
 def given(labels: int, steps: int = 6, batch: int = 3, dtype: Any = np.float32) -> tuple[Any, ...]:
