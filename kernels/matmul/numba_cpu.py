@@ -21,8 +21,9 @@ from tinymed.kernels.matmul.gemm import (
 from tinymed.kernels.matmul.layer_gradients import channel_sums, column_sums
 from tinymed.kernels.parallel import parallel
 
-WORTH = 1 << 18  # multiply-adds that are worth a thread: some 5 us
-MANY = 1 << 14  # elements that are worth a thread
+# What is worth a thread: some 10 us, as to wake one takes 50.
+WORTH = 1 << 20  # multiply-adds
+MANY = 1 << 17  # elements that are added up
 FEW = 96  # rows: fewer do not pay for laying out the other matrix
 
 
@@ -43,8 +44,8 @@ def bias_grad(grad_output: Array) -> Array:
     total, x = empty((channels,), grad_output.dtype), contiguous(grad_output).reshape(-1)
     if size == 1:
         part = empty((channels,), grad_output.dtype)
-        least = 16 + MANY // max(1, images)
-        parallel(column_sums, channels, least, total, x, part, images, channels)
+        # One thread: it keeps up with memory, and several would write to the same cache lines.
+        parallel(column_sums, channels, channels + 1, total, x, part, images, channels)
     else:
         least = 1 + MANY // max(1, images * size)
         parallel(channel_sums, channels, least, total, x, images, channels, size)

@@ -67,6 +67,13 @@ def check_squares(count: int = 1000) -> None:
     assert np.array_equal(y, x * x)
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(1e-3)
+
+
 # ------------------------------------------------------------------------ pieces
 
 
@@ -139,6 +146,48 @@ def test_waiting_helpers_sleep_and_wake() -> None:
         for _ in range(30):
             time.sleep(pause)
             check_squares(100)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are chosen on Linux alone")
+def test_a_helper_is_woken_on_another_core_than_the_callers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    all_threads()
+    helpers = module._team.helpers[:2]
+    cores = os.sched_getaffinity(0)
+    here = max(cores)
+    monkeypatch.setattr(module, "_core", lambda: here)
+    wait_until(lambda: all(helper.asleep for helper in helpers))
+    all_threads()
+    threads = {helper.thread.native_id for helper in helpers}
+    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads if thread} == {
+        frozenset(cores - {here} or cores)
+    }
+
+
+def test_nobody_waits_for_a_helper_that_has_not_begun() -> None:
+    helper = module._Helper()
+    wait_until(lambda: helper.asleep)
+    helper.asleep = False  # nobody rings: as if it took for ever to wake up
+    done: list[int] = []
+    work = module._Work(lambda first, last: done.append(first), 3, 1, ())
+    helper.begin(work)
+    work.do()
+    helper.wait()
+    assert (done, helper.work) == ([0, 1, 2], None)
+    helper.bell.release()  # now it wakes up, and is of use again
+    again = module._Work(lambda first, last: done.append(first + 10), 3, 1, ())
+    helper.begin(again)
+    wait_until(lambda: len(done) == 6)
+    helper.wait()
+    assert done[3:] == [10, 11, 12]
+
+
+def test_after_an_error_no_piece_is_begun() -> None:
+    work = module._Work(fail_at, 100, 1, (0, 0))
+    work.do()
+    assert isinstance(work.error, IndexError)
+    assert list(work.starts) == []
 
 
 # ------------------------------------------------------------------------ errors
@@ -235,15 +284,17 @@ def test_ctrl_c_while_waiting_is_raised_at_once_and_leaves_nothing_behind(
     with pytest.raises(KeyboardInterrupt):
         parallel(work, 9, 1)
     assert time.perf_counter() - begin < 0.6
-    check_squares()  # waits for those who are still at it
-    assert last
+    check_squares()  # without those who are still at it
+    assert not last
+    wait_until(lambda: len(last) == 2)
     assert len(all_threads()) == 3
 
 
 def test_a_helper_outlives_a_wait_that_was_given_up() -> None:
     check_squares()
     helper = module._team.helpers[0]
-    helper.done.release()  # as a helper that finishes after Ctrl-C
+    if helper.done.locked():
+        helper.done.release()  # as a helper that finishes after Ctrl-C
     helper.awaited = True
     for _ in range(3):
         assert len(all_threads()) == 3
