@@ -15,7 +15,7 @@ import numpy as np
 from tinymed.creation import Like, as_tensor, floating_or, new, shape_of
 from tinymed.kernels.arrays import to_host
 from tinymed.precision import NARROW, finfo, kind_of
-from tinymed.random import default_generator
+from tinymed.random import or_default
 from tinymed.tensor import Tensor, array_of, dtype_of
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    Generator = np.random.Generator | None  # loading numpy.random takes 8 ms
+    from tinymed.random import Generator
 
 Shape = tuple[int, ...]
 
@@ -75,7 +75,7 @@ def randn(
 ) -> Tensor:
     """Return numbers drawn from the normal distribution N(0, 1)."""
     shape, kind = shape_of("randn", size), floating_only("randn", dtype)
-    return new(source(generator).standard_normal(shape).astype(kind), device, requires_grad)
+    return new(or_default(generator).standard_normal(shape).astype(kind), device, requires_grad)
 
 
 def randn_like(
@@ -89,7 +89,7 @@ def randn_like(
     """Return numbers drawn from N(0, 1) in the shape, dtype and device of ``x``."""
     like = Like(x, dtype, device)
     kind = floating_only("randn_like", like.dtype)
-    array = source(generator).standard_normal(like.shape).astype(kind)
+    array = or_default(generator).standard_normal(like.shape).astype(kind)
     return new(array, like.device, requires_grad)
 
 
@@ -142,7 +142,7 @@ def randperm(
     (count,) = shape_of("randperm", (n,))
     kind = dtype_of(dtype)
     check_holds("randperm", kind, 0, count)
-    return new(source(generator).permutation(count).astype(kind), device)
+    return new(or_default(generator).permutation(count).astype(kind), device)
 
 
 # --------------------------------------------------------------------------- of a distribution
@@ -175,7 +175,7 @@ def normal(
     if not (spread >= 0).all():
         raise ValueError(f"normal: std holds {spread.min()}, expected 0 or more")
     shape = shape_of("normal", (size,)) if size is not None else np.broadcast(center, spread).shape
-    drawn = source(generator).standard_normal(shape) * spread + center
+    drawn = or_default(generator).standard_normal(shape) * spread + center
     return new(np.asarray(drawn, kind), place)
 
 
@@ -184,13 +184,13 @@ def bernoulli(x: Any, *, generator: Generator = None) -> Tensor:
     p, like = weights_of("bernoulli", x), Like(x, None, None)
     if (p > 1).any():
         raise ValueError(f"bernoulli: a probability is {p.max()}, expected 0 to 1")
-    return new((source(generator).random(p.shape) < p).astype(like.dtype), like.device)
+    return new((or_default(generator).random(p.shape) < p).astype(like.dtype), like.device)
 
 
 def poisson(x: Any, generator: Generator = None) -> Tensor:
     """Return counts with the mean that ``x`` holds, in its shape and (floating) dtype."""
     rate, like = weights_of("poisson", x), Like(x, None, None)
-    return new(np.asarray(source(generator).poisson(rate)).astype(like.dtype), like.device)
+    return new(np.asarray(or_default(generator).poisson(rate)).astype(like.dtype), like.device)
 
 
 def multinomial(
@@ -234,7 +234,7 @@ def multinomial(
             + ("" if replacement else "; replacement=True draws a class again")
         )
     shape_of("multinomial", (len(rows), num_samples))
-    random = source(generator)
+    random = or_default(generator)
     if replacement:
         levels = np.cumsum(rows / rows.max(axis=1, keepdims=True, initial=0), axis=1)
         levels /= levels[:, -1:]  # the last is exactly 1, above every number of [0, 1)
@@ -251,17 +251,12 @@ def multinomial(
 # ------------------------------------------------------------------------- what they all need
 
 
-def source(generator: Generator) -> np.random.Generator:
-    """Return the generator to draw from."""
-    return default_generator() if generator is None else generator
-
-
 def uniform(shape: Shape, dtype: np.dtype[Any], generator: Generator) -> np.ndarray[Any, Any]:
     """Return numbers of [0, 1); they are cut off, not rounded, which could give 1."""
     if dtype.char in NARROW:
         steps = 2 ** (finfo(dtype).nmant + 1)
-        return (np.floor(source(generator).random(shape) * steps) / steps).astype(dtype)
-    return source(generator).random(shape, dtype=dtype.type)
+        return (np.floor(or_default(generator).random(shape) * steps) / steps).astype(dtype)
+    return or_default(generator).random(shape, dtype=dtype.type)
 
 
 def whole(
@@ -272,7 +267,7 @@ def whole(
     if low >= high:
         raise ValueError(f"{name}: low {low} is not below high {high}")
     check_holds(name, kind, low, high)
-    return np.asarray(source(generator).integers(low, high, shape)).astype(kind)
+    return np.asarray(or_default(generator).integers(low, high, shape)).astype(kind)
 
 
 def check_holds(name: str, dtype: np.dtype[Any], low: int, high: int) -> None:

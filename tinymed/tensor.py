@@ -22,7 +22,7 @@ from tinymed.ops.indexing import plain_index
 from tinymed.ops.promotion import to_device
 from tinymed.ops.shaping import shape_argument
 from tinymed.precision import kind_of, widened
-from tinymed.random import default_generator
+from tinymed.random import or_default
 from tinymed.tensor_methods import Methods
 
 __all__ = ["DTYPES", "Tensor", "is_tensor"]
@@ -466,15 +466,15 @@ class Tensor(Methods):
         self, low: _float = 0.0, high: _float = 1.0, *, generator: np.random.Generator | None = None
     ) -> Tensor:
         """Draw every element from U(low, high)."""
-        source = generator or default_generator()
-        return self._draw("uniform_", source.uniform(low, high, self.shape))
+        drawn = or_default(generator).uniform(low, high, self.shape)
+        return self._draw("uniform_", drawn)
 
     def normal_(
         self, mean: _float = 0.0, std: _float = 1.0, *, generator: np.random.Generator | None = None
     ) -> Tensor:
         """Draw every element from N(mean, std^2)."""
-        source = generator or default_generator()
-        return self._draw("normal_", source.normal(mean, std, self.shape))
+        drawn = or_default(generator).normal(mean, std, self.shape)
+        return self._draw("normal_", drawn)
 
     def _draw(self, name: str, values: Any) -> Tensor:
         """Take over what was drawn on the host, if the dtype is a floating one."""

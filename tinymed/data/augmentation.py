@@ -22,7 +22,7 @@ from tinymed.data.geometry import (
 )
 from tinymed.data.intensity import adjust_contrast, adjust_gamma, erase, gaussian_blur
 from tinymed.data.noise import add_noise, add_shot_noise
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["Augment"]
 
@@ -239,7 +239,7 @@ class Augment:
                     f"Augment: image {image.shape} and mask {mask.shape} differ in their last "
                     f"{self.spatial_dims} axes, equal ones expected"
                 )
-        generator = default_generator() if generator is None else generator
+        generator = or_default(generator)
         # always the same number of draws: turning one transform off leaves the others as they were
         applies, factor, gain, offset, *geometry = generator.random(
             4 + self._angles.size + 2 * self.spatial_dims

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinymed.data.geometry import Array, checked_number
 from tinymed.data.sampler import checked_count
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["RandomCrop"]
 
@@ -116,7 +116,7 @@ class RandomCrop:
                 f"RandomCrop: image {image.shape} with padding {self.padding} is smaller than "
                 f"{tuple(self.size)}; give more padding"
             )
-        generator = default_generator() if generator is None else generator
+        generator = or_default(generator)
         corner = [int(generator.integers(room + 1)) for room in free]
         part = self._cut(image, corner, self.fill)
         if mask is None:

@@ -15,7 +15,7 @@ from tinymed.data.geometry import (
     warp,
 )
 from tinymed.data.noise import gaussian_field
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["checked_elastic", "checked_spacing", "deform", "displacement_field"]
 
@@ -74,7 +74,7 @@ def displacement_field(
         raise ValueError(f"{name}: shape is {sizes}, 1 to 3 axes of at least 1 pixel expected")
     checked_elastic(name, (alpha, sigma))
     share = checked_spacing(name, spacing, len(sizes))
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     shape_of_field = (len(sizes), *sizes)
     field = gaussian_field(shape_of_field, sigma / share, generator, np.dtype(np.float64))
     field *= (alpha / share).reshape(-1, *[1] * len(sizes))

@@ -11,7 +11,7 @@ from tinymed.data.collate import as_array
 from tinymed.data.geometry import Array, checked_number
 from tinymed.data.sampler import checked_count
 from tinymed.precision import kind_of
-from tinymed.random import default_generator
+from tinymed.random import or_default
 from tinymed.tensor import Tensor
 
 __all__ = ["Mixup"]
@@ -97,7 +97,7 @@ class Mixup:
             raise ValueError(
                 f"Mixup: images {images.shape} and labels {labels.shape} differ in their number"
             )
-        generator = default_generator() if generator is None else generator
+        generator = or_default(generator)
         share = float(generator.beta(self.alpha, self.alpha))
         partner = generator.permutation(len(images))
         return (

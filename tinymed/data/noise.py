@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.data.geometry import Array, as_dtype, checked_dims, checked_image, checked_number
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["add_noise", "add_shot_noise", "as_floats", "checked_lengths", "gaussian_field"]
 
@@ -60,7 +60,7 @@ def add_noise(
     values = as_floats("add_noise", image, dims)
     deviation = _checked_amount("add_noise", "standard_deviation", standard_deviation)
     lengths = checked_lengths("add_noise", "correlation", correlation, dims)
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     noise = gaussian_field(values.shape, lengths, generator, values.dtype)
     return as_dtype(values + deviation * noise, np.asarray(image).dtype)
 
@@ -95,7 +95,7 @@ def add_shot_noise(
     """
     values = as_floats("add_shot_noise", image, 0)
     amount = _checked_amount("add_shot_noise", "scale", scale)
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     noise = generator.standard_normal(values.shape, values.dtype.type)
     noisy = values + amount * np.sqrt(np.maximum(values, 0)) * noise
     return as_dtype(noisy, np.asarray(image).dtype)

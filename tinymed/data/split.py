@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinymed.data.dataset import Dataset, Subset
 from tinymed.data.sampler import checked_count
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["grouped_stratified_holdout", "grouped_stratified_kfold", "random_split"]
 
@@ -65,7 +65,7 @@ def random_split(
     ([7, 3], True)
     """
     sizes = _sizes(len(dataset), lengths)
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     parts = np.split(generator.permutation(len(dataset)), np.cumsum(sizes)[:-1])
     return [Subset(dataset, part) for part in parts]
 
@@ -243,7 +243,7 @@ def _assign(
     np.add.at(counts, (group_of, label_of), 1)
     counts[:, -1] = counts.sum(axis=1)  # the last column keeps the sizes in balance
     shares = counts / counts.sum(axis=0)  # (G, C + 1); each column sums to 1
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     dealt = _deal(shares, sides, generator.permutation(len(names)))
     if len(names) <= MOST_GROUPS_TO_EXCHANGE:
         dealt = _exchange(shares, sides, dealt)

@@ -16,7 +16,7 @@ from tinymed.metrics.bootstrap import Metric, bootstrap_interval
 from tinymed.metrics.comparison import paired_difference
 from tinymed.metrics.inputs import UndefinedMetricError, same_length, whole_number
 from tinymed.precision import kind_of
-from tinymed.random import default_generator, spawn
+from tinymed.random import or_default, spawn
 
 __all__ = ["ShiftRow", "SubgroupRow", "image_shifts", "shift_table", "subgroup_table"]
 
@@ -159,7 +159,7 @@ def shift_table(
     """
     if "none" in shifts:
         raise ValueError("shift_table: a shift is called 'none', the name of the cases as they are")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     images = np.asarray(x)
     plain = np.asarray(predict(images))
     table = []
@@ -228,7 +228,7 @@ def image_shifts(
     """
     if not spacing > 1:
         raise ValueError(f"image_shifts: spacing is {spacing}, a factor above 1 expected")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     dims: dict[str, Any] = {"spatial_dims": spatial_dims}
 
     def sharper(x: Array) -> Array:

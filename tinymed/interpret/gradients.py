@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinymed.interpret.question import Array, Layer, Model, Question, Target
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = [
     "completeness_error",
@@ -154,7 +154,7 @@ def smooth_grad(
     """
     if not noise > 0 or samples < 1:
         raise ValueError(f"smooth_grad: noise {noise}, samples {samples}; both above 0 expected")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     with Question("smooth_grad", model, x, target, layer, batch_size) as ask:
         ask.check_floats()
         flat = ask.start.reshape(len(ask.start), -1)

@@ -19,7 +19,7 @@ from tinymed.interpret.question import Array, Model, Question, Target
 from tinymed.interpret.similarity import rank_correlation
 from tinymed.kernels.arrays import to_host, to_place
 from tinymed.nn import Module
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = [
     "Curve",
@@ -92,7 +92,7 @@ def weight_randomization(
     if not isinstance(model, Module):
         given = type(model).__name__
         raise TypeError(f"weight_randomization: model is {given}, a Module expected")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     own: dict[str, list[Any]] = {}  # of each layer, by its name
     for path, parameter in model.named_parameters():
         own.setdefault(path.rpartition(".")[0], []).append(parameter)

@@ -15,7 +15,7 @@ from tinymed.autograd import no_grad
 from tinymed.kernels.arrays import is_array
 from tinymed.ops.special import erfinv
 from tinymed.precision import kind_of
-from tinymed.random import default_generator
+from tinymed.random import or_default
 from tinymed.tensor import Tensor
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    Generator = np.random.Generator | None  # loading numpy.random takes 8 ms
+    from tinymed.random import Generator
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
@@ -73,14 +73,14 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None) -> Tensor:
     """Draw from U(a, b)."""
-    return _write(tensor, _source(generator).uniform(a, b, tensor.shape))
+    return _write(tensor, or_default(generator).uniform(a, b, tensor.shape))
 
 
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None
 ) -> Tensor:
     """Draw from N(mean, std^2)."""
-    return _write(tensor, _source(generator).normal(mean, std, tensor.shape))
+    return _write(tensor, or_default(generator).normal(mean, std, tensor.shape))
 
 
 def trunc_normal_(
@@ -102,7 +102,7 @@ def trunc_normal_(
             f"trunc_normal_: N({mean}, {std}^2) has no numbers in [{a}, {b}]; bounds around the "
             "mean are expected"
         )
-    drawn = erfinv(_source(generator).uniform(low, high, tensor.shape))
+    drawn = erfinv(or_default(generator).uniform(low, high, tensor.shape))
     return _write(tensor, np.clip(mean + std * math.sqrt(2) * drawn, a, b))
 
 
@@ -118,7 +118,7 @@ def sparse_(
     rows, _ = _matrix("sparse_", tensor)
     if not 0 <= sparsity <= 1:
         raise ValueError(f"sparse_: sparsity {sparsity} is not in [0, 1]")
-    source = _source(generator)
+    source = or_default(generator)
     values = source.normal(0.0, std, tensor.shape)
     zeros = math.ceil(sparsity * rows)
     places = source.random(tensor.shape).argsort(axis=0)[:zeros]  # so many of each column
@@ -205,7 +205,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator = None) 
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: a tensor {tensor.shape} is not a matrix")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    drawn = _source(generator).standard_normal((max(rows, columns), min(rows, columns)))
+    drawn = or_default(generator).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(drawn)
     q *= np.sign(np.diag(r))  # makes the distribution uniform over orthogonal matrices
     return _write(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
@@ -222,10 +222,6 @@ def _fan(tensor: Tensor, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"init: mode={mode!r} is not 'fan_in' or 'fan_out'")
     return fans(tensor)[mode == "fan_out"]
-
-
-def _source(generator: Generator) -> np.random.Generator:
-    return default_generator() if generator is None else generator
 
 
 def _write(tensor: Tensor, values: Any) -> Tensor:

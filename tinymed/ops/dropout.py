@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tinymed.ops.arithmetic import add, multiply
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.comparison import array_of
 from tinymed.ops.reduction import check_floating
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = [
     "alpha_dropout",
@@ -33,7 +33,9 @@ __all__ = [
     "feature_alpha_dropout",
 ]
 
-Generator = np.random.Generator | None
+if TYPE_CHECKING:
+    from tinymed.random import Generator
+
 SELU_FLOOR = -1.7580993408473766  # -scale * alpha: where selu goes for x -> -infinity
 
 
@@ -199,7 +201,7 @@ def drawn(x: Any, shape: Shape, p: float, generator: Generator) -> tuple[int, fl
 
 def seed_of(generator: Generator) -> int:
     """Draw what numbers on a GPU follow from, by a counter."""
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     return int(generator.integers(0, 1 << 64, dtype=np.uint64))
 
 
@@ -210,7 +212,7 @@ def kept(x: Any, shape: Shape, p: float, generator: Generator) -> Array:
 
 def keeps(shape: Shape, p: float, generator: Generator) -> np.ndarray[Any, Any]:
     """Return which elements of a mask are kept, each with probability 1 - p, on the host."""
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     return np.asarray(generator.random(shape, dtype=np.float32) >= p)
 
 

@@ -16,7 +16,7 @@ from tinymed.ops.pooling import batched
 from tinymed.ops.reduction import check_floating
 from tinymed.ops.shaping import squeeze
 from tinymed.precision import widened
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["fractional_max_pool2d", "fractional_max_pool3d"]
 
@@ -97,7 +97,7 @@ def checked_samples(
     """Return a number in [0, 1] for each image, channel and axis: those given, or drawn."""
     n, c = x.shape[:2]
     if samples is None:
-        generator = default_generator() if generator is None else generator
+        generator = or_default(generator)
         return widened(generator.random((n, c, axes)).astype(x.dtype))
     samples = samples.data if isinstance(samples, Variable) else samples
     if samples.dtype != x.dtype:

@@ -20,7 +20,7 @@ from tinymed.ops.elementwise import Unary, clamp, exp, select, where
 from tinymed.ops.promotion import number_in, same_dtype
 from tinymed.ops.reduction import check_floating
 from tinymed.ops.shaping import reshape
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = [
     "celu",
@@ -198,7 +198,7 @@ def uniform_like(
     On a GPU they follow from a seed by a counter, as dropout's do.
     """
     if place(like) == CPU:
-        generator = default_generator() if generator is None else generator
+        generator = or_default(generator)
         numbers = generator.random(like.shape, dtype=np.float32) * (high - low) + low
         return np.asarray(numbers, like.dtype)
     if repeats() is None:

@@ -13,7 +13,7 @@ from tinymed.medical.detection.scan import MOST, scan
 from tinymed.medical.imaging.synthetic_scan import ScanNodule, synthesise_volume
 from tinymed.medical.tasks.task import SavedModel
 from tinymed.metrics import FALSE_ALARMS, froc_curve, froc_score, froc_sensitivity
-from tinymed.random import default_generator, spawn
+from tinymed.random import or_default, spawn
 
 __all__ = ["matched", "synthetic_froc"]
 
@@ -44,7 +44,7 @@ def synthetic_froc(
     """
     if scans < 1:
         raise ValueError(f"synthetic_froc: {scans} scans, at least 1 expected")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     scores: list[float] = []
     hits: list[NDArray[np.int64]] = []
     nodules: list[ScanNodule] = []

@@ -16,7 +16,7 @@ from tinymed.medical.imaging.phantoms import Patient, draw_patient
 from tinymed.medical.imaging.scanner import MARGIN
 from tinymed.medical.imaging.slabs import Array, Points, Slab
 from tinymed.medical.imaging.volume import Volume
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = [
     "LOWEST_HU",
@@ -118,7 +118,7 @@ def synthesise_volume(
     middle = np.array(centre, float)
     if middle.shape != (3,) or not np.isfinite(middle).all():
         raise ValueError(f"synthesise_volume: centre is {centre}, three finite numbers expected")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     reach = np.array([width, height, depth]) / 2 * (pixel, pixel, apart)
     for _ in range(_ATTEMPTS):
         patient = draw_patient(generator)
@@ -158,7 +158,7 @@ def synthesise_slice(
     """
     shape = _checked_shape("synthesise_slice", (1, size, size))
     apart, pixel = _checked_spacing("synthesise_slice", (thickness, *[_CHEST / max(size, 1)] * 2))
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     patient = draw_patient(generator)
     largest_first = sorted(_true_nodules(patient), key=lambda nodule: -nodule.diameter)
     scanner = patient.scanner.at(pixel, apart)
@@ -202,7 +202,7 @@ def synthesise_nodule(
     """
     if operator.index(size) < 9:
         raise ValueError(f"synthesise_nodule: size is {size}, at least 9 voxels expected")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     for _ in range(10 * _ATTEMPTS):  # about one nodule in two is large enough
         patient = draw_patient(generator)
         nodule = max(_true_nodules(patient), key=lambda each: each.diameter, default=None)

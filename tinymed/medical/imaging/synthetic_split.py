@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed.medical.imaging.dataset import SPLITS, ImageDataset, Split
-from tinymed.random import default_generator, spawn
+from tinymed.random import or_default, spawn
 
 __all__ = ["Drawn", "split_by_patient"]
 
@@ -46,7 +46,7 @@ def split_by_patient(
     starts = [0, *ends[:-1]]
     if any(start >= end for start, end in zip(starts, ends, strict=True)):
         raise ValueError(f"{function}: {patients} patients, at least 7 expected to fill the splits")
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     splits = {}
     for split, start, end in zip(SPLITS, starts, ends, strict=True):
         found = [of_one(spawn(generator, index)) for index in range(start, end)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tinymed.data.geometry import as_dtype
 from tinymed.data.noise import add_noise, as_floats
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["SignalAugment", "time_warp", "warped_times"]
 
@@ -56,7 +56,7 @@ def warped_times(
             f"warped_times: length {length}, knots {knots}, strength {strength}; 2 at least, 2 at "
             "least and a number >= 0 expected"
         )
-    generator = default_generator() if generator is None else generator
+    generator = or_default(generator)
     drawn = generator.normal(0, strength, knots)
     places = np.linspace(0, knots - 1, length - 1)  # of the steps between the samples
     speeds = np.exp(np.interp(places, np.arange(knots), drawn))

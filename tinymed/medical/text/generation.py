@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinymed.kernels.arrays import to_host
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["Hypothesis", "beam_search", "perplexity", "sample"]
 
@@ -81,7 +81,7 @@ def sample(
     if top_p is not None:
         share = _nucleus(share, top_p)
     levels = share.cumsum(axis=-1)
-    uniform = (generator or default_generator()).random(numbers.shape[:-1])
+    uniform = or_default(generator).random(numbers.shape[:-1])
     below = levels <= uniform[..., None] * levels[..., -1:]
     return np.asarray(below.sum(axis=-1), np.int64)
 

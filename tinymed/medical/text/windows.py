@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinymed.random import default_generator
+from tinymed.random import or_default
 
 __all__ = ["context_windows", "keep_probability", "skip_gram_pairs", "subsample"]
 
@@ -49,7 +49,7 @@ def subsample(
     ids: ArrayLike, probability: Array, generator: np.random.Generator | None = None
 ) -> Array:
     """Return those of the ids (n,) that a draw keeps, each with ``probability[id]``."""
-    numbers, source = np.asarray(ids), generator or default_generator()
+    numbers, source = np.asarray(ids), or_default(generator)
     kept: Array = numbers[source.random(len(numbers)) < probability[numbers]]
     return kept
 
