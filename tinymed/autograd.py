@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from tinymed.precision import NARROW, SINGLE, dtype_back, kind_of, rounded, wide
 __all__ = ["Edge", "Function", "Variable", "enable_grad", "no_grad", "set_grad_enabled", "wrote"]
 
 Array = Any  # a NumPy or CuPy array
+Switch: TypeAlias = "contextlib._GeneratorContextManager[None]"  # for with, or as a decorator
 Edge = tuple[Any, int]  # (the Function or leaf Variable a gradient goes to, which of its outputs)
 
 
@@ -100,12 +101,12 @@ def set_grad_enabled(mode: bool) -> Iterator[None]:
         MODE.enabled = before
 
 
-def no_grad() -> contextlib.AbstractContextManager[None]:
+def no_grad() -> Switch:
     """Record nothing inside: ``with no_grad():`` or ``@no_grad()``."""
     return set_grad_enabled(False)
 
 
-def enable_grad() -> contextlib.AbstractContextManager[None]:
+def enable_grad() -> Switch:
     """Record again inside a `no_grad` block."""
     return set_grad_enabled(True)
 

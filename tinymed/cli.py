@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(options, "compiles", False):
             say_when_compiling()
         options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads the output, `head` for one, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 1
     except EXPECTED as error:
         if os.environ.get("TINYMED_DEBUG"):
             raise

@@ -68,6 +68,11 @@ def save(state: Mapping[str, Any], path: PathLike, about: Mapping[str, Any] | No
     >>> tm.save(layer.state_dict(), path)
     >>> _ = layer.load_state_dict(tm.load(path))
     """
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"save: state is {type(state).__name__}, expected tensors by name; "
+            "model.state_dict() gives them"
+        )
     write({name: _host(value) for name, value in state.items()}, about or {}, path)
 
 

@@ -137,8 +137,7 @@ class Tensor(Methods):
         self._is_read("bool")
         if self.numel() != 1:
             raise ValueError(
-                f"bool: the truth of a tensor {self.shape} is ambiguous; "
-                "use x.numpy().any() or all()"
+                f"bool: the truth of a tensor {self.shape} is ambiguous; use x.any() or x.all()"
             )
         return bool(self.data.reshape(())[()])
 

@@ -335,7 +335,7 @@ def refused(kind: type[Exception], words: str, x: Ints, weight: Ints, **settings
         ),
         refused(
             TypeError,
-            r"weight is float32 but x is float64; use weight.to\('float64'\)",
+            r"weight is float32 but x is float64; cast x to float32",
             (1, 1, 4, 4),
             (1, 1, 3, 3),
             dtype=np.float32,

@@ -77,8 +77,8 @@ class Module:
             if name in home:
                 if value is not None and not (home is self._buffers and isinstance(value, Tensor)):
                     raise TypeError(
-                        f"{type(self).__name__}.{name}: cannot put {type(value).__name__} where a "
-                        "parameter, buffer or module is registered; delete it first"
+                        f"{type(self).__name__}.{name}: cannot put {type(value).__name__} where "
+                        "another kind is registered; make an nn.Parameter of it, or delete it first"
                     )
                 home[name] = value
                 return

@@ -83,6 +83,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     All axes but ``dim`` are equal. A tensor (0,) goes with any others and adds nothing, so that a
     loop can start from one; its dtype counts.
     """
+    check_several("cat", tensors)
     if not tensors:
         raise ValueError("cat: no tensors given")
     dtype = result_type(*tensors)
@@ -97,10 +98,20 @@ concat = concatenate = cat
 
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Return tensors of one shape side by side along a new axis ``dim``."""
+    check_several("stack", tensors)
     shapes = {tuple(t.shape) for t in tensors}
     if len(shapes) != 1:
         raise ValueError(f"stack: tensors of one shape are expected, these are {sorted(shapes)}")
     return cat([unsqueeze(t, dim) for t in tensors], check_dim("stack", dim, tensors[0].ndim + 1))
+
+
+def check_several(name: str, tensors: Any) -> None:
+    """Raise for one tensor where a sequence is wanted: ``cat(a, b)`` for ``cat([a, b])``."""
+    if hasattr(tensors, "dtype"):
+        raise TypeError(
+            f"{name}: tensors is one {type(tensors).__name__} {tensors.shape}, expected a list of "
+            f"them; {name}([a, b])"
+        )
 
 
 def hstack(tensors: Sequence[Any]) -> Any:

@@ -27,6 +27,7 @@ def class_rows(name: str, x: Any, target: Any, ignore_index: int) -> tuple[Any, 
 
     An ignored row, which may hold anything, NaN too, is replaced by zeros, its index by 0.
     """
+    check_arrays(name, x=x, target=target)
     check_floats(name, x)
     shape = tuple(target.shape)
     if x.ndim == 0 or item_shape(x.shape) != shape:
@@ -58,7 +59,9 @@ def checked_classes(name: str, target: Any, classes: int, ignore_index: int | No
     array = plain(target)
     if kind_of(array.dtype) == "f":
         what = "NaN" if (array != array).any() else f"{array.dtype} values"
-        raise TypeError(f"{name}: target holds {what}, expected class indices (integers)")
+        raise TypeError(
+            f"{name}: target holds {what}, expected class indices (integers); cast it to int64"
+        )
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: target is {array.dtype}, expected integers")
     indices = array.reshape(-1).astype(np.int64, copy=False)
@@ -141,14 +144,18 @@ def check_broadcast(name: str, argument: str, weight: Any, x: Any) -> None:
         raise ValueError(f"{name}: {argument} {given} does not broadcast to x {shape}")
 
 
+def check_arrays(name: str, **inputs: Any) -> None:
+    """Raise unless all inputs are Tensors or arrays."""
+    for argument, x in inputs.items():
+        if not hasattr(x, "shape"):
+            raise TypeError(f"{name}: {argument} is {type(x).__name__}, expected a Tensor or array")
+
+
 def same_shape(name: str, **inputs: Any) -> None:
     """Raise where broadcasting would compare everything with everything."""
+    check_arrays(name, **inputs)
     (first, x), *others = inputs.items()
-    for argument, other in ((first, x), *others):
-        if not hasattr(other, "shape"):
-            raise TypeError(
-                f"{name}: {argument} is {type(other).__name__}, expected a Tensor or array"
-            )
+    for argument, other in others:
         if tuple(x.shape) != tuple(other.shape):
             raise ValueError(
                 f"{name}: {first} {x.shape} and {argument} {other.shape} differ in shape"

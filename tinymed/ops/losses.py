@@ -18,6 +18,7 @@ from tinymed.ops.broadcasting import Shape, expand
 from tinymed.ops.elementwise import clamp, log
 from tinymed.ops.indexing import put_along_dim, take_along_dim
 from tinymed.ops.loss_rules import (
+    check_arrays,
     check_broadcast,
     check_floats,
     check_range,
@@ -166,6 +167,7 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing={label_smoothing} is not in [0, 1]")
+    check_arrays("cross_entropy", x=x, target=target)
     if x.ndim and tuple(x.shape) == tuple(target.shape):
         if ignore_index != -100:
             raise ValueError(

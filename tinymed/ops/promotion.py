@@ -236,7 +236,8 @@ def number_in(name: str, value: float, dtype: Any) -> float:
 def same_dtype(name: str, **inputs: Any) -> None:
     """Raise unless all inputs are of one dtype, as products and layers demand.
 
-    Quiet promotion there would double memory and time without a word.
+    Quiet promotion there would double memory and time without a word. The advice leads to the
+    default dtype where one of them has it: float64 from NumPy and pixels in uint8 are cast to it.
     """
     first: Any = None
     for argument, x in inputs.items():
@@ -247,9 +248,10 @@ def same_dtype(name: str, **inputs: Any) -> None:
         if first is None:
             first = argument, x.dtype
         if x.dtype != first[1] and MODE.casts is None:  # `autocast` will make them one
+            odd, right = (first[0], x.dtype) if x.dtype == default_dtype() else (argument, first[1])
             raise TypeError(
                 f"{name}: {argument} is {x.dtype} but {first[0]} is {first[1]}; "
-                f"use {argument}.to({str(first[1])!r})"
+                f"cast {odd} to {right}"
             )
 
 

@@ -54,14 +54,18 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, dict[str, Any]] = {}  # by the parameter's number, groups in order
-        if isinstance(params, (Tensor, dict, set)):
+        # A model is no list of its parameters, even where it can be iterated, as Sequential can
+        if isinstance(params, (Tensor, dict, set)) or hasattr(params, "parameters"):
             raise TypeError(
                 f"{type(self).__name__}: params is a {type(params).__name__}, expected a list of "
                 "tensors, or of groups; model.parameters() makes one"
             )
         given = list(params)
         if not given:
-            raise ValueError(f"{type(self).__name__}: no parameters given")
+            raise ValueError(
+                f"{type(self).__name__}: no parameters given; a generator gives them once, and a "
+                "module does not see layers in a plain list (nn.ModuleList)"
+            )
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
