@@ -44,6 +44,9 @@ Examples:
   tinymed bench --from record.json --compare earlier.json --readme README.md
   tinymed bench --from record.json --threads 1
 
+my_kernel.py defines a function of the kernel's own name and parameters, here forward(x, weight,
+...), as `tinymed.kernels.conv.reference` has it.
+
 Kernels and workloads are proved to compute the same as the reference before they are timed. What
 cannot be timed is listed with the reason: not installed, disagrees, refused (by tinymed.compile).
 """
@@ -58,7 +61,7 @@ def add_bench(command: argparse.ArgumentParser) -> None:
     add("--peers", default="", metavar="NAMES", help=f"to compare with: {','.join(PEERS)}")
     add("--threads", metavar="N,N", help=f"one run for each (default {cores()}); of --from (all)")
     add("--repeats", type=int, default=30, metavar="N", help="measurements of each (default 30)")
-    add("--add", type=Path, metavar="FILE", help="a Python file with a kernel of your own")
+    add("--add", type=Path, metavar="FILE", help="a file with a kernel of yours")
     add("--cold", action="store_true", help="also time first calls, compiling in a new process")
     add("--scaling", action="store_true", help="time against batch, channels, length and threads")
     add("--json", type=Path, metavar="FILE", help="write the record here")

@@ -148,6 +148,8 @@ def order(x: Array, dim: int, descending: bool = False) -> Array:
 def sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
     """Return (values, indices) of the elements in order along ``dim``; NaN is the largest.
 
+    Equal elements keep their order: what ``stable`` asks for, and ``stable=False`` does not forbid.
+
     Examples
     --------
     >>> values, indices = sort(np.array([3, 1, 2]), descending=True)
@@ -164,6 +166,8 @@ def argsort(x: Any, dim: int = -1, descending: bool = False, stable: bool = Fals
 
 def topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
     """Return (values, indices) of the ``k`` largest (smallest) elements along ``dim``, in order.
+
+    That they are in order is what ``sorted`` asks for, and ``sorted=False`` does not forbid.
 
     Raises
     ------
