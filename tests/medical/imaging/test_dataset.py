@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinymed.medical.imaging.dataset import ImageDataset, Split, read_npz, write_npz
+from tinymed.medical.imaging.pictures import read_array
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"
 IMAGES = np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8)
@@ -39,6 +40,19 @@ def test_each_layout_comes_back(tmp_path, shape, dtype):
     assert split.labels.dtype == np.int64
     assert split.groups is None
     assert len(split) == 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
+def test_images_come_in_the_byte_order_of_this_machine(tmp_path, dtype):
+    """The kind of numbers says what they mean: '>u2' must not be taken for something else."""
+    swapped = (IMAGES.astype(dtype) * 257).astype(np.dtype(dtype).newbyteorder("S"))
+    images = read_npz(saved(tmp_path, train_images=swapped, train_labels=LABELS))["train"].images
+    assert images.dtype == dtype
+    assert np.array_equal(images, swapped)
+    np.save(tmp_path / "x.npy", swapped)
+    array = read_array(tmp_path / "x.npy")
+    assert array.dtype == dtype
+    assert np.array_equal(array, swapped)
 
 
 def test_masks_may_replace_labels(tmp_path):

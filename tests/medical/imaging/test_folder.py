@@ -112,6 +112,21 @@ def test_jpeg_is_read_nearly_right(tmp_path):
     np.testing.assert_allclose(read, values, atol=8)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_read_as_a_viewer_shows_them(tmp_path, orientation):
+    """What a file says of how the camera was held: a radiograph must not lie on its side."""
+    pil = pytest.importorskip("PIL.Image")
+    shown = image(0)[:7]
+    stored = {
+        1: shown, 2: shown[:, ::-1], 3: shown[::-1, ::-1], 4: shown[::-1],
+        5: shown.T, 6: shown.T[::-1], 7: shown.T[::-1, ::-1], 8: shown.T[:, ::-1],
+    }  # fmt: skip
+    said = pil.Exif()
+    said[0x0112] = orientation
+    pil.fromarray(np.ascontiguousarray(stored[orientation])).save(tmp_path / "a.png", exif=said)
+    assert np.array_equal(read_samples(tmp_path / "a.png").images[0], shown)
+
+
 def test_dicom_slices_with_patients_from_the_files(tmp_path):
     pytest.importorskip("pydicom", reason="DICOM needs the extra `medical`")
     write_series(tmp_path / "ct", 3, edit=lambda d, n: setattr(d, "PatientID", f"P{n}"))

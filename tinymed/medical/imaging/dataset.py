@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPLITS", "ImageDataset", "Split", "joined", "read_npz", "write_npz"]
+__all__ = ["SPLITS", "ImageDataset", "Split", "joined", "native", "read_npz", "write_npz"]
 
 SPLITS = ("train", "val", "test")
 
@@ -67,6 +67,7 @@ class Split:
     def __post_init__(self) -> None:
         for wrong in _errors("Split: ", self.images, self.labels, self.groups, self.masks):
             raise wrong
+        object.__setattr__(self, "images", native(self.images))
         if self.labels is not None:
             object.__setattr__(self, "labels", self.labels.astype(np.int64).reshape(-1))
         if self.groups is not None:
@@ -127,6 +128,11 @@ class ImageDataset:
     def joined(self, column: Literal["labels", "groups", "masks"]) -> _Array | None:
         """Return a column of all splits in order, or None unless each of them has it."""
         return joined([getattr(split, column) for split in self.splits.values()])
+
+
+def native(array: _Array) -> _Array:
+    """Return an array in this machine's byte order: elsewhere dtypes are compared by name."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def joined(columns: Sequence[_Array | None]) -> _Array | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed.errors import DataError
+from tinymed.medical.imaging.dataset import native
 from tinymed.medical.imaging.dicom import read_slice
 from tinymed.medical.imaging.dicom_header import dicom_file
 
@@ -71,12 +72,12 @@ def read_array(path: Path, axes: tuple[int, ...] = (2, 3)) -> Array:
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise DataError(f"read_array: {path} holds NaN or infinity")
-    return array
+    return native(array)
 
 
 def _grey_picture(path: Path) -> Array:
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise ImportError(
             f"read_picture: {path} needs pillow; pip install tinymed[medical]"
@@ -92,7 +93,8 @@ def _grey_picture(path: Path) -> Array:
                         f"read_picture: {path} has mode {picture.mode} and {frames} pages, one of "
                         "8 or 16 bits of grey expected (modes L, I;16)"
                     )
-                pixels = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
+                upright = ImageOps.exif_transpose(picture)  # as viewers show it
+                pixels = np.asarray(upright.convert("L") if picture.mode == "1" else upright)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"read_picture: {path} is too large ({error})") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:

@@ -82,6 +82,11 @@ def grey(images: Array, limits: Window) -> Array:
                 "Hounsfield units need a signed dtype"
             )
         return images.astype(np.float32) / np.float32(65535)
+    if images.dtype.kind == "u":
+        raise DataError(
+            f"preprocess: {images.dtype} images, uint8 or uint16 over the window {limits.low:g} to "
+            f"{limits.high:g} expected; Hounsfield units need a signed dtype"
+        )
     if float(images.max()) - float(images.min()) < NARROW:
         raise DataError(
             f"preprocess: {images.dtype} images from {images.min()} to {images.max()} are no "
