@@ -657,14 +657,33 @@ def test_the_checkpoint_of_another_data_set_or_batch_size(folder):
 def test_the_checkpoint_of_other_settings(folder):
     model, loader, optimizer = toy()
     adam = optim.Adam(model.parameters())
-    refused(folder, "made with .*'optimizer': 'SGD'.*'optimizer': 'Adam'", model, loader, adam)
-    refused(folder, "'mode': 'min'.*'mode': 'max'", mode="max")
-    refused(folder, "'monitor': 'loss'.*'monitor': 'auc'", monitor="auc", validate=Script())
+    refused(folder, "made with optimizer: SGD, now Adam$", model, loader, adam)
+    refused(folder, "made with mode: min, now max$", mode="max")
+    refused(folder, "made with monitor: loss, now auc$", monitor="auc", validate=Script())
     scheduler = optim.StepLR(optimizer, 1)
-    refused(folder, "'scheduler': None", model, loader, optimizer, scheduler=scheduler)
+    refused(folder, "scheduler: None, now StepLR", model, loader, optimizer, scheduler=scheduler)
     groups = [{"params": list(layer.parameters())} for layer in model]
     split = optim.SGD(groups, lr=0.1)
     refused(folder, "does not belong to this run: SGD", model, loader, split)
+
+
+def test_the_checkpoint_of_a_run_that_was_asked_for_something_else(tmp_path):
+    quiet(folder=tmp_path, asked={"seed": "0", "data": "ab"})
+    whole = (tmp_path / CHECKPOINT).read_bytes()
+    refused(tmp_path, "made with data: ab, now None; seed: 0, now 1$", asked={"seed": "1"})
+    refused(tmp_path, "made with data: ab, now None; seed: 0, now None$")
+    quiet(folder=tmp_path, resume=True, asked={"seed": "0", "data": "ab"})
+    assert (tmp_path / CHECKPOINT).read_bytes() == whole
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint(tmp_path):
+    begun, whole = tmp_path / "begun", train(tmp_path / "whole", seed=7)
+    begun.mkdir()
+    (begun / LOG).touch()
+    with pytest.raises(FileExistsError, match="the log of a run, which may be in progress"):
+        quiet(folder=begun)
+    assert not (begun / CHECKPOINT).exists()
+    assert train(begun, seed=7, resume=True) == whole
 
 
 def test_a_run_is_not_overwritten(folder):

@@ -80,6 +80,7 @@ class Plan:
     clip_norm: float | None
     average: float | None
     checkpoint_every: int | None
+    asked: Mapping[str, str]
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "checkpoint_every"):
@@ -269,8 +270,12 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go to where `state` was taken."""
-        if state["made_with"] != self._made_with():
-            raise ValueError(f"made with {state['made_with']}, this run with {self._made_with()}")
+        before, now = state["made_with"], self._made_with()
+        if differing := [name for name in {**before, **now} if before.get(name) != now.get(name)]:
+            told = "; ".join(
+                f"{each}: {before.get(each)}, now {now.get(each)}" for each in differing
+            )
+            raise ValueError(f"made with {told}")
         self.model.load_state_dict(state["model"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
@@ -305,6 +310,7 @@ class Run:
             "mode": self.plan.mode,
             "average": self.plan.average,
             "generators": list(self._drawing()),
+            **self.plan.asked,
         }
 
 

@@ -48,6 +48,7 @@ def fit(
     folder: str | Path | None = None,
     resume: bool = False,
     checkpoint_every: int | None = None,
+    asked: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> History:
     """Train ``model``; at the end it holds the parameters of its best epoch, in eval mode.
@@ -82,9 +83,13 @@ def fit(
     folder : path or None
         Where ``log.jsonl`` (a line per epoch) and the checkpoint go.
     resume : bool
-        Go on from the checkpoint in ``folder``, with the same bits as without interruption.
+        Go on from the checkpoint in ``folder``, with the same bits as without interruption; from
+        the beginning where the run was stopped before it had one.
     checkpoint_every : int or None
         Also save after so many batches, not only after each epoch.
+    asked : dict of str or None
+        What else tells this run from others, such as its seed and its data: kept in the
+        checkpoint, and a run that was asked for anything else is not resumed.
     progress : bool
         Write to standard error: a bar where that is a terminal, a line per epoch.
 
@@ -93,9 +98,9 @@ def fit(
     AnomalyError
         If a loss, a parameter or ``monitor`` is not finite; the last checkpoint is from before.
     CheckpointError
-        If ``resume`` finds no checkpoint, or one of another run; nothing is changed then.
+        If ``resume`` finds no run, or the checkpoint of another; nothing is changed then.
     FileExistsError
-        If there is a checkpoint in ``folder`` without ``resume``.
+        If there is a checkpoint or a log in ``folder`` without ``resume``.
     KeyError
         If ``monitor`` is not among the numbers.
     ValueError
@@ -118,6 +123,7 @@ def fit(
         clip_norm,
         average,
         checkpoint_every,
+        dict(asked or {}),
     )
     run = Run(model, loader, optimizer, scheduler, plan, History(monitor))
     home = _home(run, folder, resume)
@@ -126,9 +132,9 @@ def fit(
         started = time.perf_counter()
         record = _epoch(run, home, progress)
         if home is not None:
+            run.save(home / CHECKPOINT)  # before the log, which resuming writes anew
             with (home / LOG).open("a") as log:
                 log.write(_line(record))
-            run.save(home / CHECKPOINT)
         if progress:
             _report(record, epochs, time.perf_counter() - started)
     model.load_state_dict(run.best_state)
@@ -213,14 +219,23 @@ def _home(run: Run, folder: str | Path | None, resume: bool) -> Path | None:
             raise ValueError("fit: resume and checkpoint_every need the folder of the run")
         return None
     home = Path(folder)
-    if resume:
+    saved = (home / CHECKPOINT).exists()
+    begun = (home / LOG).exists() and not (home / LOG).stat().st_size
+    if resume and (saved or not begun):
         run.resume(home / CHECKPOINT)
-    elif (home / CHECKPOINT).exists():
+    elif saved and not resume:
         raise FileExistsError(
             f"fit: {home} holds the checkpoint of a run; resume it, or choose another folder"
         )
     home.mkdir(parents=True, exist_ok=True)
-    (home / LOG).write_text("".join(map(_line, run.history.epochs)))
+    try:  # "x": of two runs that begin here at once, only one may go on
+        with (home / LOG).open("w" if resume else "x") as log:
+            log.writelines(map(_line, run.history.epochs))
+    except FileExistsError as error:
+        raise FileExistsError(
+            f"fit: {home} holds the log of a run, which may be in progress; resume it, or choose "
+            "another folder"
+        ) from error
     return home
 
 

@@ -156,6 +156,34 @@ def test_same_seed_same_bits_and_resume_changes_nothing(run, data, tmp_path):
     assert (again / "model.safetensors").read_bytes() == model
 
 
+def test_a_run_goes_on_only_as_it_was_begun(capsys, run, data, tmp_path):
+    """With another seed or file, patients who were learned from could be among the judged."""
+    out = shutil.copytree(run, tmp_path / "run")
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    with np.load(data) as archive:
+        other = changed(data, tmp_path / "other.npz", train_images=archive["train_images"][::-1])
+    moved = shutil.copy(data, tmp_path / "moved.npz")
+    for wrong, told in (
+        (["--data", data, "--epochs", "2", "--seed", "1"], "seed: 0, now 1"),
+        (["--data", other, "--epochs", "2"], "data: "),
+        (["--data", data, "--epochs", "3"], "epochs: 2, now 3"),
+    ):
+        message = error_of(capsys, "lung", "--quick", "--out", out, "--resume", *wrong)
+        assert "does not belong to this run: made with " + told in message
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    same = ["lung", "--quick", "--out", out, "--resume", "--data", moved, "--epochs", "2"]
+    assert main([*map(str, same)]) == 0
+
+
+def test_folds_go_on_only_as_they_were_begun(capsys, data, tmp_path):
+    arguments = ["lung", "--quick", "--epochs", "1", "--data", data, "--folds", "2"]
+    out = tmp_path / "folds"
+    assert main([*map(str, arguments), "--out", str(out)]) == 0
+    capsys.readouterr()
+    message = error_of(capsys, *arguments, "--out", out, "--resume", "--seed", "1")
+    assert "made with seed: 0, now 1" in message
+
+
 def test_validation_is_taken_from_training_patients_where_there_is_none(data, tmp_path, capsys):
     file = changed(data, tmp_path / "x.npz", val_images=None, val_labels=None, val_groups=None)
     out = tmp_path / "out"
@@ -289,6 +317,12 @@ def test_pictures_of_12_bits_are_not_taken_for_grey_values(capsys, run, tmp_path
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 4000, (50, 50), np.uint16))
     error = error_of(capsys, "predict", run / "model.safetensors", tmp_path / "x.npy")
     assert "0 to 65535" in error
+
+
+def test_unsigned_numbers_of_more_bits_are_no_hounsfield_units(capsys, run, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (50, 50), np.uint32))
+    error = error_of(capsys, "predict", run / "model.safetensors", tmp_path / "x.npy")
+    assert "uint32 images, uint8 or uint16" in error
 
 
 def test_no_file(capsys, tmp_path):

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from argparse import Namespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinymed.cli import main
+from tinymed.cli import main, parser
 from tinymed.data import Augment
+from tinymed.errors import CheckpointError
 from tinymed.medical.tasks.augmentation_search import (
     drawn_policy,
     searched,
     settings_of,
     successive_halving,
 )
+from tinymed.medical.tasks.image_options import settle_image_options
 from tinymed.medical.tasks.task import load_model
 from tinymed.medical.tasks.xray import XRAY
 
@@ -86,8 +87,14 @@ def test_a_search_is_written_used_and_taken_up_again(tmp_path, capsys):
     assert found["policies"][best["candidate"]] == found["policy"]
     # a resumed run asks the file, not the trainings
     (out / "augmentation_search.json").write_text(json.dumps({**found, "policy": {"rotate": 3}}))
-    resumed = searched(XRAY, None, Namespace(resume=True), out, None)  # type: ignore[arg-type]
+    again = parser().parse_args([*arguments, "--out", str(out), "--resume"])
+    XRAY.defaults.settle(again, "xray")
+    settle_image_options(again, "xray", 0)
+    resumed = searched(XRAY, None, again, out, None)  # type: ignore[arg-type]
     assert settings_of(resumed.augment) == {"rotate": 3}
+    again.seed = 1  # its validation patients are others: some of them now judge
+    with pytest.raises(CheckpointError, match="a run with other options or data"):
+        searched(XRAY, None, again, out, None)  # type: ignore[arg-type]
     capsys.readouterr()
     for wrong, told in ((["1"], "at least 2"), (["3", "--folds", "2"], "folds have none")):
         assert main(["xray", "--quick", "--search-augmentation", *wrong]) == 1

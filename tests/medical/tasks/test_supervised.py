@@ -18,7 +18,8 @@ from tinymed.medical.models import MODELS
 from tinymed.medical.report import run_page
 from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
-from tinymed.medical.tasks.options import METRICS, MODEL, Settings, run_folder
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings
+from tinymed.medical.tasks.run_folder import check_folder, run_folder
 from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.task import load_model
 from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
@@ -226,7 +227,15 @@ def test_options_out_of_range(arguments: tuple[Any, ...], message: str) -> None:
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / MODEL).touch()
     with pytest.raises(FileExistsError, match="already holds a run"):
-        run_folder(argparse.Namespace(out=tmp_path, resume=False), "signs")
+        check_folder(argparse.Namespace(out=tmp_path, resume=False), "signs")
+
+
+def test_runs_that_begin_together_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    both = [run_folder(argparse.Namespace(out=None, resume=False), "signs") for _ in range(2)]
+    assert both == [Path("runs/signs-1"), Path("runs/signs-2")]
 
 
 def test_groups_are_dealt_whole_and_classes_in_proportion() -> None:

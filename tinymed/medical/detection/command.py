@@ -13,6 +13,7 @@ from tinymed.medical.detection.scan import RESULT, ScanResult, scan, write_scan
 from tinymed.medical.detection.synthetic_froc import synthetic_froc
 from tinymed.medical.imaging.dicom_series import GAPS
 from tinymed.medical.imaging.volume_files import read_volume
+from tinymed.medical.tasks.run_folder import free_folder
 from tinymed.medical.tasks.task import load_model
 
 __all__ = ["add_scan"]
@@ -66,10 +67,12 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("scan: --json goes with --froc; a scan is written to --out")
     if options.pictures < 0:
         raise ValueError(f"scan: --pictures {options.pictures}, 0 or more expected")
-    out = _folder(options.out)
+    if options.out is not None:
+        _check_free(options.out)
     model = None if options.model is None else load_model(options.model)
     volume = read_volume(options.path, series=options.series, gaps=options.gaps)
     result = scan(volume, model, options.most)
+    out = free_folder("scan") if options.out is None else options.out
     written = write_scan(result, out, options.pictures)
     print(told(result))
     print(f"written to {out}: {', '.join(path.name for path in written)}")
@@ -112,13 +115,7 @@ def _judge(options: argparse.Namespace) -> None:
         serialization.write_bytes(text.encode(), options.json)
 
 
-def _folder(out: Path | None) -> Path:
-    """Return the folder to write to; one that holds a scan is never overwritten."""
-    if out is None:
-        number = 1
-        while (free := Path("runs") / f"scan-{number}").exists():
-            number += 1
-        return free
+def _check_free(out: Path) -> None:
+    """Raise unless there is no scan in a folder: none is ever overwritten."""
     if (out / RESULT).exists() or any(out.glob("candidate_*.png")):
         raise FileExistsError(f"scan: {out} already holds a scan; choose another --out")
-    return out

@@ -19,9 +19,10 @@ import numpy as np
 
 from tinymed import serialization
 from tinymed.data import Augment
-from tinymed.errors import AnomalyError
+from tinymed.errors import AnomalyError, CheckpointError
 from tinymed.medical.imaging.dataset import ImageDataset
 from tinymed.medical.tasks.image_transfer import Source
+from tinymed.medical.tasks.run_folder import asked
 from tinymed.random import spawn
 
 if TYPE_CHECKING:
@@ -154,7 +155,10 @@ def searched(
     """
     file = out / FOUND
     if options.resume and file.exists():
-        return replace(task, augment=policy_of(json.loads(file.read_text())["policy"]))
+        known = json.loads(file.read_text())
+        if known["asked"] != asked(options):
+            raise CheckpointError(f"{task.name}: {file} is of a run with other options or data")
+        return replace(task, augment=policy_of(known["policy"]))
     generator = spawn(np.random.default_rng(options.seed), options.policies)
     drawn = (drawn_policy(generator, symmetric=task.symmetric) for _ in range(options.policies - 1))
     policies = [task.augment, *drawn]
@@ -177,7 +181,11 @@ def searched(
     best, trials = successive_halving(policies, score, epochs=max(1, options.epochs // SHARE))
     policy = settings_of(policies[best])
     print(f"policy {best + 1} of {len(policies)}{' (the usual one)' * (best == 0)}: {policy}")
-    found = {"policy": policy, "policies": list(map(settings_of, policies))}
+    found = {
+        "asked": asked(options),
+        "policy": policy,
+        "policies": list(map(settings_of, policies)),
+    }
     rows = [{**asdict(trial), "score": finite(trial.score)} for trial in trials]
     text = json.dumps({**found, "trials": rows}, indent=1, allow_nan=False) + "\n"
     out.mkdir(parents=True, exist_ok=True)

@@ -20,11 +20,12 @@ from tinymed.data import grouped_stratified_kfold
 from tinymed.errors import DataError
 from tinymed.medical.models import MODELS, Ensemble
 from tinymed.medical.tasks.examples import Examples, by_split
-from tinymed.medical.tasks.options import MODEL, run_folder
+from tinymed.medical.tasks.options import MODEL
+from tinymed.medical.tasks.run_folder import check_folder, run_folder
 from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.task import save_model
 from tinymed.random import set_default_generator, spawn
-from tinymed.training import CHECKPOINT, History
+from tinymed.training import LOG, History
 
 __all__ = ["CrossValidatedTask"]
 
@@ -75,10 +76,11 @@ class CrossValidatedTask(SupervisedTask):
     def train(self, options: Options) -> Facts:
         """Train a network per fold, judge each on its fold, keep their mean; return metrics."""
         self.settle(options)
-        out = run_folder(options, self.name)
+        check_folder(options, self.name)
         splits = self.divided(options)
         learned = splits["train"]
         folds = self.cut(learned, options)
+        out = run_folder(options, self.name)
         networks, histories, outputs, simple = [], [], [], []
         for number, (kept, left) in enumerate(folds, 1):
             groups = np.unique(groups_of(learned)[left]).tolist()
@@ -161,7 +163,7 @@ class CrossValidatedTask(SupervisedTask):
         network = MODELS[self.network](**arguments)
         about = self.begun(known, arguments)
         folder = out / f"fold-{number}-of-{options.folds}"
-        resume = options.resume and (folder / CHECKPOINT).exists()
+        resume = options.resume and (folder / LOG).exists()
         own = argparse.Namespace(**{**vars(options), "resume": resume})
         history = self.learn(network, {"train": kept}, about, own, folder)
         return network, about, history

@@ -47,8 +47,9 @@ from tinymed.medical.tasks.image_splits import (
     with_validation,
 )
 from tinymed.medical.tasks.image_transfer import Source, remembered
-from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare
 from tinymed.medical.tasks.preprocessing import Preprocessing, grey
+from tinymed.medical.tasks.run_folder import asked, check_folder, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.medical.tasks.views import positive, probabilities
@@ -154,8 +155,9 @@ class ImageDiagnosis:
         (self.defaults if options.source is None else learned).settle(options, self.name)
         settle_image_options(options, self.name, self.quick_folds if options.quick else self.folds)
         source = None if options.source is None else Source.read(options.source, self.name)
-        out = run_folder(options, self.name)
+        check_folder(options, self.name)
         dataset = self.read(options)
+        out = run_folder(options, self.name)
         if options.folds:
             return cross_validated(self, dataset, options, out, source)
         facts = self.check(dataset)
@@ -336,6 +338,7 @@ class ImageDiagnosis:
             mode="max" if validated else "min",
             folder=out,
             resume=options.resume and out is not None,
+            asked=None if out is None else asked(options),
             progress=out is not None,
         )
         network.cpu()

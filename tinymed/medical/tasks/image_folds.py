@@ -33,7 +33,7 @@ from tinymed.medical.tasks.training_groups import remembered_groups
 from tinymed.medical.tasks.views import probabilities
 from tinymed.metrics import choose_threshold, roc_auc
 from tinymed.random import set_default_generator, spawn
-from tinymed.training import CHECKPOINT, History
+from tinymed.training import LOG, History
 
 if TYPE_CHECKING:
     from tinymed.medical.tasks.image_diagnosis import ImageDiagnosis
@@ -137,7 +137,7 @@ def cross_validated(
         network = task.begin(options, source, fold.member)
         train = ImageDataset(dataset.name, {"train": part(learned, fold.kept)})
         folder = out / f"fold-{number + 1}-of-{len(folds)}"
-        resume = options.resume and (folder / CHECKPOINT).exists()
+        resume = options.resume and (folder / LOG).exists()
         own = argparse.Namespace(**{**vars(options), "resume": resume})
         histories.append(task.learn(network, train, preprocessing, own, folder))
         networks.append(network)

@@ -1,4 +1,4 @@
-"""The options that every training has, and the folder that it writes to."""
+"""The options that every training has, and the names of what it writes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinymed.data.transfer import check_device
-from tinymed.training import LOG
 
-__all__ = ["METRICS", "MODEL", "Settings", "declare", "run_folder"]
+__all__ = ["METRICS", "MODEL", "Settings", "declare"]
 
 Options = argparse.Namespace
 MODEL = "model.safetensors"
@@ -113,20 +112,3 @@ def declare(
     parser.add_argument("--quick", action="store_true", help="half a minute, to see it work")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics here too")
-
-
-def run_folder(options: Options, task: str) -> Path:
-    """Return the folder to write to; one that holds a run is never overwritten."""
-    if options.out is None:
-        if options.resume:
-            raise ValueError(f"{task}: --resume needs --out, the folder of the run")
-        number = 1
-        while (free := Path("runs") / f"{task}-{number}").exists():
-            number += 1
-        return free
-    out: Path = options.out
-    if not options.resume and ((out / MODEL).exists() or (out / LOG).exists()):
-        raise FileExistsError(
-            f"{task}: {out} already holds a run; choose another --out, or --resume it"
-        )
-    return out

@@ -23,7 +23,8 @@ from tinymed.medical.report.model_card import write_model_card
 from tinymed.medical.report.page import Section
 from tinymed.medical.report.run_page import can_be_drawn, write_page
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
-from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare, run_folder
+from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare
+from tinymed.medical.tasks.run_folder import asked, check_folder, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
 from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
 from tinymed.training import History, fit, predict
@@ -159,8 +160,9 @@ class SupervisedTask(abc.ABC):
     def train(self, options: Options) -> Facts:
         """Read, check, preprocess, train, choose on validation, judge, write; return metrics."""
         self.defaults.settle(options, self.name)
-        out = run_folder(options, self.name)
+        check_folder(options, self.name)
         splits = self.divided(options)
+        out = run_folder(options, self.name)
         manual_seed(options.seed)
         train = splits["train"]
         known = self.preprocessing(train, options)
@@ -297,10 +299,7 @@ class SupervisedTask(abc.ABC):
         options: Options,
         out: Path,
     ) -> History:
-        """Train on a device, with AdamW and one cycle of the learning rate; keep the best epoch.
-
-        It is the best on "val"; without that split, by the training loss.
-        """
+        """Train with AdamW, one cycle of the rate; keep the best epoch on "val", else by loss."""
         network.to(options.device)
         size = min(options.batch_size, len(splits["train"]))
         batches = self.loader(splits["train"], about["preprocessing"], size, options.seed)
@@ -327,6 +326,7 @@ class SupervisedTask(abc.ABC):
             average=self.averaging(options),
             folder=out,
             resume=options.resume,
+            asked=asked(options),
         )
         network.cpu()
         return history
