@@ -184,6 +184,22 @@ def test_folds_go_on_only_as_they_were_begun(capsys, data, tmp_path):
     assert "made with seed: 0, now 1" in message
 
 
+@pytest.mark.parametrize("judged", ["test", "val", "out of fold"])
+def test_the_report_says_on_what_the_threshold_was_chosen(data, tmp_path, judged):
+    pytest.importorskip("jinja2", reason="the page needs the extra `report`")
+    no_test = (
+        {} if judged == "test" else dict.fromkeys(("test_images", "test_labels", "test_groups"))
+    )
+    file, out = changed(data, tmp_path / "x.npz", **no_test), tmp_path / "out"
+    folds = ("--folds", "2") if judged == "out of fold" else ()
+    arguments = ["lung", "--data", file, "--out", out, "--quick", "--epochs", "1", *folds]
+    assert main([str(a) for a in arguments]) == 0
+    assert json.loads((out / "metrics.json").read_text())["split"] == judged
+    told = "before these cases were seen" if judged == "test" else "on these very cases"
+    page = (out / "report.html").read_text()
+    assert f"The threshold of the model was chosen {told};" in page
+
+
 def test_validation_is_taken_from_training_patients_where_there_is_none(data, tmp_path, capsys):
     file = changed(data, tmp_path / "x.npz", val_images=None, val_labels=None, val_groups=None)
     out = tmp_path / "out"

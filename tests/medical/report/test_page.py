@@ -47,6 +47,7 @@ ABOUT = {
     "classes": [HOSTILE, QUOTED],
     "threshold": 0.5,
     "threshold_from": "fixed before training",
+    "threshold_split": None,
     "data": {"splits": [SPLIT], "shared": [SHARED], "warnings": [], "labels": HOSTILE},
     "training": {
         "best_epoch": 2, "seed": 0, "epochs": 3, "batch_size": 8, "learning_rate": 0.1,
@@ -183,6 +184,15 @@ def test_pages_of_other_kinds(tmp_path, kind):
     assert "script" not in read.seen
     assert len(read.pictures) == 2 + {"classes": 2, "numbers": 1, "nothing": 0}[kind]
     assert "leakage between splits cannot be ruled out" in read.text
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_what_is_said_of_the_threshold_is_true(seen):
+    labels, scores, groups = cases()
+    evidence = Evidence(labels, scores, "ab", 0.4, groups, threshold_seen=seen)
+    (part,) = (s for s in judgement(evidence, "") if s.title == "Operating points")
+    told = "on these very cases;" if seen else "before these cases were seen;"
+    assert f"The threshold of the model was chosen {told}" in part.notes[0]
 
 
 def test_numbers_of_a_binary_result_are_those_of_scikit_learn():

@@ -34,6 +34,8 @@ class Evidence:
     subgroups : mapping of str to array (n,)
         What is known of each case, see `tinymed.interpret.subgroup_table`: texts and whole
         numbers are parts, floats are cut in thirds.
+    threshold_seen : bool
+        Whether the threshold was chosen on these very cases.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class Evidence:
     groups: Array | None = None
     names: Sequence[str] | None = None
     subgroups: Mapping[str, Array] = field(default_factory=dict)
+    threshold_seen: bool = False
 
     def __post_init__(self) -> None:
         columns = {

@@ -80,6 +80,7 @@ def write_image_page(
         about["threshold"],
         cases.split.groups,
         subgroups={name: measure(images).astype(np.float64) for name, measure in measures.items()},
+        threshold_seen=about["threshold_split"] == metrics["split"],
     )
     chosen = np.concatenate([worst_cases(evidence), random_cases(evidence)])
     shown = galleries(evidence, images, cases.maps(chosen))

@@ -208,10 +208,11 @@ def _operating_points(evidence: Evidence) -> Section:
         "threshold", "score from", "recall", "95 % interval", "specificity", "95 % interval",
         "precision", "negative predictive value", "called positive",
     )  # fmt: skip
+    seen = "on these very cases" if evidence.threshold_seen else "before these cases were seen"
     notes = [
-        "The threshold of the model was chosen before these cases were seen. Those named by their "
-        "recall are read off these very cases: expect a little less on new ones. Precision and "
-        "negative predictive value hold for the share of positive cases here, "
+        f"The threshold of the model was chosen {seen}; those named by their recall are read off "
+        "these very cases. What is read off the cases that judge is a little less on new ones. "
+        "Precision and negative predictive value hold for the share of positive cases here, "
         f"{truth.mean():.1%}."
     ]
     return Section("Operating points", notes, [Table(columns, rows)])

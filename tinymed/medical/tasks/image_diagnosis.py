@@ -192,6 +192,7 @@ class ImageDiagnosis:
             "model": {"class": self.network, "arguments": self.arguments(options, source)},
             "threshold": choose_threshold(labels, scores) if chosen else self.threshold,
             "threshold_from": CHOSEN if chosen else FIXED,
+            "threshold_split": "val" if chosen else None,
             "data": facts,
             "training": training_facts(self, network, options, source)
             | {"best_epoch": history.best_epoch, "best_val_auc": history.best_value},

@@ -43,6 +43,7 @@ __all__ = ["FIXED", "Fold", "cross_validated", "cut"]
 Array = np.ndarray[Any, Any]
 Facts = dict[str, Any]
 GREY = (0.5, 0.25)  # mean and deviation: the same in each fold, so nothing held out sets them
+JUDGED = "out of fold"
 FIXED = "fixed before training"
 CHOSEN = "chosen on the out-of-fold predictions by Youden's index"
 
@@ -162,7 +163,7 @@ def cross_validated(
         lambda changed: own_scores(networks, by[judged], changed, symmetric=task.symmetric),
     )
     warnings = [] if source is None else [*source.warnings(learned), *not_judged(learned, judged)]
-    metrics = {**task.measure(cases, about["threshold"], warnings), "split": "out of fold"}
+    metrics = {**task.measure(cases, about["threshold"], warnings), "split": JUDGED}
     metrics |= under_shifts(cases, preprocessing)
     metrics["folds"] = [auc_of(labels[fold.left], scores[fold.left]) for fold in folds]
     if "test" in dataset:
@@ -180,10 +181,14 @@ def divided(dataset: ImageDataset, with_test: bool) -> ImageDataset:
 
 
 def decision(task: ImageDiagnosis, labels: Array, scores: Array) -> Facts:
-    """Return the threshold, and where it is from."""
+    """Return the threshold, where it is from, and on which split it was chosen, if it was."""
     if task.threshold is not None:
-        return {"threshold": task.threshold, "threshold_from": FIXED}
-    return {"threshold": choose_threshold(labels, scores), "threshold_from": CHOSEN}
+        return {"threshold": task.threshold, "threshold_from": FIXED, "threshold_split": None}
+    return {
+        "threshold": choose_threshold(labels, scores),
+        "threshold_from": CHOSEN,
+        "threshold_split": JUDGED,
+    }
 
 
 def together(
