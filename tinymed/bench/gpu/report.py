@@ -19,7 +19,11 @@ NOT_MEASURED = (
 )
 ESSENTIAL = ("network", "time", "layer")
 TIMED_KINDS = (*ESSENTIAL, "numba_time", "sizes")
-UNITS = {"bytes": (1e12, "TB/s copied"), "float32": (1e12, "TFLOP/s float32")}
+UNITS = {
+    "bytes": "TB/s copied",
+    "float32": "TFLOP/s float32",
+    "wgmma": "TFLOP/s float16 (wgmma)",
+}
 HEAD = ("work", "sizes", "tinymed", "of the limit", "fastest PyTorch", "PyTorch / tinymed")
 
 
@@ -67,8 +71,8 @@ def ceilings(rows: Sequence[Row]) -> str:
         return "ceilings: not measured"
     texts = []
     for row in found:
-        scale, unit = UNITS.get(row["of"], (1e12, f"TFLOP/s {row['of']} (mma.sync)"))
-        texts.append(f"{row['value'] / scale:.3g} {unit}")
+        unit = UNITS.get(row["of"], f"TFLOP/s {row['of']} (mma.sync)")
+        texts.append(f"{row['value'] / 1e12:.3g} {unit}")
     return f"ceilings: {', '.join(texts)}"
 
 
