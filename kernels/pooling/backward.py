@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.compiled import compiled
-from tinymed.kernels.pooling.geometry import ANY, ONE, PAIRS, TRIPLES, kind_of, windows_over
+from tinymed.kernels.pooling.geometry import (
+    AHEAD,
+    ANY,
+    ONE,
+    PAIRS,
+    TRIPLES,
+    kind_of,
+    windows_over,
+)
 from tinymed.kernels.pooling.shares import shares
+from tinymed.kernels.simd.prefetch import prefetch_to_read, prefetch_to_write
 
 __all__ = ["avg_shares", "max_shares"]
 
@@ -106,6 +115,7 @@ def _collect(
     taps, stride, padding = window[8], window[11], window[14]
     kind = kind_of(taps, stride, 1)
     earlier = (taps - 1) // stride  # how many windows before lane 0's have a share in its place
+    masked = padding > 0 or width % (stride * lanes) > 0
     deep, high = axes
     for z in range(depth):
         d, d_tap, planes = deep[z, 0], deep[z, 1], deep[z, 2]
@@ -117,6 +127,9 @@ def _collect(
                 *(rows, -width_out, window[10] * taps, (d_tap * window[7] + h_tap) * taps),
             )
             from_g, from_other = g_at + ahead, other_at + ahead
+            if masked:
+                prefetch_to_read(g, from_g + AHEAD, width_out)
+                prefetch_to_write(grad_x, at + AHEAD, width)
             w = padding // stride
             while w * stride - padding < width:
                 place = w * stride - padding

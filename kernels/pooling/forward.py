@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.compiled import compiled
-from tinymed.kernels.pooling.geometry import ONE, PAIRS, TRIPLES, kind_of, taps_inside
+from tinymed.kernels.pooling.geometry import AHEAD, ONE, PAIRS, TRIPLES, kind_of, taps_inside
 from tinymed.kernels.pooling.windows import largest, sums
+from tinymed.kernels.simd.prefetch import prefetch_to_read
 
 __all__ = ["avg_planes", "gather_planes", "max_planes"]
 
@@ -52,6 +53,14 @@ def _reach(kind: int, taps: int, dilation: int, lanes: int) -> int:
 
 
 @compiled
+def _ask_ahead(x: Any, row: int, rows: Any, window: Any, lanes: int) -> None:
+    """Ask for what the windows of a later row read that those before it have not."""
+    if window[14] > 0 or window[5] % lanes > 0:  # masked; what is not, the processor foresees
+        last = row + (rows[0] - 1) * rows[1] + (rows[3] - 1) * rows[4]
+        prefetch_to_read(x, last + AHEAD, window[10] * window[2])
+
+
+@compiled
 def max_planes(first: int, last: int, y: Any, winner: Any, x: Any, window: Any, lanes: int) -> None:
     """Take the largest element under each window of planes first to last - 1."""
     width, (depth_out, height_out, width_out) = window[2], window[3:6]
@@ -65,6 +74,7 @@ def max_planes(first: int, last: int, y: Any, winner: Any, x: Any, window: Any, 
             for h in range(height_out):
                 rows, row = _rows(deep[d], high[h], window)
                 row += plane * window[0] * window[1] * width
+                _ask_ahead(x, row, rows, window, lanes)
                 for w in range(0, width_out, lanes):
                     count, place = min(lanes, width_out - w), w * stride - padding
                     along = place, width, taps, dilation, stride
@@ -108,6 +118,7 @@ def avg_planes(first: int, last: int, y: Any, by: Any, x: Any, window: Any, lane
             for h in range(height_out):
                 rows, row = _rows(deep[d], high[h], window)
                 row += plane * window[0] * window[1] * width
+                _ask_ahead(x, row, rows, window, lanes)
                 for w in range(0, width_out, lanes):
                     count, place = min(lanes, width_out - w), w * stride - padding
                     along = place, width, taps, dilation, stride

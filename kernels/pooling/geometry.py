@@ -9,10 +9,22 @@ import numpy as np
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.conv.reference import Ints
 
-__all__ = ["ANY", "ONE", "PAIRS", "TRIPLES", "geometry", "kind_of", "taps_inside", "windows_over"]
+__all__ = [
+    "AHEAD",
+    "ANY",
+    "ONE",
+    "PAIRS",
+    "TRIPLES",
+    "geometry",
+    "kind_of",
+    "taps_inside",
+    "windows_over",
+]
 
 # How the taps of a row are read: any stride, stride 1, stride 2 with 2 and with 3 of them.
 ANY, ONE, PAIRS, TRIPLES = range(4)
+
+AHEAD = 1 << 9  # elements: so long before their turn rows that masks are for are asked for
 
 
 def geometry(
