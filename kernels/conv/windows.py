@@ -4,7 +4,8 @@ Nine products for each number that is read and written leave nothing to save but
 nothing is laid out and each line is read once. A column of registers goes down the lines of a
 channel: three loads of a line (what lies left of each result, at it, and right of it), nine
 products that belong to three lines of results, one of them complete. The weights stay in registers.
-Masks put zeros where the padding is; a line of it is a line of zeros.
+Masks put zeros where the padding is; a line of it is a line of zeros. What the next lines read is
+asked for before, see `prefetch`.
 
 The gradient of the weight goes down the same way, with nine sums in registers and the nine loads of
 three lines, of which six are still there from the result before.
@@ -21,6 +22,7 @@ from numba.extending import intrinsic
 
 from tinymed.kernels.compiled import compiled
 from tinymed.kernels.conv.sum_of_taps import to_result
+from tinymed.kernels.simd.prefetch import prefetch_to_read
 from tinymed.kernels.simd.vector import REGISTERS, VECTOR_BYTES, Code, Vector
 
 __all__ = ["BLOCK", "CHANNELS", "WINDOW", "add_parts", "window_gradients", "windows"]
@@ -236,6 +238,7 @@ def windows(
     for item in range(first, last):
         channel, h = item // cuts, item % cuts * at_once
         g, some = channel % channels, min(at_once, lines - h)
+        prefetch_to_read(x, (channel * height + h + some) * width, some * width)
         for k in range(results):
             number = g * results + k
             for t in range(WINDOW):
@@ -336,9 +339,11 @@ def window_gradients(
             high, geometry = min(at_once, lines - h), (height, width, top - h, left)
             for g in range(some):
                 plane = n * channels + c + g
+                prefetch_to_read(x, ((plane + 1) * height + h) * width, high * width)
                 for k in range(results):
                     at = (g * results + k) * WINDOW * lanes
                     from_dy = ((plane * results + k) * lines + h) * count
+                    prefetch_to_read(dy, from_dy + lines * count, high * count)
                     given = (sums, at, dy, from_dy, x, plane * height * width, zeros)
                     _products(*given, high, count, geometry)
         to = (part * channels + c) * results * WINDOW
