@@ -42,6 +42,7 @@ from tinymed.kernels.copying import contiguous
 from tinymed.kernels.parallel import parallel
 from tinymed.kernels.simd import functions
 from tinymed.kernels.simd.loops import elementwise
+from tinymed.kernels.simd.prefetch import prefetch_to_read, prefetch_to_write
 from tinymed.kernels.simd.tile import tile
 from tinymed.kernels.simd.transpose import transpose
 from tinymed.kernels.simd.vector import REGISTERS, lanes_of
@@ -89,7 +90,10 @@ def transform_weights(
 def transform_rows(
     size: Any, t: Any, t_row: int, x: Any, c: int, tiles: Any, grid: Any, padding: Any
 ) -> None:
-    """Write B^T d of the tiles from tiles[0] up to tiles[1] of channel c, one row of tiles each."""
+    """Write B^T d of the tiles from tiles[0] up to tiles[1] of channel c, one row of tiles each.
+
+    What the next channel's tiles read is asked for.
+    """
     m, (down, across), (top, left) = len(size), grid, padding
     channels, height, width = x.shape[1:]
     flat = x.reshape(-1)
@@ -102,6 +106,7 @@ def transform_rows(
         at = ((n * channels + c) * height + row) * width + column
         place, columns = m * (q - tiles[0]), m * (end - q) + TAPS - 1
         edges = (width, height, row, column, columns)
+        prefetch_to_read(flat, at + height * width, m * width)
         input_rows(size, t, m + place, t_row, (m + 2) * t_row, flat, at, edges)
         q = end
 
@@ -128,7 +133,10 @@ def multiply(
 
 @compiled
 def write_rows(size: Any, y: Any, k: int, tiles: Any, grid: Any, rows: Any, rows_row: int) -> None:
-    """Copy what lies inside of the image from the rows of tiles to channel k of y."""
+    """Copy what lies inside of the image from the rows of tiles to channel k of y.
+
+    Where the next channel's go is asked for.
+    """
     m, (down, across) = len(size), grid
     channels, height, width = y.shape[1:]
     flat = y.reshape(-1)
@@ -139,6 +147,7 @@ def write_rows(size: Any, y: Any, k: int, tiles: Any, grid: Any, rows: Any, rows
         end = min(last, (line + 1) * across)
         columns = min(m * (end - q), width - m * j)
         at = ((n * channels + k) * height + m * i) * width + m * j
+        prefetch_to_write(flat, at + height * width, m * width)
         for r in range(min(m, height - m * i)):
             place = r * rows_row + m * (q - tiles[0])
             copy(((flat, at + r * width),), ((rows, place),), columns, ())
