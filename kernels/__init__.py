@@ -19,6 +19,7 @@ from tinymed.kernels import (
     optimizer,
     pooling,
     recurrent,
+    resampling,
     softmax,
     word2vec,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "optimizer",
     "pooling",
     "recurrent",
+    "resampling",
     "softmax",
     "use_backend",
     "word2vec",

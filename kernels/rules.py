@@ -241,6 +241,11 @@ def glove_in_place(*arguments: Any) -> bool:
     return one_dtype(*tables, targets, weights) and contiguous and whole
 
 
+def taps_along(x: Any, index: Any, weight: Any, dim: int) -> bool:
+    """Return whether numbers and weights are float32, or float64, and indices int64."""
+    return one_dtype(x, weight) and index.dtype == "int64"
+
+
 def labelled(log_probs: Any, targets: Any, *others: Any) -> bool:
     """Return whether sequences are of float32 or float64, and labels and lengths int64."""
     return floats(log_probs) and all(one.dtype == "int64" for one in (targets, *others[:2]))
@@ -336,6 +341,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "embedding.grad_weight": (Rule("numba_cpu", rows, always, "each row is written once"),),
     "embedding.bag_sum": (Rule("numba_cpu", rows, always, "no copies of the rows"),),
     "embedding.bag_max": (Rule("numba_cpu", rows_of_bags, always, "no copies of the rows"),),
+    "resampling.forward": (
+        Rule("numba_cpu", taps_along, some_thousands, "4096 elements or more: one pass an axis"),
+    ),
     "glove.adagrad": (
         Rule("numba_cpu", glove_in_place, always, "blocks of a diagonal at the same time"),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from tinymed.autograd import Function
 from tinymed.errors import check_size
-from tinymed.kernels.arrays import Array, array_module, sent
+from tinymed.kernels import resampling
+from tinymed.kernels.arrays import Array
 from tinymed.ops.adaptive_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -31,29 +33,18 @@ AREA = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
 class Resample(Function):
     """y_o = sum_k weight_ok x_index_ok along an axis;  dL/dx: the same with its taps transposed."""
 
-    def __init__(self, dim: int, taps: Taps, size: int) -> None:
-        self.dim, self.taps, self.size = dim, taps, size  # size: how many inputs there are
+    def __init__(self, dim: int, taps: Taps, back: Taps) -> None:
+        self.dim, self.taps, self.back = dim, taps, back
 
     def output_shape(self, x: Shape) -> Shape:
         return (*x[: self.dim], len(self.taps[0]), *x[self.dim + 1 :])
 
     def forward(self, x: Array) -> Array:
-        xp = array_module(x)
-        index, weight = self.taps
-        along = (-1, *[1] * (x.ndim - self.dim - 1))
-        y = xp.zeros(self.output_shape(x.shape), x.dtype)
-        for k in range(index.shape[1]):
-            taken = xp.take(x, sent(np.maximum(index[:, k], 0), x), axis=self.dim)
-            weights = sent(weight[:, k], x, x.dtype).reshape(along)
-            none = index[:, k] < 0
-            if none.any():  # not even 0 times infinity
-                taken = xp.where(sent(none, x).reshape(along), xp.zeros((), x.dtype), taken)
-            y += taken * weights
-        return y
+        resampled: Array = resampling.forward(x, *self.taps, self.dim)
+        return resampled
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
-        back = transposed(self.taps, self.size)
-        return (Resample(self.dim, back, len(self.taps[0]))(grad_output),)
+        return (Resample(self.dim, self.back, self.taps)(grad_output),)
 
 
 def transposed(taps: Taps, size: int) -> Taps:
@@ -111,16 +102,27 @@ def interpolate(
     if mode == "area":
         return AREA[axes](x, sizes)
     exact = np.float64 if x.dtype == np.float64 else np.float32  # PyTorch's own precision
-    for dim, (n, wanted, scale) in enumerate(zip(x.shape[2:], sizes, scales, strict=True), 2):
-        if mode.startswith("nearest"):
-            found = nearest_taps(n, wanted, scale, exact, centred=mode == "nearest-exact")
-        elif antialias:
-            found = antialias_taps(n, wanted, scale, exact, bool(align_corners), mode == "bicubic")
-        else:
-            where = positions(n, wanted, scale, exact, bool(align_corners))
-            found = cubic_taps(where, n) if mode == "bicubic" else linear_taps(where, n)
-        x = Resample(dim, found, n)(x)
+    settings = mode, exact, bool(align_corners), antialias
+    # When images grow most work is done last: along the first axis, where neighbours stay together.
+    for dim in reversed(range(axes)):
+        there, back = _both_ways(x.shape[2 + dim], sizes[dim], scales[dim], *settings)
+        x = Resample(2 + dim, there, back)(x)
     return x
+
+
+@functools.lru_cache(128)
+def _both_ways(
+    n: int, wanted: int, scale: Any, mode: str, exact: Any, align_corners: bool, antialias: bool
+) -> tuple[Taps, Taps]:
+    """Return the taps from n inputs to the outputs that are wanted, and those transposed."""
+    if mode.startswith("nearest"):
+        found = nearest_taps(n, wanted, scale, exact, centred=mode == "nearest-exact")
+    elif antialias:
+        found = antialias_taps(n, wanted, scale, exact, align_corners, mode == "bicubic")
+    else:
+        where = positions(n, wanted, scale, exact, align_corners)
+        found = cubic_taps(where, n) if mode == "bicubic" else linear_taps(where, n)
+    return found, transposed(found, n)
 
 
 def positions(n: int, wanted: int, scale: Any, exact: Any, align_corners: bool) -> Array:
