@@ -155,11 +155,14 @@ def reset_after_backward(*arguments: Any) -> bool:
     return arguments[3] is not None and one_dtype(*arguments)
 
 
+CUBES = (3, 3), (3, 3, 3)
+
+
 def three_by_three(x: Any, weight: Any, *settings: Any) -> bool:
     """Return whether a convolution is what Winograd's transforms are for, in float32."""
     _, stride, _, dilation, groups, *_ = settings
-    plain = stride == dilation == (1, 1) and groups == 1
-    return plain and weight.shape[2:] == (3, 3) and x.dtype.char == "f" and one_dtype(x, weight)
+    plain = {*stride, *dilation, groups} == {1} and weight.shape[2:] in CUBES
+    return plain and x.dtype.char == "f" and one_dtype(x, weight)
 
 
 def many_tiles(x: Any, weight: Any, *settings: Any) -> bool:
@@ -168,8 +171,8 @@ def many_tiles(x: Any, weight: Any, *settings: Any) -> bool:
     Where a map is a tile or two, most of a tile is padding: there images are better side by side,
     unless many channels make the products all that counts.
     """
-    n, _, height, width = x.shape
-    positions, channels = height * width, min(weight.shape[:2])
+    n, positions = x.shape[0] * math.prod(x.shape[2:-2]), math.prod(x.shape[-2:])  # of slices
+    channels = min(weight.shape[:2])
     few = positions <= 4 or (positions <= 36 and channels <= 32 and n >= 16)
     return channels >= 8 and n * positions >= 128 and not few
 
@@ -177,13 +180,13 @@ def many_tiles(x: Any, weight: Any, *settings: Any) -> bool:
 def three_by_three_windows(dy: Any, x: Any, kernel: Any, *settings: Any) -> bool:
     """Return whether the gradient of the weight is that of such a convolution."""
     stride, _, dilation, groups = settings
-    plain = stride == dilation == (1, 1) and groups == 1
-    return plain and tuple(kernel) == (3, 3) and dy.dtype.char == "f" and one_dtype(dy, x)
+    plain = {*stride, *dilation, groups} == {1} and tuple(kernel) in CUBES
+    return plain and dy.dtype.char == "f" and one_dtype(dy, x)
 
 
 def many_sums(dy: Any, x: Any, *settings: Any) -> bool:
     """Return whether there are 8 channels, 128 positions and fewer products with tiles."""
-    n, k, height, width = dy.shape
+    k, (height, width), n = dy.shape[1], dy.shape[-2:], len(dy) * math.prod(dy.shape[2:-2])
     tiles = -(-height // 4) * -(-width // 4)
     enough = min(k, x.shape[1]) >= 8 and n * height * width >= 128
     return enough and 4 * tiles < height * width
@@ -259,7 +262,7 @@ def labelled_grad(grad_output: Any, log_probs: Any, *others: Any) -> bool:
 
 SMALL_MAPS = "a batch of small maps: the lanes run along images, no product with the padding"
 PRODUCT = "1x1: a matrix product for each image, nothing laid out"
-WINOGRAD = "3x3 in float32: a quarter of the products, ten times the rounding error"
+WINOGRAD = "3x3 or 3x3x3 in float32: a quarter of the products, ten times the rounding error"
 EXACT = "sums of taps, any geometry; nothing is approximated"
 ANY_FORMULA = "one pass over memory, whatever the formula"
 NOT_STORED = "what is pooled is never written to memory"

@@ -141,6 +141,7 @@ MODELS = [
     Layer((32, 1, 64, 64), 16, (3, 3), padding=1, activation="relu"),
     Layer((16, 64, 56, 56), 64, (3, 3), padding=1, groups=64),
     Layer((8, 128, 28, 28), 128, (3, 3), padding=1, groups=128),
+    Layer((2, 16, 32, 64, 64), 16, (3, 3, 3), padding=1, activation="relu"),
 ]
 
 PROOFS = [case for layer in ODD for case in _cases(layer, timed=False)]
@@ -168,6 +169,9 @@ TILES = [
     Layer((3, 40, 28, 30), 20, (3, 3), padding=(0, 1)),
     Layer((1, 2, 127, 126), 18, (3, 3), padding=1, short=1),
     Layer((2, 130, 9, 7), 70, (3, 3), padding=(1, 0)),
+    # volumes: layers of a window that lie in the padding, some of them for all slices
+    Layer((2, 9, 3, 7, 9), 5, (3, 3, 3), padding=(1, 0, 2), activation="relu"),
+    Layer((3, 17, 1, 5, 6), 8, (3, 3, 3), padding=(2, 1, 1)),
 ]
 PROOFS += [case for layer in TILES for case in _cases(layer, timed=False)]
 

@@ -1,4 +1,4 @@
-"""Winograd convolution on the CPU: 3x3 windows, stride 1, no dilation or groups, float32.
+"""Winograd convolution on the CPU: 3x3 and 3x3x3 windows, stride 1, no dilation or groups, float32.
 
 With tiles of 4x4 outputs a layer takes 36 / 16 = 2.25 products per output and channel instead of 9.
 A block of tiles at a time goes through three steps that stay in a core's second cache; registers
@@ -10,6 +10,9 @@ run along the tiles of all images, row by row, so that few lanes are idle howeve
 
 The gradient of the input is the same with windows turned by 180 degrees, C and K changing places.
 The gradient of the weight turns all factors around and sums over tiles: see winograd_gradient.py.
+
+Volumes are slices. A window of 3x3x3 is three layers of 3x3, and a slice of the result is the sum
+over layers and channels of what a layer makes of the slice it sees: three times as many channels.
 
 The price is rounding: the points 2 and -2 make the terms of a sum larger than the sum. Measured on
 normal numbers, the largest error is 2.5 sqrt(9 C) eps times the largest result with 4x4 tiles (4e-6
@@ -66,46 +69,50 @@ tanh, sigmoid = elementwise(functions.tanh), elementwise(functions.sigmoid)
 
 @compiled
 def transform_weights(
-    first: int, last: int, size: Any, u: Any, w: Any, steps: Any, count: int, backwards: bool
-) -> None:
+    first: int, last: int, size: Any, u: Any, w: Any, steps: Any, deep: int, count: int,
+    backwards: bool,
+) -> None:  # fmt: skip
     """Transform windows ``first`` to ``last`` - 1, each for LANES output channels at once.
 
-    u is (frequencies, blocks of LANES output channels, channels, LANES). Window (o, c) of w, flat,
-    begins at o * steps[0] + c * steps[1]; its taps are taken in order or ``backwards``. Of the
-    ``count`` output channels the last is repeated to fill its block.
+    u is (frequencies, blocks of LANES output channels, layers, LANES). The ``deep`` windows of
+    (o, c) begin at o * steps[0] + c * steps[1] of w, flat; they and their taps are taken in order
+    or ``backwards``. Of the ``count`` output channels the last is repeated to fill its block.
     """
-    channels = u.shape[2]
-    plane = u.shape[1] * channels * LANES
+    layers = u.shape[2]
+    plane = u.shape[1] * layers * LANES
     g = np.empty((WINDOW + LANES) * LANES, w.dtype)
     flat = u.reshape(-1)
     tap, step = ((WINDOW - 1) * LANES, -LANES) if backwards else (0, LANES)
     for number in range(first, last):
-        o, c = number // channels * LANES, number % channels
-        start = o * steps[0] + c * steps[1]
+        o, layer = number // layers * LANES, number % layers
+        start = o * steps[0] + layer // deep * steps[1]
+        start += WINDOW * (deep - 1 - layer % deep if backwards else layer % deep)
         transpose(g, 0, LANES, w, start, steps[0], min(LANES, count - o), WINDOW)
         weights(size, flat, number * LANES, plane, g, tap, step)
 
 
 @compiled
 def transform_rows(
-    size: Any, t: Any, t_row: int, x: Any, c: int, tiles: Any, grid: Any, padding: Any
+    size: Any, t: Any, t_row: int, x: Any, c: int, z: int, tiles: Any, grid: Any, padding: Any
 ) -> None:
-    """Write B^T d of the tiles from tiles[0] up to tiles[1] of channel c, one row of tiles each.
+    """Write B^T d of the tiles from tiles[0] up to tiles[1], one row of tiles each, of channel c.
 
-    What the next channel's tiles read is asked for.
+    ``z`` is the layer of the window that they belong to. What the next layer or channel reads is
+    asked for.
     """
-    m, (down, across), (top, left) = len(size), grid, padding
-    channels, height, width = x.shape[1:]
+    m, (slices, down, across), (front, top, left) = len(size), grid, padding
+    channels, depth, height, width = x.shape[1:]
     flat = x.reshape(-1)
     q, last = tiles
     while q < last:
         line = q // across
-        j, n, i = q - line * across, line // down, line % down
+        j, image, i = q - line * across, line // down, line % down
         end = min(last, (line + 1) * across)
         row, column = m * i - top, m * j - left
-        at = ((n * channels + c) * height + row) * width + column
+        d = image % slices + z - front
+        at = (((image // slices * channels + c) * depth + d) * height + row) * width + column
         place, columns = m * (q - tiles[0]), m * (end - q) + TAPS - 1
-        edges = (width, height, row, column, columns)
+        edges = (width, height if 0 <= d < depth else 0, row, column, columns)
         prefetch_to_read(flat, at + height * width, m * width)
         input_rows(size, t, m + place, t_row, (m + 2) * t_row, flat, at, edges)
         q = end
@@ -116,7 +123,7 @@ def multiply(
     u: Any, v: Any, v_plane: int, p: Any, p_plane: int, block: int, out: int, tiles: int
 ) -> None:
     """Write p = u v for each frequency: (K, C)(C, tiles) -> (K, tiles), rows ``block`` apart."""
-    frequencies, blocks, channels, _ = u.shape
+    frequencies, blocks, channels, _ = u.shape  # in 3-D a channel for each layer of the windows
     flat = u.reshape(-1)
     for f in range(frequencies):
         for k in range(0, out, ROWS):
@@ -137,17 +144,18 @@ def write_rows(size: Any, y: Any, k: int, tiles: Any, grid: Any, rows: Any, rows
 
     Where the next channel's go is asked for.
     """
-    m, (down, across) = len(size), grid
-    channels, height, width = y.shape[1:]
+    m, (slices, down, across) = len(size), grid
+    channels, _, height, width = y.shape[1:]
     flat = y.reshape(-1)
     q, last = tiles
     while q < last:
         line = q // across
-        j, n, i = q - line * across, line // down, line % down
+        j, image, i = q - line * across, line // down, line % down
         end = min(last, (line + 1) * across)
         columns = min(m * (end - q), width - m * j)
-        at = ((n * channels + k) * height + m * i) * width + m * j
-        prefetch_to_write(flat, at + height * width, m * width)
+        plane = (image // slices * channels + k) * slices + image % slices
+        at = (plane * height + m * i) * width + m * j
+        prefetch_to_write(flat, at + slices * height * width, m * width)
         for r in range(min(m, height - m * i)):
             place = r * rows_row + m * (q - tiles[0])
             copy(((flat, at + r * width),), ((rows, place),), columns, ())
@@ -160,9 +168,10 @@ def tile_blocks(
     padding: Any, block: int,
 ) -> None:  # fmt: skip
     """Convolve blocks ``first`` to ``last`` - 1 of ``block`` tiles each."""
-    m, channels, out = len(size), x.shape[1], y.shape[1]
-    grid = (y.shape[2] + m - 1) // m, (y.shape[3] + m - 1) // m
-    count = y.shape[0] * grid[0] * grid[1]
+    m, channels, out = len(size), u.shape[2], y.shape[1]
+    deep = channels // x.shape[1]
+    grid = y.shape[2], (y.shape[3] + m - 1) // m, (y.shape[4] + m - 1) // m
+    count = y.shape[0] * grid[0] * grid[1] * grid[2]
     # Planes an odd number of registers apart: a power of two would put all of them into the same
     # few places of the first cache.
     v_plane = channels * block + LANES * (1 - channels * block // LANES % 2)
@@ -179,7 +188,7 @@ def tile_blocks(
         tiles = number * block, min(count, (number + 1) * block)
         vectors = (tiles[1] - tiles[0] + LANES - 1) // LANES
         for c in range(channels):
-            transform_rows(size, t, t_row, x, c, tiles, grid, padding)
+            transform_rows(size, t, t_row, x, c // deep, c % deep, tiles, grid, padding)
             input_columns(size, v, c * block, v_plane, t, m, t_row, ahead, vectors)
         multiply(u, v, v_plane, p, p_plane, block, out, vectors * LANES)
         for k in range(out):
@@ -209,29 +218,35 @@ def convolve(
 ) -> Array:  # fmt: skip
     """Return f(windows * x + bias) at the positions ``spatial``; zeros surround x.
 
-    windows (K, C, 3, 3), or ``turned``: (C, K, 3, 3), rotated by 180 degrees.
+    windows (K, C, *kernel), or ``turned``: (C, K, *kernel), rotated by 180 degrees.
     """
     x, windows = contiguous(x), contiguous(windows)
     out, channels = windows.shape[1::-1] if turned else windows.shape[:2]
-    m = (
-        2
-        if math.prod(products(s, 2) for s in spatial) <= math.prod(products(s, 4) for s in spatial)
-        else 4
-    )
+    high, wide = spatial[-2:]
+    few = products(high, 2) * products(wide, 2) <= products(high, 4) * products(wide, 4)
+    m = 2 if few else 4
     size = (0,) * m
     y = empty((x.shape[0], out, *spatial), x.dtype)
-    u = empty(((m + 2) ** 2, -(-out // LANES), channels, LANES), x.dtype)
-    steps = (WINDOW, out * WINDOW) if turned else (channels * WINDOW, WINDOW)
+    deep = math.prod(windows.shape[2:-2])
+    u = empty(((m + 2) ** 2, -(-out // LANES), channels * deep, LANES), x.dtype)
+    one = deep * WINDOW
+    steps = (one, out * one) if turned else (channels * one, one)
     least = 1 + WORTH // (400 * LANES)  # windows, each some 400 operations
-    flat = windows.reshape(-1)
-    parallel(transform_weights, u.shape[1] * channels, least, size, u, flat, steps, out, turned)
+    given = (size, u, windows.reshape(-1), steps, deep, out, turned)
+    parallel(transform_weights, u.shape[1] * channels * deep, least, *given)
     shift = full((out,), 0, x.dtype) if bias is None else contiguous(bias)
-    tiles = x.shape[0] * math.prod(-(-s // m) for s in spatial)
-    block = block_size((m + 2) ** 2 * (channels + out), tiles)
-    least = 1 + WORTH // ((m + 2) ** 2 * channels * out * block)
-    given = (size, x, u, shift, ACTIVATIONS[activation], y, padding, block)
-    parallel(tile_blocks, -(-tiles // block), least, *given)
+    tiles = x.shape[0] * math.prod(spatial[:-2]) * -(-high // m) * -(-wide // m)
+    block = block_size((m + 2) ** 2 * (channels * deep + out), tiles)
+    least = 1 + WORTH // ((m + 2) ** 2 * channels * deep * out * block)
+    volumes = as_volumes(x), u, shift, ACTIVATIONS[activation], as_volumes(y)
+    around = (*(0,) * (3 - len(padding)), *padding)
+    parallel(tile_blocks, -(-tiles // block), least, size, *volumes, around, block)
     return y
+
+
+def as_volumes(x: Array) -> Array:
+    """Return images (N, C, H, W) as volumes with a depth of 1, volumes as they are."""
+    return x.reshape(*x.shape[:2], 1, *x.shape[2:]) if x.ndim == 4 else x
 
 
 def forward(
@@ -244,9 +259,10 @@ def forward(
     groups: int,
     activation: str | None,
 ) -> Array:
-    """Return f(weight * x + bias), (N, K, H', W'); stride, dilation and groups are 1."""
-    height, width = (s + 2 * p - TAPS + 1 for s, p in zip(x.shape[2:], padding, strict=True))
-    return convolve(x, weight, bias, (height, width), tuple(padding), False, activation)
+    """Return f(weight * x + bias), (N, K, *O); stride, dilation and groups are 1."""
+    sizes = zip(x.shape[2:], padding, weight.shape[2:], strict=True)
+    spatial = tuple(s + 2 * p - k + 1 for s, p, k in sizes)
+    return convolve(x, weight, bias, spatial, tuple(padding), False, activation)
 
 
 def grad_input(
@@ -259,8 +275,8 @@ def grad_input(
     groups: int,
 ) -> Array:
     """Return dL/dx, (N, C, *spatial): what a position sees it is seen by, from the other side."""
-    top, left = (TAPS - 1 - p for p in padding)
-    return convolve(grad_output, weight, None, tuple(spatial), (top, left), True, None)
+    around = tuple(k - 1 - p for k, p in zip(weight.shape[2:], padding, strict=True))
+    return convolve(grad_output, weight, None, tuple(spatial), around, True, None)
 
 
 def chunk(channels: int) -> int:
@@ -278,26 +294,28 @@ def grad_weight(
     dilation: Ints,
     groups: int,
 ) -> Array:
-    """Return dL/dweight, (K, C, 3, 3); stride, dilation and groups are 1."""
-    dy, x = contiguous(grad_output), contiguous(x)
-    (images, k, *out), c = dy.shape, x.shape[1]
-    dw = empty((k, c, TAPS, TAPS), x.dtype)
+    """Return dL/dweight, (K, C, *kernel); stride, dilation and groups are 1."""
+    dy, x = as_volumes(contiguous(grad_output)), as_volumes(contiguous(x))
+    (images, k, slices, *out), c = dy.shape, x.shape[1]
+    dw = empty((k, c, *kernel), x.dtype)
     if not dw.size or not dy.size:
         dw[...] = 0
         return dw
+    deep, front = (kernel[0], padding[0]) if len(kernel) == 3 else (1, 0)
     pitches = chunk(k), chunk(c)
     down, across = (-(-size // SIDE) for size in out)
     fitting = max(1, GRADIENT_BLOCK // (4 * FREQUENCIES * sum(pitches) * across))  # rows of tiles
     band = -(-down // -(-down // fitting))
-    all_bands = images * -(-down // band)
+    all_bands = images * slices * -(-down // band)
     bands = min(all_bands, max(1, fitting // band))
     squares = -(-k // pitches[0]) * -(-c // pitches[1])
     blocks = -(-all_bands // bands)
-    parts = min(blocks, -(-PARTS // squares))
-    shape = (parts, WINDOW, -(-k // pitches[0]) * pitches[0], -(-c // pitches[1]) * pitches[1])
-    partial = empty(shape, x.dtype)
-    least = 1 + WORTH * parts // (FREQUENCIES * pitches[0] * pitches[1] * images * down * across)
-    given = (dy, x, partial, tuple(padding), pitches, parts, band, bands)
-    parallel(sum_of_tiles, parts * squares, least, *given)
-    parallel(total, k, 1 + WORTH // (8 * parts * c * WINDOW), partial, dw.reshape(k, c, WINDOW))
+    parts = min(blocks, -(-PARTS // (squares * deep)))
+    shape = (-(-k // pitches[0]) * pitches[0], -(-c // pitches[1]) * pitches[1])
+    partial = empty((deep * parts, WINDOW, *shape), x.dtype)
+    products = FREQUENCIES * pitches[0] * pitches[1] * images * slices * down * across
+    given = (dy, x, partial, (front, *padding[-2:]), pitches, parts, band, bands)
+    parallel(sum_of_tiles, deep * parts * squares, 1 + WORTH * parts // products, *given)
+    taps = dw.reshape(k, c, deep, WINDOW)
+    parallel(total, k, 1 + WORTH // (8 * deep * parts * c * WINDOW), partial, taps)
     return dw

@@ -181,25 +181,26 @@ def _plane(tiles: int, channels: int) -> int:
 
 @compiled
 def _transform(
-    size: Any, v: Any, at: int, plane: int, pitch: int, x: Any, image: int, channels: Any,
+    size: Any, v: Any, at: int, plane: int, pitch: int, x: Any, image: Any, channels: Any,
     lines: Any, across: int, padding: Any, source: Any, start: int, t: Any,
 ) -> None:  # fmt: skip
     """Transform the tiles in rows of tiles lines[0] to lines[1] - 1, a register of channels each.
 
+    ``image`` is a volume and a slice of it.
     The zeros around x: a row of them is at the beginning of ``source``, whose first ``start``
     numbers stay zeros; columns of them are in t, of which only what is inside is written.
     """
-    (first, last), (top, left) = channels, padding
-    total, height, width = x.shape[1:]
+    (first, last), (top, left), (n, d) = channels, padding, image
+    total, depth, height, width = x.shape[1:]
     flat, rows = x.reshape(-1), np.empty(len(size), np.int64)
     low = min(height, max(0, SIDE * lines[0] - top))
     high = max(low, min(height, SIDE * (lines[1] - 1) - top + len(size)))
     columns = SIDE * across + len(size) - SIDE
     inside, t_row = min(width, columns - left), columns * LANES
     for c in range(first, last, LANES):
-        there = ((image * total + c) * height + low) * width
-        some = min(LANES, last - c)
-        transpose(source, start, LANES, flat, there, height * width, some, (high - low) * width)
+        there = (((n * total + c) * depth + d) * height + low) * width
+        some, channel = min(LANES, last - c), depth * height * width
+        transpose(source, start, LANES, flat, there, channel, some, (high - low) * width)
         to = at + c - first
         for line in range(lines[0], lines[1]):
             for r in range(len(size)):
@@ -236,12 +237,13 @@ def sum_of_tiles(
     first: int, last: int, dy: Any, x: Any, partial: Any, padding: Any, pitches: Any, parts: int,
     band: int, bands: int,
 ) -> None:  # fmt: skip
-    """Sum the items first to last - 1: parts x chunks of K x chunks of C.
+    """Sum the items first to last - 1: layers of the windows x parts x chunks of K x chunks of C.
 
-    partial is (parts, 9 taps, K, C), K and C in whole chunks of ``pitches`` channels. A block of
-    tiles has ``bands`` bands, each ``band`` rows of tiles of one image.
+    partial is (layers parts, 9 taps, K, C), K and C in whole chunks of ``pitches`` channels. A
+    block of tiles has ``bands`` bands, each ``band`` rows of tiles of one slice.
     """
-    (count, all_k, high, wide), (all_c, width) = dy.shape, (x.shape[1], x.shape[3])
+    (volumes, all_k, slices, high, wide), (_, all_c, depth, _, width) = dy.shape, x.shape
+    count, (front, top, left) = volumes * slices, padding
     k_pitch, c_pitch = pitches
     k_chunks, c_chunks = partial.shape[2] // k_pitch, partial.shape[3] // c_pitch
     down, across = -(-high // SIDE), -(-wide // SIDE)
@@ -262,18 +264,22 @@ def sum_of_tiles(
         part, k, c = item // (k_chunks * c_chunks), item // c_chunks % k_chunks, item % c_chunks
         k_range = k * k_pitch, min(all_k, (k + 1) * k_pitch)
         c_range = c * c_pitch, min(all_c, (c + 1) * c_pitch)
-        begin = part * blocks // parts
-        for block in range(begin, (part + 1) * blocks // parts):
+        layer, part_of_layer = part // parts, part % parts
+        begin = part_of_layer * blocks // parts
+        for block in range(begin, (part_of_layer + 1) * blocks // parts):
             tiles = 0
             for number in range(block * bands, min(count * cuts, (block + 1) * bands)):
-                n, line = number // cuts, number % cuts * band
-                lines = line, min(down, line + band)
+                image, line = number // cuts, number % cuts * band
+                n, d = image // slices, image % slices
+                seen, lines = d + layer - front, (line, min(down, line + band))
+                if not 0 <= seen < depth:  # the layer lies in the padding
+                    continue
                 _transform(
-                    X, v, tiles * c_pitch, v_plane, c_pitch, x, n, c_range, lines, across,
-                    padding, source, start, x_t,
+                    X, v, tiles * c_pitch, v_plane, c_pitch, x, (n, seen), c_range, lines, across,
+                    (top, left), source, start, x_t,
                 )  # fmt: skip
                 _transform(
-                    DY, w, tiles * k_pitch, w_plane, k_pitch, dy, n, k_range, lines, across,
+                    DY, w, tiles * k_pitch, w_plane, k_pitch, dy, (n, d), k_range, lines, across,
                     (0, 0), source, start, dy_t,
                 )  # fmt: skip
                 tiles += (lines[1] - lines[0]) * across
@@ -287,11 +293,14 @@ def sum_of_tiles(
 
 @compiled
 def total(first: int, last: int, partial: Any, dw: Any) -> None:
-    """Add the parts in order, for channels ``first`` to ``last`` - 1 of dw (K, C, 9 taps)."""
+    """Add the parts in order, for channels ``first`` to ``last`` - 1 of dw (K, C, layers, 9)."""
+    _, channels, layers, taps = dw.shape
+    parts = partial.shape[0] // layers
     for k in range(first, last):
-        for tap in range(dw.shape[2]):
-            for c in range(dw.shape[1]):
-                value = partial[0, tap, k, c]
-                for part in range(1, partial.shape[0]):
-                    value += partial[part, tap, k, c]
-                dw[k, c, tap] = value
+        for layer in range(layers):
+            for tap in range(taps):
+                for c in range(channels):
+                    value = partial[layer * parts, tap, k, c]
+                    for part in range(layer * parts + 1, (layer + 1) * parts):
+                        value += partial[part, tap, k, c]
+                    dw[k, c, layer, tap] = value

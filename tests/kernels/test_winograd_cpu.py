@@ -72,13 +72,24 @@ def test_nothing_beside_the_arrays_is_touched():
             winograd.grad_weight(g, x, (3, 3), ONE, ONE, ONE, 1)
             _, winner = conv_pool.forward(x, weight, bias, ONE)
             conv_pool.grad_weight(pooled, guarded(winner, at_end), x, ONE)
+            # two slices of 3x3x3 windows, of which one layer sees nothing but the padding
+            cubes = guarded(np.repeat(weight[:, :, None], 3, 2), at_end)
+            volumes, g = (guarded(np.stack([a, a], 2), at_end) for a in (x, g))
+            given = (1, 1, 1), (1, 1, 1), (1, 1, 1), 1
+            winograd.forward(volumes, cubes, bias, *given, None)
+            winograd.grad_input(g, cubes, (2, h, w), *given)
+            winograd.grad_weight(g, volumes, (3, 3, 3), *given)
 
 
-@pytest.mark.parametrize(("images", "channels", "size"), [(2, 8, 5), (64, 16, 25), (5, 70, 12)])
+@pytest.mark.parametrize(
+    ("images", "channels", "size"),
+    [(2, 8, (5, 5)), (64, 16, (25, 25)), (5, 70, (12, 12)), (2, 16, (9, 20, 20))],
+)
 def test_the_gradient_of_the_weight_has_the_error_it_states(images, channels, size):
-    rng = np.random.default_rng(size)
-    dy, x = (rng.standard_normal((images, channels, size, size)).astype("f") for _ in range(2))
-    given = ((3, 3), ONE, ONE, ONE, 1)
+    rng = np.random.default_rng(size[0])
+    dy, x = (rng.standard_normal((images, channels, *size)).astype("f") for _ in range(2))
+    one = (1,) * len(size)
+    given = ((3,) * len(size), one, one, one, 1)
     expected = reference.grad_weight(dy.astype("d"), x.astype("d"), *given)
     found = winograd.grad_weight(dy, x, *given)
     assert abs(found - expected).max() < 2e-5 * abs(expected).max()
@@ -103,6 +114,11 @@ def test_it_is_chosen_by_measured_rules():
         assert "winograd" not in explain("conv.forward", *small, None, *given)
     window = ((3, 3), ONE, ONE, ONE, 1)
     assert "numba_cpu:winograd" in explain("conv.grad_weight", x, x, *window)
+    volumes, cubes = x.reshape(1, 16, 4, 12, 12), np.ones((16, 16, 3, 3, 3), "f")
+    deep = ((1, 1, 1),) * 3
+    assert "numba_cpu:winograd" in explain("conv.forward", volumes, cubes, None, *deep, 1, None)
+    assert "numba_cpu:winograd" in explain("conv.grad_weight", volumes, volumes, (3,) * 3, *deep, 1)
+    assert "winograd" not in explain("conv.forward", volumes, cubes[:, :, :1], None, *deep, 1, None)
     one = x.reshape(-1, 16, 1, 1)  # a tile of one position takes 36 products instead of 9
     for dy, seen in ((x[:, :4], x), (x, x[:, :4]), (x[:, :, :5, :6], x), (one, one)):
         assert "winograd" not in explain("conv.grad_weight", dy, seen, *window)
