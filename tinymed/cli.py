@@ -80,7 +80,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", type=Path, metavar="MODEL", help="model.safetensors of a task")
+    command.add_argument(
+        "model", type=Path, metavar="MODEL", help="folder of a run, or its model.safetensors"
+    )
     command.add_argument(
         "--data", type=Path, required=True, metavar="PATH", help="file or folder with labels"
     )
@@ -90,7 +92,9 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 
 
 def _add_predict(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", type=Path, metavar="MODEL", help="model.safetensors of a task")
+    command.add_argument(
+        "model", type=Path, metavar="MODEL", help="folder of a run, or its model.safetensors"
+    )
     command.add_argument(
         "paths",
         type=Path,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.fake_cupy.state import STATE
+from tinymed import serialization
 from tinymed.cli import main
 from tinymed.medical.imaging.dataset import read_npz, write_npz
 from tinymed.medical.imaging.phantoms import synthesise
@@ -285,9 +286,13 @@ def test_folder_of_series_goes_all_the_way(tmp_path, capsys):
 
 def test_predict_reads_a_dicom_slice_and_says_nothing_of_the_patient(run, tmp_path, capsys):
     pytest.importorskip("pydicom", reason="DICOM needs the extra `medical`")
-    from tests.medical.imaging.ct_files import shipped
+    from tests.medical.imaging.ct_files import edited, shipped
 
-    shutil.copy(shipped("CT_small.dcm"), tmp_path / "slice")  # no suffix: known by its mark
+    def cut(dataset):
+        dataset.PixelData = dataset.pixel_array[30:80, 30:80].tobytes()
+        dataset.Rows = dataset.Columns = 50
+
+    edited(tmp_path / "slice", cut)  # no suffix: known by its mark
     target = tmp_path / "p.json"
     arguments = ["predict", run / "model.safetensors", tmp_path / "slice", "--json", target]
     assert main([str(a) for a in arguments]) == 0
@@ -339,6 +344,65 @@ def test_unsigned_numbers_of_more_bits_are_no_hounsfield_units(capsys, run, tmp_
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (50, 50), np.uint32))
     error = error_of(capsys, "predict", run / "model.safetensors", tmp_path / "x.npy")
     assert "uint32 images, uint8 or uint16" in error
+
+
+@pytest.mark.parametrize("side", [8, 512])
+def test_images_of_another_size_are_refused(capsys, run, data, tmp_path, side):
+    """The network would answer for any: the mean over a plane has no size."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, side, side), np.uint8)
+    np.save(tmp_path / "x.npy", images)
+    labels = np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "x.npz", test_images=images, test_labels=labels)
+    with np.load(data) as archive:
+        kinds = {name: np.resize(images, (len(archive[name]), side, side)) for name in archive
+                 if name.endswith("images")}  # fmt: skip
+    start = changed(data, tmp_path / "start.npz", **kinds)
+    out = tmp_path / "out"
+    for arguments in (
+        ["predict", run, tmp_path / "x.npy"],
+        ["evaluate", run, "--data", tmp_path / "x.npz"],
+        ["lung", "--quick", "--from", run, "--data", start, "--out", out],
+    ):
+        error = error_of(capsys, *arguments)
+        assert f"images of {side} x {side} pixels, but the model learned from 50 x 50" in error
+        assert "cut 50 x 50 pixels about the place in question" in error
+    assert not out.exists()
+
+
+def test_a_model_of_before_sizes_were_kept_says_so(capsys, run, data, tmp_path):
+    model = run / "model.safetensors"
+    arrays, about = serialization.read(model)
+    del about["preprocessing"]["size"]
+    old = tmp_path / "old.safetensors"
+    serialization.write(arrays, about, old)
+    np.save(tmp_path / "x.npy", np.zeros((60, 60), np.uint8))
+    assert main(["predict", str(old), str(tmp_path / "x.npy")]) == 0
+    assert "of before sizes were kept" in capsys.readouterr().err
+    assert main(["evaluate", str(old), "--data", str(data)]) == 0
+    assert "warning: the model file is of before sizes were kept" in capsys.readouterr().out
+
+
+def test_the_folder_of_a_run_stands_for_its_model(capsys, run, data, tmp_path):
+    said = []
+    for model in (run, run / "model.safetensors"):
+        assert main(["evaluate", str(model), "--data", str(data)]) == 0
+        assert main(["predict", str(model), str(data)]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert str(tmp_path / "model.safetensors") in error_of(capsys, "predict", tmp_path, data)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_hounsfield_units_with_an_offset_are_refused(capsys, run, data, tmp_path, dtype):
+    images = np.random.default_rng(0).integers(0, 1500, (4, 50, 50)).astype(dtype)
+    np.save(tmp_path / "x.npy", images)
+    np.savez(tmp_path / "x.npz", test_images=images, test_labels=np.array([0, 1, 0, 1]))
+    for arguments in (
+        ["predict", run, tmp_path / "x.npy"],
+        ["evaluate", run, "--data", tmp_path / "x.npz"],
+    ):
+        assert "subtract the offset (often 1024) first" in error_of(capsys, *arguments)
 
 
 def test_no_file(capsys, tmp_path):

@@ -44,7 +44,7 @@ def add_scan(command: argparse.ArgumentParser) -> None:
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.epilog, add = EXPLAINED, command.add_argument
     add("path", nargs="?", type=Path, metavar="PATH", help="a chest CT: see below")
-    add("--model", type=Path, metavar="FILE", help="model.safetensors of `tinymed lung`")
+    add("--model", type=Path, metavar="RUN", help="a run of `tinymed lung`, or its model")
     add("--series", metavar="KEY", help="which of several DICOM series, by key or UID")
     add("--gaps", choices=GAPS, default=GAPS[0], help="missing slices: refuse, or make them up")
     add("--most", type=int, default=50, metavar="N", help="candidates to list (default 50)")

@@ -47,7 +47,7 @@ def scored(candidates: Sequence[Candidate], volume: Volume, model: SavedModel) -
     if not candidates:
         return []
     cut = [_patches(candidate, volume) for candidate in candidates]
-    planes = Preprocessing(**model.about["preprocessing"])(np.concatenate(cut))
+    planes = Preprocessing.kept(model.about["preprocessing"])(np.concatenate(cut))
     said = probabilities(model.network, planes, symmetric=model.symmetric)
     parts = np.split(said, np.cumsum([len(patches) for patches in cut])[:-1])
     new = [replace(c, probability=float(p.mean())) for c, p in zip(candidates, parts, strict=True)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -133,13 +133,16 @@ class EnhanceTask(SupervisedTask):
             chosen = np.random.default_rng(options.seed).permutation(len(train))
             print(f"--quick: {self.quick_images} of {len(train)} training images")
             splits["train"] = train[np.sort(chosen[: self.quick_images])]
+        if options.judge is not None:  # now, not after the training
+            judge = read_judge(options.judge).about["preprocessing"]
+            Preprocessing.kept(judge).check_size(train.inputs)
         return {name: noisy(part, max(options.noise)) for name, part in splits.items()}
 
     def preprocessing(self, train: Examples, options: Options) -> Facts:
         """Return window, mean and deviation of the clean images, and the levels of the noise."""
         mean, std = float(clean_of(train).mean()), float(clean_of(train).std())
         fitted = Preprocessing(NODULE.low, NODULE.high, mean, std)
-        return {**asdict(fitted), "levels": sorted(set(options.noise))}
+        return {**fitted.to_dict(), "levels": sorted(set(options.noise))}
 
     def arguments(self, preprocessing: Facts, quick: bool) -> Facts:
         """Return the arguments of the network."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -222,17 +223,21 @@ class ImageDiagnosis:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}; choose one with --split")
         if chosen not in names:
             raise DataError(f"evaluate: {data} holds {', '.join(names)}, not {chosen!r}")
-        planes = Preprocessing(**saved.about["preprocessing"])(dataset[chosen].images)
+        preprocessing = Preprocessing.kept(saved.about["preprocessing"])
+        planes = preprocessing(dataset[chosen].images)
         scores = probabilities(saved.network, planes, symmetric=saved.symmetric)
         known, judged = saved.about["data"].get("training_groups"), dataset[chosen]
         again = groups_seen_again(known, judged.groups, "patient")
+        warnings = [*again, *preprocessing.doubts]
         cases = Judged(judged, scores, planes)
-        return {**self.measure(cases, saved.about["threshold"], again), "split": chosen}
+        return {**self.measure(cases, saved.about["threshold"], warnings), "split": chosen}
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """Return file, index, probability and class of each image."""
-        preprocessing = Preprocessing(**saved.about["preprocessing"])
+        preprocessing = Preprocessing.kept(saved.about["preprocessing"])
         classes, threshold = saved.about["classes"], saved.about["threshold"]
+        for doubt in preprocessing.doubts:
+            print(f"warning: {doubt}", file=sys.stderr)
         found = []
         for path in paths:
             samples = read_samples(path)

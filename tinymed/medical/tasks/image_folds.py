@@ -127,7 +127,8 @@ def cross_validated(
     members = [fold.member for fold in folds]
     if len(folds) != options.folds:
         print(f"{len(folds)} folds: those of the networks of --from, which know the patients")
-    preprocessing = Preprocessing(*task.window, *GREY) if source is None else source.preprocessing
+    fixed = Preprocessing(*task.window, *GREY, learned.images.shape[1:3])
+    preprocessing = fixed if source is None else source.preprocessing
     planes = preprocessing(learned.images)
     networks, histories, scores = [], [], np.zeros(len(learned))
     by = np.full(len(learned), -1)  # which network judges an image, if any does

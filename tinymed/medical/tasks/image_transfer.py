@@ -21,7 +21,6 @@ from tinymed.medical.imaging.dataset import Split
 from tinymed.medical.imaging.windowing import Window
 from tinymed.medical.models import Ensemble, MaskedImageNetwork, NoduleCNN
 from tinymed.medical.tasks.image_splits import patients_of
-from tinymed.medical.tasks.options import MODEL
 from tinymed.medical.tasks.preprocessing import Preprocessing, grey
 from tinymed.medical.tasks.task import SavedModel, load_model
 from tinymed.medical.tasks.training_groups import (
@@ -60,7 +59,7 @@ class Source:
             No model of this command, nor one of ``tinymed pretrain`` for it; another network than
             those whose features a `NoduleCNN` can take over.
         """
-        saved = load_model(path / MODEL if path.is_dir() else path)
+        saved = load_model(path)
         if task not in (saved.about["task"], saved.about["preprocessing"].get("purpose")):
             raise CheckpointError(
                 f"{task}: --from {path} is a model of `tinymed {saved.about['task']}`, one of "

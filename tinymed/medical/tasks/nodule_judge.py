@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from tinymed.errors import DataError
-from tinymed.medical.tasks.options import MODEL
 from tinymed.medical.tasks.preprocessing import Preprocessing
 from tinymed.medical.tasks.task import SavedModel, load_model
 from tinymed.medical.tasks.views import probabilities
@@ -35,7 +34,7 @@ def read_judge(path: Path) -> SavedModel:
     CheckpointError, FileNotFoundError
         As `load_model`.
     """
-    saved = load_model(path / MODEL if path.is_dir() else path)
+    saved = load_model(path)
     if saved.about["task"] != TASK:
         raise DataError(f"judge: {path} was trained for {saved.about['task']}, {TASK} expected")
     if (kind := saved.about.get("kind", KIND)) != KIND:
@@ -64,7 +63,7 @@ def judged_nodules(
         nodules at the judge's threshold that were not when clean, and ``judge_lost_nodules_*``, how
         many nodules no longer are. Without labels ``judge_changed_*``: how many decisions change.
     """
-    preprocessing = Preprocessing(**judge.about["preprocessing"])
+    preprocessing = Preprocessing.kept(judge.about["preprocessing"])
     low, span = preprocessing.low, preprocessing.high - preprocessing.low
     scores = {
         name: probabilities(

@@ -15,7 +15,7 @@ from tinymed.errors import DataError
 from tinymed.medical.imaging.checks import DataReport, check_dataset
 from tinymed.medical.imaging.dataset import ImageDataset, Split
 from tinymed.medical.imaging.synthetic_scan import synthesise_nodule
-from tinymed.medical.imaging.windowing import NODULE
+from tinymed.medical.imaging.windowing import NODULE, statistics
 from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.outlines import outline_galleries
 from tinymed.medical.report.page import Section
@@ -118,8 +118,9 @@ class SegmentTask(SupervisedTask):
     def preprocessing(self, train: Examples, options: argparse.Namespace) -> Facts:
         """Return window, mean and standard deviation, and what is shown in training."""
         planes = train.inputs.reshape(-1, *train.inputs.shape[-2:])
+        fitted = Preprocessing(*NODULE, *statistics(grey(planes, NODULE)))
         return {
-            **Preprocessing.fitted(planes, NODULE).to_dict(),
+            **fitted.to_dict(),  # no size: parts are shown, which know where their centre is
             "dimensions": train.inputs.ndim - 1,
             "sides": list(SIDES[options.quick]),
             "boundary": BOUNDARY if options.loss == "boundary" else 0.0,
@@ -264,8 +265,7 @@ class SegmentTask(SupervisedTask):
 
 def encoded(images: Array, preprocessing: Facts) -> Array:
     """Return images (n, ...) as (n, 1, ...), windowed, of mean 0 and standard deviation 1."""
-    known = {name: preprocessing[name] for name in ("low", "high", "mean", "std")}
-    planes = Preprocessing(**known)(images.reshape(-1, *images.shape[-2:]))
+    planes = Preprocessing.kept(preprocessing)(images.reshape(-1, *images.shape[-2:]))
     return planes.reshape(images.shape)[:, None]
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from tinymed import nn, serialization
 from tinymed.errors import CheckpointError
 from tinymed.medical.models import MODELS
+from tinymed.medical.tasks.options import MODEL
 
 __all__ = [
     "TASKS",
@@ -101,13 +102,14 @@ def save_model(network: nn.Module, about: dict[str, Any], path: Path) -> None:
 
 
 def load_model(path: str | Path) -> SavedModel:
-    """Read a file that `save_model` wrote, in eval mode.
+    """Read a file that `save_model` wrote, or that of a run's folder, in eval mode.
 
     Raises
     ------
     CheckpointError
         If the file is damaged, holds no configuration, or one that this version cannot build.
     """
+    path = Path(path) / MODEL if Path(path).is_dir() else Path(path)
     arrays, about = serialization.read(path)
     if "task" not in about or "model" not in about:
         raise CheckpointError(
@@ -125,4 +127,4 @@ def load_model(path: str | Path) -> SavedModel:
             f"load: {path} does not fit its own configuration: {error}"
         ) from error
     network.eval()
-    return SavedModel(network, about, Path(path))
+    return SavedModel(network, about, path)
