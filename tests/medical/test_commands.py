@@ -176,13 +176,35 @@ def test_a_run_goes_on_only_as_it_was_begun(capsys, run, data, tmp_path):
     assert main([*map(str, same)]) == 0
 
 
+def test_a_run_does_not_go_on_with_other_pictures(capsys, tmp_path):
+    """The table stays as it was, so only what is read of the pictures tells."""
+    rng = np.random.default_rng(0)
+    folder, out = tmp_path / "images", tmp_path / "run"
+    folder.mkdir()
+    lines = ["image,label,group,split"]
+    for i in range(24):
+        np.save(folder / f"{i}.npy", rng.integers(0, 256, (16, 16), np.uint8))
+        lines.append(f"{i}.npy,{i % 2},p{i // 2},{('train', 'train', 'val')[i // 2 % 3]}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    arguments = ["lung", "--quick", "--epochs", "1", "--data", folder, "--out", out]
+    assert main([*map(str, arguments)]) == 0
+    shutil.copytree(folder, tmp_path / "copy")
+    again = [*arguments[:5], tmp_path / "copy", *arguments[6:], "--resume"]
+    assert main([*map(str, again)]) == 0
+    np.save(folder / "3.npy", np.eye(16, dtype=np.uint8))
+    capsys.readouterr()
+    message = error_of(capsys, *arguments, "--resume")
+    assert "does not belong to this run: made with examples: " in message
+
+
 def test_folds_go_on_only_as_they_were_begun(capsys, data, tmp_path):
     arguments = ["lung", "--quick", "--epochs", "1", "--data", data, "--folds", "2"]
     out = tmp_path / "folds"
     assert main([*map(str, arguments), "--out", str(out)]) == 0
     capsys.readouterr()
     message = error_of(capsys, *arguments, "--out", out, "--resume", "--seed", "1")
-    assert "made with seed: 0, now 1" in message
+    assert "does not belong to this run" in message
+    assert "seed: 0, now 1" in message
 
 
 @pytest.mark.parametrize("judged", ["test", "val", "out of fold"])

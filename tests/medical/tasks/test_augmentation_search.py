@@ -90,11 +90,12 @@ def test_a_search_is_written_used_and_taken_up_again(tmp_path, capsys):
     again = parser().parse_args([*arguments, "--out", str(out), "--resume"])
     XRAY.defaults.settle(again, "xray")
     settle_image_options(again, "xray", 0)
-    resumed = searched(XRAY, None, again, out, None)  # type: ignore[arg-type]
+    dataset = XRAY.read(again)
+    resumed = searched(XRAY, dataset, again, out, None)
     assert settings_of(resumed.augment) == {"rotate": 3}
     again.seed = 1  # its validation patients are others: some of them now judge
     with pytest.raises(CheckpointError, match="a run with other options or data"):
-        searched(XRAY, None, again, out, None)  # type: ignore[arg-type]
+        searched(XRAY, dataset, again, out, None)
     capsys.readouterr()
     for wrong, told in ((["1"], "at least 2"), (["3", "--folds", "2"], "folds have none")):
         assert main(["xray", "--quick", "--search-augmentation", *wrong]) == 1

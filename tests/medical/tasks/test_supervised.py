@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -234,8 +237,69 @@ def test_runs_that_begin_together_have_folders_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    both = [run_folder(argparse.Namespace(out=None, resume=False), "signs") for _ in range(2)]
-    assert both == [Path("runs/signs-1"), Path("runs/signs-2")]
+    own = argparse.Namespace(out=None, resume=False)
+    with run_folder(own, "signs") as first, run_folder(own, "signs") as second:
+        assert (first, second) == (Path("runs/signs-1"), Path("runs/signs-2"))
+
+
+@pytest.mark.parametrize("out", [None, Path("new/run")])
+def test_a_run_that_is_refused_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: Path | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = argparse.Namespace(out=out, resume=False)
+
+    def refused(written: str | None) -> Path:
+        with suppress(DataError), run_folder(own, "signs") as folder:
+            assert folder.is_dir()
+            if written is not None:
+                (folder / written).touch()
+            raise DataError("no")
+        return folder
+
+    refused(None)
+    assert not list(tmp_path.iterdir())
+    assert (refused("log") / "log").exists()
+
+
+def test_of_two_runs_in_one_folder_the_second_is_refused(tmp_path: Path) -> None:
+    own = argparse.Namespace(out=tmp_path / "run", resume=True)
+    with run_folder(own, "signs"):
+        with pytest.raises(FileExistsError, match="another run is"), run_folder(own, "signs"):
+            pass
+        assert own.out.is_dir()
+    with run_folder(own, "signs"):  # the first is over
+        pass
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
+    text = (
+        "import argparse, pathlib, sys, time; "
+        "from tinymed.medical.tasks.run_folder import run_folder\n"
+        "with run_folder(argparse.Namespace(out=pathlib.Path(sys.argv[1])), 'signs'):\n"
+        "    print('in', flush=True); time.sleep(60)"
+    )
+    own = argparse.Namespace(out=tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", text, str(tmp_path)], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"in\n"
+        with pytest.raises(FileExistsError), run_folder(own, "signs"):
+            pass
+        other.kill()
+    with run_folder(own, "signs"):
+        pass
+
+
+def test_a_package_that_training_needs_is_asked_for_first(tmp_path: Path) -> None:
+    class Needy(Signs):
+        defaults = Settings(epochs=1, quick_epochs=1, needs=("no_such_package",))
+
+    task = Needy()
+    with pytest.raises(ImportError, match=r"needs no_such_package; pip install tinymed\[medical"):
+        task.train(options(task, "--out", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_groups_are_dealt_whole_and_classes_in_proportion() -> None:

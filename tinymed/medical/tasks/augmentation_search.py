@@ -21,6 +21,7 @@ from tinymed import serialization
 from tinymed.data import Augment
 from tinymed.errors import AnomalyError, CheckpointError
 from tinymed.medical.imaging.dataset import ImageDataset
+from tinymed.medical.tasks.image_splits import images_in
 from tinymed.medical.tasks.image_transfer import Source
 from tinymed.medical.tasks.run_folder import asked
 from tinymed.random import spawn
@@ -156,7 +157,7 @@ def searched(
     file = out / FOUND
     if options.resume and file.exists():
         known = json.loads(file.read_text())
-        if known["asked"] != asked(options):
+        if known["asked"] != asked(options, images_in(dataset)):
             raise CheckpointError(f"{task.name}: {file} is of a run with other options or data")
         return replace(task, augment=policy_of(known["policy"]))
     generator = spawn(np.random.default_rng(options.seed), options.policies)
@@ -182,7 +183,7 @@ def searched(
     policy = settings_of(policies[best])
     print(f"policy {best + 1} of {len(policies)}{' (the usual one)' * (best == 0)}: {policy}")
     found = {
-        "asked": asked(options),
+        "asked": asked(options, images_in(dataset)),
         "policy": policy,
         "policies": list(map(settings_of, policies)),
     }

@@ -78,9 +78,15 @@ class CrossValidatedTask(SupervisedTask):
         self.settle(options)
         check_folder(options, self.name)
         splits = self.divided(options)
+        folds = self.cut(splits["train"], options)
+        with run_folder(options, self.name) as out:
+            return self.of_folds(splits, folds, options, out)
+
+    def of_folds(
+        self, splits: dict[str, Examples], folds: list[Fold], options: Options, out: Path
+    ) -> Facts:
+        """Train a network on all but each fold, judge, keep their mean, write; return metrics."""
         learned = splits["train"]
-        folds = self.cut(learned, options)
-        out = run_folder(options, self.name)
         networks, histories, outputs, simple = [], [], [], []
         for number, (kept, left) in enumerate(folds, 1):
             groups = np.unique(groups_of(learned)[left]).tolist()

@@ -72,7 +72,13 @@ class EnhanceTask(SupervisedTask):
     )
     network = "DnCNN"
     defaults = Settings(
-        epochs=12, quick_epochs=16, batch_size=32, quick_batch_size=16, lr=2e-3, on_gpu=True
+        epochs=12,
+        quick_epochs=16,
+        batch_size=32,
+        quick_batch_size=16,
+        lr=2e-3,
+        on_gpu=True,
+        needs=("scipy",),
     )
     score = "psnr"
     group = "patient"

@@ -12,7 +12,7 @@ import numpy as np
 from tinymed.data import grouped_stratified_kfold
 from tinymed.errors import DataError
 
-__all__ = ["SPLITS", "Examples", "by_split", "dealt", "leaks", "with_variants"]
+__all__ = ["SPLITS", "Examples", "by_split", "dealt", "leaks", "told", "with_variants"]
 
 Array = np.ndarray[Any, Any]
 SPLITS = ("train", "val", "test")
@@ -142,3 +142,17 @@ def leaks(splits: Mapping[str, Examples]) -> list[str]:
             some = ", ".join(map(str, shared[:3])) + (" ..." if len(shared) > 3 else "")
             found.append(f"{len(shared)} groups are in {first} and in {second}: {some}")
     return found
+
+
+def told(examples: Examples) -> dict[str, int | None]:
+    """Return how many examples and groups there are, and of each class."""
+    facts: dict[str, int | None] = {
+        "examples": len(examples),
+        "groups": None if examples.groups is None else len(np.unique(examples.groups)),
+    }
+    targets = examples.targets
+    if targets is not None and targets.ndim == 1 and targets.dtype.kind in "iub":
+        classes, counts = np.unique(targets, return_counts=True)
+        if len(classes) <= 25:
+            facts |= {f"of class {c}": int(n) for c, n in zip(classes, counts, strict=True)}
+    return facts

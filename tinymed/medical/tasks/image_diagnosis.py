@@ -34,14 +34,12 @@ from tinymed.medical.tasks.augmentation_search import searched
 from tinymed.medical.tasks.image_checks import checked_images
 from tinymed.medical.tasks.image_facts import begun, training_facts
 from tinymed.medical.tasks.image_folds import FIXED, cross_validated
-from tinymed.medical.tasks.image_options import (
-    declare_image_options,
-    settle_image_options,
-)
+from tinymed.medical.tasks.image_options import declare_image_options, settle_image_options
 from tinymed.medical.tasks.image_shifts import under_shifts
 from tinymed.medical.tasks.image_splits import (
     group_numbers,
     images_and_labels,
+    images_in,
     loader,
     one_split,
     with_fewer,
@@ -61,9 +59,9 @@ __all__ = ["ImageDiagnosis"]
 
 Array = np.ndarray[Any, Any]
 Options = argparse.Namespace
-DEFAULTS = Settings(epochs=45, quick_epochs=8, on_gpu=True)
-TUNED = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=1e-3, on_gpu=True)
-FROZEN = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=2e-2, on_gpu=True)
+DEFAULTS = Settings(epochs=45, quick_epochs=8, on_gpu=True, needs=("scipy",))
+TUNED = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=1e-3, on_gpu=True, needs=("scipy",))
+FROZEN = Settings(epochs=15, quick_epochs=4, batch_size=32, lr=2e-2, on_gpu=True, needs=("scipy",))
 CHOSEN = "chosen on validation by Youden's index"
 DRAWN = "1: the generator drew one at the centre; 0: it drew something that looks like one."
 
@@ -158,12 +156,12 @@ class ImageDiagnosis:
         source = None if options.source is None else Source.read(options.source, self.name)
         check_folder(options, self.name)
         dataset = self.read(options)
-        out = run_folder(options, self.name)
-        if options.folds:
-            return cross_validated(self, dataset, options, out, source)
-        facts = self.check(dataset)
-        task = searched(self, dataset, options, out, source) if options.policies else self
-        return task.learned(dataset, facts, options, out, source)
+        with run_folder(options, self.name) as out:
+            if options.folds:
+                return cross_validated(self, dataset, options, out, source)
+            facts = self.check(dataset)
+            task = searched(self, dataset, options, out, source) if options.policies else self
+            return task.learned(dataset, facts, options, out, source)
 
     def learned(
         self,
@@ -344,7 +342,7 @@ class ImageDiagnosis:
             mode="max" if validated else "min",
             folder=out,
             resume=options.resume and out is not None,
-            asked=None if out is None else asked(options),
+            asked=None if out is None else asked(options, images_in(dataset)),
             progress=out is not None,
         )
         network.cpu()

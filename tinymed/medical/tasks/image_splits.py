@@ -15,6 +15,7 @@ from tinymed.medical.tasks.preprocessing import Preprocessing
 __all__ = [
     "group_numbers",
     "images_and_labels",
+    "images_in",
     "loader",
     "one_split",
     "part",
@@ -29,6 +30,11 @@ Array = np.ndarray[Any, Any]
 def images_and_labels(split: Split, preprocessing: Preprocessing) -> TensorDataset:
     """Return samples (image, label), or (image, label, group) where groups are numbers."""
     return TensorDataset(preprocessing(split.images), split.labels, *group_numbers(split))
+
+
+def images_in(dataset: ImageDataset) -> list[Array]:
+    """Return the images of each split."""
+    return [split.images for split in dataset.splits.values()]
 
 
 def group_numbers(split: Split) -> list[Array]:

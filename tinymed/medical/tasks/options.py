@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from tinymed.data.transfer import check_device
@@ -21,6 +22,7 @@ class Settings:
     """How long and how fast a task trains unless told otherwise; ``quick_`` under ``--quick``.
 
     ``on_gpu``: whether it takes ``--device cuda``: all it computes with tensors is ops, and proved.
+    ``needs``: packages of the extra ``medical`` without which it cannot train.
     """
 
     epochs: int
@@ -29,6 +31,7 @@ class Settings:
     quick_batch_size: int = 32
     lr: float = 4e-3
     on_gpu: bool = False
+    needs: tuple[str, ...] = ()
 
     def settle(self, options: Options, task: str) -> None:
         """Fill in what was not given.
@@ -37,9 +40,13 @@ class Settings:
         ------
         ValueError
             Numbers out of range, a device that there is not: before anything is read or written.
+        ImportError
+            Without what it needs.
         ImportError, RuntimeError
             For a GPU without CuPy, or without a driver that fits it.
         """
+        if lacking := [name for name in self.needs if find_spec(name) is None]:
+            raise ImportError(f"{task}: needs {', '.join(lacking)}; pip install tinymed[medical]")
         if options.device != "cpu" and not self.on_gpu:
             raise ValueError(
                 f"{task}: --device {options.device}, cpu expected; only the tasks on images are "

@@ -46,7 +46,7 @@ class Pretext(SupervisedTask):
 
     name = "pretrain"
     files = "npz, npy (n, H, W) or a folder with a CSV; labels are not looked at"
-    defaults = Settings(epochs=20, quick_epochs=4, on_gpu=True)
+    defaults = Settings(epochs=20, quick_epochs=4, on_gpu=True, needs=("scipy",))
     group = "patient"
 
     kind: ClassVar[str]

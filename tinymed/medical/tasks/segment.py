@@ -61,7 +61,13 @@ class SegmentTask(SupervisedTask):
     )
     network = "UNet"
     defaults = Settings(
-        epochs=160, quick_epochs=24, batch_size=2, quick_batch_size=2, lr=2e-3, on_gpu=True
+        epochs=160,
+        quick_epochs=24,
+        batch_size=2,
+        quick_batch_size=2,
+        lr=2e-3,
+        on_gpu=True,
+        needs=("scipy",),
     )
     score = "dice"
     quantity = "volume in voxels"

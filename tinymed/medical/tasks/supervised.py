@@ -22,7 +22,7 @@ from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.model_card import write_model_card
 from tinymed.medical.report.page import Section
 from tinymed.medical.report.run_page import can_be_drawn, write_page
-from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
+from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks, told
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare
 from tinymed.medical.tasks.run_folder import asked, check_folder, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
@@ -162,7 +162,11 @@ class SupervisedTask(abc.ABC):
         self.defaults.settle(options, self.name)
         check_folder(options, self.name)
         splits = self.divided(options)
-        out = run_folder(options, self.name)
+        with run_folder(options, self.name) as out:
+            return self.trained(splits, options, out)
+
+    def trained(self, splits: dict[str, Examples], options: Options, out: Path) -> Facts:
+        """Train on splits, choose on validation, judge, write; return metrics."""
         manual_seed(options.seed)
         train = splits["train"]
         known = self.preprocessing(train, options)
@@ -326,7 +330,7 @@ class SupervisedTask(abc.ABC):
             average=self.averaging(options),
             folder=out,
             resume=options.resume,
-            asked=asked(options),
+            asked=asked(options, (part.inputs for part in splits.values())),
         )
         network.cpu()
         return history
@@ -378,20 +382,6 @@ class SupervisedTask(abc.ABC):
             },
             "warnings": metrics["warnings"],
         }
-
-
-def told(examples: Examples) -> dict[str, int | None]:
-    """Return how many examples and groups there are, and of each class."""
-    facts: dict[str, int | None] = {
-        "examples": len(examples),
-        "groups": None if examples.groups is None else len(np.unique(examples.groups)),
-    }
-    targets = examples.targets
-    if targets is not None and targets.ndim == 1 and targets.dtype.kind in "iub":
-        classes, counts = np.unique(targets, return_counts=True)
-        if len(classes) <= 25:
-            facts |= {f"of class {c}": int(n) for c, n in zip(classes, counts, strict=True)}
-    return facts
 
 
 def brief(value: Any) -> str:
