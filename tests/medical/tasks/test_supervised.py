@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from tinymed import nn
+from tinymed.cli import main
 from tinymed.data import DataLoader, TensorDataset
 from tinymed.errors import DataError
 from tinymed.medical.models import MODELS
 from tinymed.medical.report import run_page
 from tinymed.medical.report.evidence import Evidence
+from tinymed.medical.tasks import options as task_options
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings
 from tinymed.medical.tasks.run_folder import check_folder, run_folder
@@ -290,6 +292,24 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
         other.kill()
     with run_folder(own, "signs"):
         pass
+
+
+@pytest.mark.parametrize(
+    "name", ["drug", "enhance", "lung", "notes", "pretrain", "segment", "xray"]
+)
+def test_tasks_that_need_scipy_say_so_before_they_begin(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setattr(task_options, "find_spec", lambda package: None)
+    monkeypatch.chdir(tmp_path)
+    assert main([name, "--quick"]) == 1
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert f"{name}: needs scipy; pip install tinymed[medical]" in told.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_package_that_training_needs_is_asked_for_first(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ class ToxicityTask(MoleculeTask):
     files = "CSV (.gz) of smiles and the twelve assays, 0, 1 or empty"
     meaning = "1: active in the assay, 0: not; NR-AhR is the headline."
     score = "auc"
-    defaults = Settings(epochs=12, quick_epochs=8, lr=3e-3)
+    defaults = Settings(epochs=12, quick_epochs=8, lr=3e-3, needs=("scipy",))
 
     def targets_of(self, found: MoleculeTable) -> Array | None:
         """Return 0, 1 or NaN for each assay."""
@@ -260,7 +260,7 @@ class SolubilityTask(MoleculeTask):
     score = "rmse"
     higher_is_better = False
     ensemble_mean = "outputs"
-    defaults = Settings(epochs=40, quick_epochs=6, lr=3e-3, batch_size=32)
+    defaults = Settings(epochs=40, quick_epochs=6, lr=3e-3, batch_size=32, needs=("scipy",))
 
     def targets_of(self, found: MoleculeTable) -> Array | None:
         """Return log solubilities (n, 1)."""

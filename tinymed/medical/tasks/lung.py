@@ -93,7 +93,9 @@ MALIGNANCY = ImageDiagnosis(
     baseline=("size: radius of the largest disc inside", central_radius),
     threshold=0.5,  # a choice on a few hundred cases would fit these very cases
     symmetric=True,
-    defaults=Settings(epochs=24, quick_epochs=8, batch_size=32, lr=2e-3, on_gpu=True),
+    defaults=Settings(
+        epochs=24, quick_epochs=8, batch_size=32, lr=2e-3, on_gpu=True, needs=("scipy",)
+    ),
     folds=5,
     quick_folds=3,
     folds_hold_test=True,

@@ -49,7 +49,9 @@ class NotesTask(SupervisedTask):
     files = f"CSV text,label[,group][,split][,wordings], or {ICD10}: the package simple-icd-10-cm"
     meaning = "The label column of the data; for ICD-10-CM the chapter that a code stands in."
     network = "NoteClassifier"
-    defaults = Settings(epochs=4, quick_epochs=6, batch_size=128, quick_batch_size=64, lr=2e-3)
+    defaults = Settings(
+        epochs=4, quick_epochs=6, batch_size=128, quick_batch_size=64, lr=2e-3, needs=("scipy",)
+    )
     score = "accuracy"
     group = "family of codes"
 

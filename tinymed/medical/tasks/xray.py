@@ -48,7 +48,7 @@ XRAY = ImageDiagnosis(
     # A threshold chosen on validation trusts that what follows is alike. In PneumoniaMNIST it is
     # not: in its test split another small CNN was right in 0.939 at 0.5, in 0.870 at a chosen one.
     threshold=0.5,
-    defaults=Settings(epochs=30, quick_epochs=8, batch_size=64, on_gpu=True),
+    defaults=Settings(epochs=30, quick_epochs=8, batch_size=64, on_gpu=True, needs=("scipy",)),
     patients=600,
     quick_patients=250,
 )
