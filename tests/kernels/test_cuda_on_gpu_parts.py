@@ -241,6 +241,7 @@ def test_cupys_gpu_copies_and_times(monkeypatch):
             get_elapsed_time=lambda begin, end: 2.0,
             runtime=SimpleNamespace(
                 getDeviceProperties=lambda index: properties,
+                deviceGetPCIBusId=lambda index: "0000:18:00.0",
                 driverGetVersion=lambda: 13010,
                 runtimeGetVersion=lambda: 13000,
             ),
@@ -254,6 +255,7 @@ def test_cupys_gpu_copies_and_times(monkeypatch):
     gpu = device.CuPyGpu()
     about = gpu.about()
     assert (about["device"], about["capability"], about["driver"]) == ("A GPU", [9, 0], "unknown")
+    assert about["bus"] == "0000:18:00.0"
     assert (about["cuda_of_driver"], about["cuda"], about["nvrtc"]) == ("13.1", "13.0", "13.0")
     given = {"x": [np.arange(6, dtype=np.float32).reshape(2, 3)], "n": 3}
     there = device.on_device(gpu, given)

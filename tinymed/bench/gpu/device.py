@@ -86,6 +86,7 @@ class CuPyGpu:
             "capability": list(self.capability),
             "multiprocessors": found["multiProcessorCount"],
             "memory": found["totalGlobalMem"],
+            "bus": runtime.deviceGetPCIBusId(device.id),
             "driver": _driver(),
             "cuda_of_driver": _dotted(runtime.driverGetVersion()),
             "cuda": _dotted(runtime.runtimeGetVersion()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Journal:
 
     def begin(self, step: str) -> None:
         """Say that a step begins."""
-        self._append({"step": step, "event": "begun"})
+        self._append({"step": step, "event": "begun", "time": time.time()})
 
     def add(self, step: str, row: Row) -> None:
         """Add a row that a step found."""
@@ -56,15 +57,45 @@ class Journal:
 
     def end(self, step: str) -> None:
         """Say that a step has come to its end."""
-        self._append({"step": step, "event": "ended"})
+        self._append({"step": step, "event": "ended", "time": time.time()})
+
+    def clocked(self, step: str, clock: Row) -> None:
+        """Say what the card ran at during a step."""
+        self._append({"step": step, "event": "clock", "clock": clock})
+
+    def unclocked(self, note: str) -> None:
+        """Say why it is not known what the card ran at."""
+        self._append({"event": "no clocks", "note": note})
 
     def about(self) -> dict[str, Any]:
         """Return the first line: device, versions, date."""
         return self._lines()[0]
 
     def rows(self) -> list[Row]:
-        """Return all rows, in order."""
-        return [line for line in self._lines()[1:] if "event" not in line]
+        """Return all rows, in order, with the ``clock`` of their step where it is known."""
+        lines = self._lines()[1:]
+        clocks = {line["step"]: line["clock"] for line in lines if line.get("event") == "clock"}
+        return [
+            line | ({"clock": clocks[line["step"]]} if line["step"] in clocks else {})
+            for line in lines
+            if "event" not in line
+        ]
+
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """Return of each step that has ended when it was begun and ended, by `time.time`."""
+        begun: dict[str, float] = {}
+        found = {}
+        for line in self._lines()[1:]:
+            if line.get("event") == "begun":
+                begun[line["step"]] = line["time"]
+            elif line.get("event") == "ended":
+                found[line["step"]] = (begun[line["step"]], line["time"])
+        return found
+
+    def no_clocks(self) -> str | None:
+        """Return why it is not known what the card ran at, None if it is."""
+        notes = [line["note"] for line in self._lines()[1:] if line.get("event") == "no clocks"]
+        return notes[-1] if notes else None
 
     def left(self, steps: Iterable[str]) -> list[str]:
         """Return those of ``steps`` that have not come to their end."""
@@ -73,7 +104,7 @@ class Journal:
 
     def begun(self) -> str | None:
         """Return the step that was begun last and not ended, if any."""
-        events = [line for line in self._lines()[1:] if "event" in line]
+        events = [line for line in self._lines()[1:] if line.get("event") in ("begun", "ended")]
         return events[-1]["step"] if events and events[-1]["event"] == "begun" else None
 
     def _append(self, line: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from tinymed.bench.gpu.clocks import clock_text
 from tinymed.bench.gpu.journal import RIGHT, WRONG, Journal, Row
 from tinymed.bench.record import TIMED
 from tinymed.bench.text import seconds
@@ -24,7 +25,10 @@ UNITS = {
     "float32": "TFLOP/s float32",
     "wgmma": "TFLOP/s float16 (wgmma)",
 }
-HEAD = ("work", "sizes", "tinymed", "of the limit", "fastest PyTorch", "PyTorch / tinymed")
+HEAD = (
+    *("work", "sizes", "tinymed", "of the limit", "fastest PyTorch", "PyTorch / tinymed"),
+    "SM clock",
+)
 
 
 def failures(journal: Journal) -> list[Row]:
@@ -35,7 +39,7 @@ def failures(journal: Journal) -> list[Row]:
 def table(journal: Journal, names: Sequence[str]) -> Iterator[str]:
     """Yield all lines: on what, each proof and each time, what is wrong, what was not run."""
     rows = journal.rows()
-    yield from (device(journal.about()), ceilings(rows))
+    yield from (device(journal.about()), ceilings(rows), clocks(journal))
     for kind, group in groupby(rows, lambda row: row["step"].split()[0]):
         own = list(group)
         yield f"{kind}: {_counted(own)}"
@@ -76,6 +80,23 @@ def ceilings(rows: Sequence[Row]) -> str:
     return f"ceilings: {', '.join(texts)}"
 
 
+def clocks(journal: Journal) -> str:
+    """Return at what the card ran in all steps, and in which something held it back."""
+    if note := journal.no_clocks():
+        return f"clocks: not recorded: {note}"
+    found = {row["step"]: row["clock"] for row in journal.rows() if "clock" in row}
+    if not found:
+        return "clocks: not recorded: no step lasted until somebody looked"
+    own = found.values()
+    slowed = [f"{step} ({clock_text(clock)})" for step, clock in found.items() if clock["slowed"]]
+    lowest, highest = min(c["lowest_sm"] for c in own), max(c["sm"] for c in own)
+    return (
+        f"clocks: SM {lowest:g} to {highest:g} MHz, at most {max(c['power'] for c in own):g} W and "
+        f"{max(c['temperature'] for c in own):g} degrees Celsius in {len(found)} steps; held back "
+        f"in {len(slowed)}{': ' if slowed else ''}{'; '.join(slowed)}"
+    )
+
+
 def times(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
     """Yield the columns of `HEAD` for each contest, and for each way tinymed has to do it."""
     for _, group in groupby(rows, lambda row: row["step"]):
@@ -86,7 +107,8 @@ def times(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
             if "torch" in row["candidate"]:
                 continue
             name = f"{row['work']}, {row['candidate']}"
-            yield (name.removesuffix(", tinymed"), row["case"], *_against(row, peer))
+            own = (name.removesuffix(", tinymed"), row["case"], *_against(row, peer))
+            yield (*own, clock_text(row.get("clock")))
 
 
 def _against(row: Row, peer: Row | None) -> tuple[str, str, str, str]:
@@ -102,7 +124,7 @@ def _against(row: Row, peer: Row | None) -> tuple[str, str, str, str]:
 
 
 def _aligned(columns: tuple[str, ...]) -> str:
-    widths = (44, 46, 10, 8, 30, 6)
+    widths = (44, 46, 10, 8, 30, 6, 8)
     return "  " + " ".join(c.ljust(w) for c, w in zip(columns, widths, strict=True)).rstrip()
 
 
@@ -152,7 +174,7 @@ def readme(journal: Journal | None) -> Iterator[str]:
     proved = [row for row in checks if row["state"] == "proved"]
     cases = sum(row["proved"] for row in proved)
     yield f"| {' | '.join(HEAD)} |"
-    yield "| --- | --- | --: | --: | --: | --: |"
+    yield "| --- | --- | --: | --: | --: | --: | --: |"
     yield from (f"| {' | '.join(columns)} |" for columns in times(_essence(rows)))
     yield ""
     yield f"{device(journal.about())}. {ceilings(rows).capitalize()}."

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tinymed.bench.gpu.clocks import Clocks
 from tinymed.bench.gpu.device import DEVICE
 from tinymed.bench.gpu.journal import Journal
 from tinymed.bench.gpu.steps import KINDS, steps
@@ -86,11 +87,13 @@ def supervise(run: Run, clock: Callable[[], float] = time.time) -> Journal:
     """
     journal, names = Journal(run.journal), run.names()
     until, anew, left = clock() + 60 * run.minutes, True, run.names()
+    clocks = Clocks()
     try:
         while clock() < until and (anew or left):
             beside(run.journal).unlink(missing_ok=True)  # so that a worker's start is told apart
             with tempfile.TemporaryFile("w+") as said:
-                ended = _watched(run, [*run.command(until), *["--anew"] * anew], until, said, clock)
+                command = [*run.command(until), *["--anew"] * anew]
+                ended = _watched(run, command, until, said, clock, clocks)
                 said.seek(0)
                 tail = said.read()[-TAIL:].strip()
             if ended == NO_GPU:
@@ -105,13 +108,21 @@ def supervise(run: Run, clock: Callable[[], float] = time.time) -> Journal:
                 raise RuntimeError(f"supervise: the worker ended with {ended}: {tail}")
     finally:
         beside(run.journal).unlink(missing_ok=True)
+        clocks.close()
+        if not anew:  # else what is there is an earlier run's
+            clocks.write(journal)
     return journal
 
 
 def _watched(
-    run: Run, command: list[str], until: float, said: IO[str], clock: Callable[[], float]
+    run: Run,
+    command: list[str],
+    until: float,
+    said: IO[str],
+    clock: Callable[[], float],
+    clocks: Clocks,
 ) -> int | str:
-    """Run a worker; return its exit status, "hung" or "over" (the time)."""
+    """Run a worker and look at the clocks; return its exit status, "hung" or "over" (the time)."""
     worker = subprocess.Popen(command, stdout=said, stderr=said, process_group=0)
     files = (run.journal, beside(run.journal))
     progress, seen = clock(), [0.0, 0.0]
@@ -120,7 +131,7 @@ def _watched(
             try:
                 return worker.wait(WATCH)
             except subprocess.TimeoutExpired:
-                pass
+                clocks.look()
             now = [file.stat().st_mtime if file.exists() else 0.0 for file in files]
             if now != seen:
                 progress, seen = clock(), now
