@@ -11,7 +11,7 @@ import pytest
 
 from tinymed.kernels.cuda import Variant, gate, variants
 from tinymed.kernels.cuda import variant as variant_module
-from tinymed.kernels.cuda.cubins import cache_folder, compile_ahead, cubin
+from tinymed.kernels.cuda.cubins import cache_folder, compile_ahead, cubin, key
 from tinymed.kernels.cuda.machine_code import Figures, _chosen, figures
 from tinymed.kernels.cuda.nvrtc import CompileError, compile_variant, library_version
 
@@ -190,6 +190,27 @@ def test_machine_code_is_compiled_once(tmp_path: Path, own_cache: Path) -> None:
     assert cubin(variant, "sm_90") != place
     assert cubin(source(tmp_path, text, defines=(("FACTOR", 4),)), "sm_80") != place
     assert len(list(own_cache.glob("*.cubin"))) == 3
+
+
+@needs_nvrtc
+def test_a_cache_serves_another_checkout_on_another_machine(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [(v, gpu) for v in variants() for gpu in v.architectures]
+    own_cache.mkdir()
+    for variant, gpu in pairs:  # as if each had been compiled
+        for ending in (".cubin", ".log"):
+            (own_cache / f"{key(variant, gpu)}{ending}").touch()
+    kernels, carried = tmp_path / "elsewhere" / "kernels", tmp_path / "carried"
+    shutil.copytree(variant_module.KERNELS_FOLDER, kernels)
+    own_cache.rename(carried)
+    monkeypatch.setattr(variant_module, "KERNELS_FOLDER", kernels)
+    monkeypatch.setenv("TINYMED_CUDA_CACHE", str(carried))
+    cache_folder.cache_clear()
+    assert {cubin(variant, gpu).parent for variant, gpu in pairs} == {carried}
+    assert len(list(carried.glob("*.cubin"))) == len({key(*pair) for pair in pairs}) > 100
+    (kernels / "cuda" / "device.cuh").write_text("// changed")
+    assert len({key(*pair) for pair in pairs} - {f.stem for f in carried.iterdir()}) > 10
 
 
 @needs_nvrtc
