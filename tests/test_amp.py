@@ -15,7 +15,8 @@ from tests.ops.test_registry import tensors
 from tests.test_precision import NARROW, needs_ml_dtypes
 from tinymed import nn, ops, optim
 from tinymed.amp import FLOAT32, LOW, GradScaler, autocast
-from tinymed.autograd import CASTING, MODE, Function
+from tinymed.autograd import CASTING, Function
+from tinymed.grad_mode import MODE
 
 HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 

@@ -11,10 +11,11 @@ import pytest
 
 from tinymed import nn, ops
 from tinymed.anomaly import LAYERS, WATCH, detect_anomaly
-from tinymed.autograd import Function, no_grad
+from tinymed.autograd import Function
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor
 from tinymed.errors import AnomalyError
+from tinymed.grad_mode import no_grad
 from tinymed.tensor import Tensor
 
 pytestmark = pytest.mark.filterwarnings(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tinymed import ops
-from tinymed.autograd import enable_grad, no_grad
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor, zeros
+from tinymed.grad_mode import enable_grad, no_grad
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.tensor import Tensor
 
@@ -341,7 +341,8 @@ def test_hessian_vector_product_of_a_small_network() -> None:
 
 
 def test_the_mode_inside_backward_follows_create_graph(leave_registry: None) -> None:
-    from tinymed.autograd import MODE, Function
+    from tinymed.autograd import Function
+    from tinymed.grad_mode import MODE
 
     seen = []
 

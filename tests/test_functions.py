@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tinymed import ops
-from tinymed.autograd import Function, no_grad
+from tinymed.autograd import Function
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor
+from tinymed.grad_mode import no_grad
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.tensor import Tensor
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinymed.autograd import no_grad
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor
+from tinymed.grad_mode import no_grad
 from tinymed.tensor import Tensor
 
 

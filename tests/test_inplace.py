@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tinymed import ops
-from tinymed.autograd import Writes, no_grad, owner, wrote
+from tinymed.autograd import Writes, owner, wrote
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor, zeros
+from tinymed.grad_mode import no_grad
 from tinymed.tensor import Tensor
 
 

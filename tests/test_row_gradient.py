@@ -8,9 +8,10 @@ import pytest
 
 from tinymed import nn
 from tinymed.anomaly import detect_anomaly
-from tinymed.autograd import Function, no_grad
+from tinymed.autograd import Function
 from tinymed.backpropagation import grad
 from tinymed.errors import AnomalyError
+from tinymed.grad_mode import no_grad
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.nn import functional as F
 from tinymed.optim import clip_grad_norm_

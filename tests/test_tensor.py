@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from tinymed import ops
-from tinymed.autograd import Variable, no_grad
+from tinymed.autograd import Variable
 from tinymed.creation import (
     tensor,
     zeros,
 )
+from tinymed.grad_mode import no_grad
 from tinymed.tensor import Tensor, is_tensor
 
 # ---------------------------------------------------------------------------------- what it is

@@ -21,7 +21,7 @@ from numpy import iinfo
 
 from tinymed import ops, precision
 from tinymed.anomaly import detect_anomaly
-from tinymed.autograd import Function, enable_grad, no_grad, set_grad_enabled
+from tinymed.autograd import Function
 from tinymed.backpropagation import grad
 from tinymed.creation import (
     arange,
@@ -60,6 +60,7 @@ from tinymed.dtypes import (
     uint8,
 )
 from tinymed.errors import AnomalyError, CheckpointError, CompileError, DataError
+from tinymed.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.kernels import autotune, explain, use_backend
 from tinymed.kernels.arrays import Device as device  # noqa: N813 - PyTorch's name
@@ -131,6 +132,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "is_grad_enabled",
     "is_tensor",
     "linspace",
     "load",

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import CASTING, MODE, Function, Variable, wrote
+from tinymed.autograd import CASTING, Function, Variable, wrote
+from tinymed.grad_mode import MODE
 from tinymed.kernels.arrays import array_module, place
 from tinymed.kernels.recording import action
 from tinymed.ops.promotion import cast

@@ -11,38 +11,26 @@ recorded calls and writes into arrays alike, and two rules follow from it:
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import itertools
 import operator
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinymed import anomaly
 from tinymed.anomaly import WATCH
 from tinymed.errors import check_one_place, places
+from tinymed.grad_mode import MODE
 from tinymed.precision import NARROW, SINGLE, dtype_back, kind_of, rounded, widened
 
-__all__ = ["Edge", "Function", "Variable", "enable_grad", "no_grad", "set_grad_enabled", "wrote"]
+__all__ = ["Edge", "Function", "Variable", "wrote"]
 
 Array = Any  # a NumPy or CuPy array
-Switch: TypeAlias = "contextlib._GeneratorContextManager[None]"  # for with, or as a decorator
 Edge = tuple[Any, int]  # (the Function or leaf Variable a gradient goes to, which of its outputs)
-
-
-class Mode(threading.local):
-    """What holds in this thread: is anything recorded, is anything watched."""
-
-    enabled = True
-    casts: tuple[str, Any] | None = None  # where `amp.autocast` holds, a kind of device; its dtype
-
-
-MODE = Mode()
 
 
 class Casting:
@@ -89,26 +77,6 @@ def wrote(array: Array) -> None:
     Writes.latest = Writes.at[id(owner(array))] = next(CLOCK)
     if WATCH.observer is not None:
         WATCH.observer(None, array)
-
-
-@contextlib.contextmanager
-def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Record calls, or not, inside the ``with`` block or the decorated function, in this thread."""
-    before, MODE.enabled = MODE.enabled, mode
-    try:
-        yield
-    finally:
-        MODE.enabled = before
-
-
-def no_grad() -> Switch:
-    """Record nothing inside: ``with no_grad():`` or ``@no_grad()``."""
-    return set_grad_enabled(False)
-
-
-def enable_grad() -> Switch:
-    """Record again inside a `no_grad` block."""
-    return set_grad_enabled(True)
 
 
 class Variable:

@@ -16,13 +16,8 @@ import numpy as np
 from tinymed import anomaly
 from tinymed.accumulation import accumulate, added, in_dtype
 from tinymed.anomaly import WATCH
-from tinymed.autograd import (
-    Edge,
-    Function,
-    Variable,
-    Writes,
-    set_grad_enabled,
-)
+from tinymed.autograd import Edge, Function, Variable, Writes
+from tinymed.grad_mode import set_grad_enabled
 from tinymed.precision import NARROW, SINGLE, is_narrow
 from tinymed.row_gradient import RowGradient
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tinymed.anomaly import LAYERS, observe_ops
-from tinymed.autograd import MODE, Variable, no_grad
+from tinymed.autograd import Variable
 from tinymed.errors import CompileError
+from tinymed.grad_mode import MODE, no_grad
 from tinymed.kernels import recording
 from tinymed.kernels.arrays import Array, is_at, place
 from tinymed.kernels.devices import cupy_on_gpu

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from tinymed.anomaly import LAYERS, observe_ops
-from tinymed.autograd import MODE, Variable, no_grad
+from tinymed.autograd import Variable
 from tinymed.errors import CompileError
+from tinymed.grad_mode import MODE, no_grad
 from tinymed.kernels import recording, use_backend
 from tinymed.kernels.arrays import place
 from tinymed.kernels.registry import ENVIRONMENT, PREFERENCE, missing

@@ -54,7 +54,11 @@ def check_dim(name: str, dim: int, ndim: int) -> int:
     >>> check_dim("sum", -1, 3)
     2
     """
-    dim, limit = operator.index(dim), max(ndim, 1)
+    try:
+        dim = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"{name}: dim={dim!r} is not an integer") from None
+    limit = max(ndim, 1)
     if not -limit <= dim < limit:
         raise IndexError(
             f"{name}: dim {dim} is out of range for {ndim} axes; use {-limit} to {limit - 1}"

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import no_grad
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor
+from tinymed.grad_mode import no_grad
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 

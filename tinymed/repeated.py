@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 from tinymed.anomaly import WATCH
-from tinymed.autograd import MODE, Variable
+from tinymed.autograd import Variable
 from tinymed.errors import CompileError
+from tinymed.grad_mode import MODE
 from tinymed.kernels import recording
 from tinymed.kernels.arrays import Array, is_array
 from tinymed.kernels.registry import PREFERENCE

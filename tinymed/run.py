@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from tinymed import random, serialization
-from tinymed.autograd import no_grad
 from tinymed.data import DataLoader
 from tinymed.errors import AnomalyError, CheckpointError
+from tinymed.grad_mode import no_grad
 from tinymed.kernels.arrays import array_module
 from tinymed.nn import Module
 from tinymed.optim import (

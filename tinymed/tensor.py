@@ -16,6 +16,7 @@ from tinymed import autograd, backpropagation, ops, precision
 from tinymed.autograd import Variable
 from tinymed.backpropagation import Handle
 from tinymed.errors import CompileError, check_dim
+from tinymed.grad_mode import MODE
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
 from tinymed.kernels.recording import repeats
 from tinymed.ops.indexing import plain_index
@@ -522,9 +523,7 @@ class Tensor(Methods):
         A leaf is written, or refused where it is recorded: ``w -= lr * w.grad`` outside no_grad
         would make a constant of a parameter without a word.
         """
-        recorded = autograd.MODE.enabled and (
-            self.requires_grad or getattr(other, "requires_grad", False)
-        )
+        recorded = MODE.enabled and (self.requires_grad or getattr(other, "requires_grad", False))
         return not recorded or (self.requires_grad and self.is_leaf)
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
@@ -535,7 +534,7 @@ class Tensor(Methods):
     def _check_write(self, name: str, value: Any, instead: str) -> None:
         """Refuse to write where a gradient is recorded, and into what several elements share."""
         involved = self.requires_grad or getattr(value, "requires_grad", False)
-        if involved and autograd.MODE.enabled:
+        if involved and MODE.enabled:
             raise RuntimeError(
                 f"{name}: a tensor {self.shape} whose gradient is recorded cannot be written in "
                 f"place; {instead}, or write under no_grad()"

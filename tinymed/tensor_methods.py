@@ -6,6 +6,7 @@ the op says the rest: ``help(tinymed.ops.sort)`` for ``x.sort()``.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -954,6 +955,11 @@ class Methods(Variable):
     def unfold(self, dimension: int, size: int, step: int) -> Self:
         """Return every ``step``-th window of ``size`` along ``dimension`` as a last axis."""
         return ops.unfold_dim(self, dimension, size, step)
+
+
+for _name, _method in vars(Methods).items():
+    if inspect.isfunction(_method):  # so that Python's own messages name what the user wrote
+        _method.__qualname__ = f"Tensor.{_name}"
 
 
 def _sequence(given: tuple[Any, ...]) -> Any:

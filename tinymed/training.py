@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import no_grad
 from tinymed.data import DataLoader
 from tinymed.data.transfer import on_device
+from tinymed.grad_mode import no_grad
 from tinymed.kernels.arrays import CPU, place
 from tinymed.nn import Module
 from tinymed.optim import LRScheduler, Optimizer

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tinymed import nn
-from tinymed.autograd import no_grad
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor
+from tinymed.grad_mode import no_grad
 from tinymed.tensor import Tensor
 
 LAYERS = {

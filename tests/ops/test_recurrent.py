@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from tests import recurrent_loops as loops
 from tinymed import ops
-from tinymed.autograd import Function, no_grad
+from tinymed.autograd import Function
 from tinymed.backpropagation import grad
 from tinymed.creation import tensor
+from tinymed.grad_mode import no_grad
 from tinymed.gradcheck import gradcheck
 from tinymed.kernels import use_backend
 from tinymed.kernels.recurrent import reference

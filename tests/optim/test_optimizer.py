@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tinymed import nn, optim
-from tinymed.autograd import no_grad
 from tinymed.creation import ones, tensor, zeros
+from tinymed.grad_mode import no_grad
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from tinymed import nn, ops, optim
-from tinymed.autograd import no_grad
 from tinymed.backpropagation import grad
 from tinymed.bench.contest import Attempt, InstallError
 from tinymed.bench.networks import build
@@ -28,6 +27,7 @@ from tinymed.bench.workloads import (
 )
 from tinymed.compilation import compile
 from tinymed.creation import as_tensor
+from tinymed.grad_mode import no_grad
 from tinymed.kernels.arrays import is_array, place
 from tinymed.kernels.registry import missing
 from tinymed.kernels.threads import get_num_threads

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tinymed.autograd import no_grad
+from tinymed.grad_mode import no_grad
 from tinymed.interpret.question import Array, evaluated
 from tinymed.kernels.arrays import to_host
 from tinymed.nn import GRU, LSTM, Module, MultiheadAttention

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import Variable, no_grad
+from tinymed.autograd import Variable
+from tinymed.grad_mode import no_grad
 from tinymed.interpret.question import Array, Model, evaluated
 from tinymed.kernels.arrays import place, to_host, to_place
 from tinymed.nn import GRU, LSTM, RNN, Module, MultiheadAttention, dropout

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed import ops
-from tinymed.autograd import Variable, enable_grad, no_grad
+from tinymed.autograd import Variable
 from tinymed.backpropagation import grad
+from tinymed.grad_mode import enable_grad, no_grad
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
 from tinymed.nn import Module
 from tinymed.precision import kind_of

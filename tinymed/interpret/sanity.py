@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinymed.autograd import no_grad
+from tinymed.grad_mode import no_grad
 from tinymed.interpret.gradients import like
 from tinymed.interpret.question import Array, Model, Question, Target
 from tinymed.interpret.similarity import rank_correlation

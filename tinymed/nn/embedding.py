@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinymed import ops
-from tinymed.autograd import no_grad
 from tinymed.creation import empty
+from tinymed.grad_mode import no_grad
 from tinymed.nn import init
 from tinymed.nn.module import Module, Parameter, check_sizes
 from tinymed.ops.embedding import check_mode, checked_padding

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import Variable, no_grad
+from tinymed.autograd import Variable
+from tinymed.grad_mode import no_grad
 from tinymed.kernels import recurrent as kernels
 from tinymed.kernels.arrays import Array, array_module, to_host
 from tinymed.kernels.recurrent.reference import parts

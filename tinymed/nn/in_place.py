@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinymed.autograd import MODE
+from tinymed.grad_mode import MODE
 from tinymed.nn.module import Module
 from tinymed.tensor import Tensor
 

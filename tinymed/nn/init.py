@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinymed.autograd import no_grad
+from tinymed.grad_mode import no_grad
 from tinymed.kernels.arrays import is_array
 from tinymed.ops.special import erfinv
 from tinymed.precision import kind_of

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinymed.anomaly import LAYERS
-from tinymed.autograd import no_grad
 from tinymed.backpropagation import Handle
+from tinymed.grad_mode import no_grad
 from tinymed.kernels.arrays import array_module
 from tinymed.precision import kind_of
 from tinymed.row_gradient import RowGradient

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tinymed.autograd import no_grad
 from tinymed.creation import zeros
+from tinymed.grad_mode import no_grad
 from tinymed.nn.module import Module, Parameter
 from tinymed.ops.promotion import default_dtype
 from tinymed.tensor import Tensor

@@ -13,7 +13,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from tinymed.autograd import MODE, Function, Variable
+from tinymed.autograd import Function, Variable
+from tinymed.grad_mode import MODE
 from tinymed.kernels.arrays import Array, is_at, place, to_place
 from tinymed.ops.broadcasting import Shape
 from tinymed.precision import (

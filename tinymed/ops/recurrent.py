@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tinymed.autograd import MODE, Function, Variable
+from tinymed.autograd import Function, Variable
+from tinymed.grad_mode import MODE
 from tinymed.kernels import recurrent as kernels
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.matmul import bias_grad, product

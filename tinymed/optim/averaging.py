@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import no_grad, wrote
+from tinymed.autograd import wrote
+from tinymed.grad_mode import no_grad
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.recording import action
 from tinymed.precision import kind_of

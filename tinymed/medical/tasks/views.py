@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from tinymed import nn
-from tinymed.autograd import no_grad
 from tinymed.compilation import compile
 from tinymed.errors import CompileError
+from tinymed.grad_mode import no_grad
 from tinymed.kernels.arrays import CPU, place, to_place
 from tinymed.nn.utils.fusion import folded
 from tinymed.tensor import Tensor

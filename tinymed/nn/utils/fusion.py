@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinymed import ops
-from tinymed.autograd import no_grad
+from tinymed.grad_mode import no_grad
 from tinymed.nn.activation import Identity, Sigmoid, Tanh
 from tinymed.nn.containers import Sequential
 from tinymed.nn.conv import Conv1d, Conv2d, Conv3d
