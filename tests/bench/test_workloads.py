@@ -80,7 +80,10 @@ def test_pytorchs_graph_begins_where_training_does():
     spec = Network("cnn", 2, (1, 16, 16))
     arrays = spec.inputs(np.random.default_rng(0))
     x, labels = (files.image(arrays[name], False) for name in ("x", "labels"))
-    cold, warm = (files._training(files._model(spec, arrays), x, labels, {}) for _ in range(2))
+    cold, warm = (
+        files._training(files._model(spec, arrays), x, labels, {}, files._precision(spec))
+        for _ in range(2)
+    )
     files._warm_up(*warm)
     losses = [[step().item() for _ in range(4)] for step, *_ in (cold, warm)]
     assert losses[0] == losses[1]
@@ -283,10 +286,17 @@ def test_peers_are_chosen_by_name():
         chosen("tensorflow")
 
 
+def test_a_peer_without_autocast_does_not_take_part_in_it():
+    spec = Conv(1, 1, 4, 1, autocast="bfloat16")
+    for name in ("jax", "onnxruntime", "mygrad"):
+        with pytest.raises(CannotError, match="autocast is not written for it"):
+            workload_entries((name,), spec, {})[name].make()
+
+
 def test_a_peer_that_is_not_installed_says_how_it_is(monkeypatch):
     monkeypatch.setitem(PEERS, "none", Peer(("no_such_package",), "with_none", "with_none"))
     with pytest.raises(InstallError, match="pip install no_such_package"):
-        workload_entries(("none",), None, None)["none"].make()
+        workload_entries(("none",), Conv(1, 1, 4, 1), None)["none"].make()
 
 
 def test_pytorchs_activations_are_the_kernels():

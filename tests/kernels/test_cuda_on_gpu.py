@@ -177,7 +177,7 @@ def test_a_worker_that_cannot_begin_is_an_error(journal):
 
 def test_a_step_past_its_grace_is_stopped_and_not_called_wrong(journal, monkeypatch):
     journal.begin("check a b")
-    beside(journal.path).write_text("trial 3")
+    beside(journal.path).write_text('{"at": "trial 3"}')
     supervisor._close(journal, "check a b", "over", "")
     (row,) = journal.rows()
     assert row["state"] == "not run"

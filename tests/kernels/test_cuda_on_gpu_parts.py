@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.cuda_emulator.emulate import unavailable
-from tests.cuda_emulator.emulated_gpu import TICK, EmulatedGpu
+from tests.cuda_emulator.emulated_gpu import EmulatedGpu, small_cases
 from tests.cuda_emulator.golden import GOLDEN, chosen
 from tinymed.bench.gpu import device, report, sanitizer
 from tinymed.bench.gpu.checks import check
 from tinymed.bench.gpu.golden import GoldenFile, digest, golden
 from tinymed.bench.gpu.guard import MARGIN, Guard
 from tinymed.bench.gpu.journal import Journal
-from tinymed.bench.gpu.steps import KINDS, _of_contest, roofline, steps
-from tinymed.bench.gpu.timings import ARITHMETICS, in_turns
+from tinymed.bench.gpu.steps import KINDS, steps
+from tinymed.bench.gpu.timings import ARITHMETICS
 from tinymed.bench.gpu.trials import implementations
 from tinymed.bench.gpu.worker import work
 from tinymed.bench.proof import DisagreementError
-from tinymed.bench.record import Row
 from tinymed.errors import DataError
-from tinymed.kernels.case import benches, large, proofs
+from tinymed.kernels.case import benches, large
 
 needs_compiler = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -35,101 +33,6 @@ def journal(tmp_path):
     made = Journal(tmp_path / "gpu.jsonl")
     made.create(EmulatedGpu().about())
     return made
-
-
-# ---------------------------------------------------------------------------- measuring
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Timings of one small case of each kernel, three times."""
-    monkeypatch.setattr("tinymed.bench.gpu.steps.REPEATS", 3)
-    monkeypatch.setattr("tinymed.bench.gpu.steps.benches", smallest)
-    monkeypatch.setattr("tinymed.bench.gpu.steps.large", lambda kernel: [])
-
-
-def smallest(kernel: str) -> list:
-    name = {"matmul.product": "8 x 16 by", "arithmetic.add": "(2, 3, 37)"}.get(kernel, "")
-    counted = [one for one in proofs(kernel) if one.flops or one.bytes or name]
-    return [one for one in counted if one.name.startswith(name)][1 if not name else 0 :][:1]
-
-
-@needs_compiler
-def test_ceilings_kernels_and_steps_are_timed(small, journal):
-    pytest.importorskip("ml_dtypes")
-    wanted = ("ceiling", "time arithmetic.add ", "time matmul.product ", "network MLP")
-    todo = [s for s in steps(("ceiling", "network", "time")) if s.name.startswith(wanted)]
-    work(EmulatedGpu(), todo, journal, time.time() + 60)
-    rows = journal.rows()
-    assert not report.failures(journal), report.failures(journal)
-    measured = {row["of"]: row["value"] for row in rows if "of" in row}
-    (case,) = smallest("ceilings.copy")
-    assert measured["bytes"] == pytest.approx(case.bytes / TICK)
-    assert measured["bfloat16"] == pytest.approx(2 * measured["tf32"])
-    (case,) = smallest("ceilings.warpgroup_product")
-    assert measured["wgmma"] == pytest.approx(case.flops / TICK)
-    assert roofline(journal, "float32").bytes == measured["bytes"]
-    assert roofline(journal, "float16").flops == measured["wgmma"]
-    timed = {(row["case"].rpartition(", ")[2], row["candidate"]) for row in rows
-             if row["state"] == "timed" and row["work"] == "matmul.product"}  # fmt: skip
-    assert {("float32", "cuda"), ("float32", "cuda:naive"), ("tf32", "cuda:tensor"),
-            ("tf32", "cuda:tensor_cores"), ("bfloat16", "cuda:tensor")} <= timed  # fmt: skip
-    assert ("float32", "cuda:tensor") not in timed
-    (own,) = [row for row in rows if row.get("candidate") == "tinymed"]
-    assert own["wall"]["median"] == pytest.approx(TICK)
-    lines = "\n".join(report.readme(journal))
-    assert "| MLP 30-64-32-2 step | 32x30 | 1 ms |" in lines
-    assert "Ceilings: " in lines
-
-
-@needs_compiler
-def test_numba_cuda_is_timed_beside_cuda_or_it_is_said_why_not(small, journal):
-    todo = [s for s in steps(("numba_time",)) if s.name.startswith("numba_time matmul.product ")]
-    work(EmulatedGpu(), todo, journal, time.time() + 60)
-    states = {row["candidate"]: row["state"] for row in journal.rows()}
-    assert states["cuda"] == "timed"
-    assert states["numba_cuda"] in ("cannot", "not installed")
-    assert not report.failures(journal)
-
-
-@needs_compiler
-def test_pytorch_takes_part_where_it_has_a_gpu(small, journal, monkeypatch):
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("ml_dtypes")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-    monkeypatch.setattr("tinymed.bench.gpu.timings.TORCH_DEVICE", "cpu")
-    before = torch.backends.cudnn.benchmark
-    wanted = ("time arithmetic.add ", "time matmul.product ", "network MLP")
-    todo = [s for s in steps(("network", "time")) if s.name.startswith(wanted)]
-    work(EmulatedGpu(), todo, journal, time.time() + 60)
-    assert torch.backends.cudnn.benchmark == before
-    rows = [row for row in journal.rows() if row["candidate"].startswith("torch")]
-    timed = {(row["work"], row["case"].rpartition(", ")[2]) for row in rows
-             if row["state"] == "timed"}  # fmt: skip
-    assert {("matmul.product", a) for a in ("float32", "tf32", "bfloat16")} <= timed
-    assert ("MLP 30-64-32-2 step", "32x30") in timed
-    assert not [row for row in rows if row["state"].startswith("peer")]
-    assert "| 1 ms, torch | 1.00 |" in "\n".join(report.readme(journal))
-
-
-def test_a_peer_that_is_wrong_is_not_ours_to_answer_for():
-    row = Row("work", "case", "torch", 1, "disagrees", "it differs")
-    assert _of_contest(row)["state"] == "peer disagrees"
-    assert _of_contest(replace(row, candidate="cuda"))["state"] == "wrong"
-
-
-def test_candidates_take_turns_and_long_ones_fewer():
-    gpu, called = EmulatedGpu(), []
-    calls = {name: lambda name=name: called.append(name) for name in "ab"}
-    found = in_turns(gpu, calls, 5)
-    assert {len(samples.wall) for samples in found.values()} == {5}
-    assert sorted(called) == ["a"] * 7 + ["b"] * 7
-    gpu.timed = lambda call: type("T", (), {"device": 1.0, "host": 0.1})()
-    assert len(in_turns(gpu, calls, 50)["a"].wall) == 3
-
-
-# ---------------------------------------------------------------------------- its parts
 
 
 def test_margins_are_watched_and_memory_begins_as_nan():
@@ -153,7 +56,8 @@ def test_margins_are_watched_and_memory_begins_as_nan():
 
 
 @needs_compiler
-def test_what_is_for_other_gpus_is_not_run_and_not_wrong(small, journal):
+def test_what_is_for_other_gpus_is_not_run_and_not_wrong(monkeypatch, journal):
+    small_cases(monkeypatch.setattr)
     gpu = EmulatedGpu()
     gpu.capability = gpu.launcher.compute = (7, 5)
     row = check(gpu, "ceilings.tile_product", "cuda:tensor", lambda what: None)

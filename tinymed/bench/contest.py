@@ -8,7 +8,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from tinymed.bench import timing
@@ -18,10 +17,7 @@ from tinymed.bench.roofline import Roofline
 from tinymed.bench.timing import Samples, alternate, median_interval, ratio
 from tinymed.errors import CompileError
 
-__all__ = ["Attempt", "CannotError", "Contest", "Entry", "InstallError", "Measure"]
-
-
-Measure = Callable[[Mapping[str, Callable[[], Any]], int], Mapping[str, Samples]]
+__all__ = ["Attempt", "CannotError", "Contest", "Entry", "InstallError", "Referee"]
 
 
 class CannotError(Exception):
@@ -63,6 +59,33 @@ class Entry:
     larger: float = 1  # than the contest's bound may this one's errors be
 
 
+class Referee:
+    """Says who takes part in a contest, hears of each what it does, and takes the times.
+
+    This one lets all take part, with the clock of this machine.
+    """
+
+    def __init__(self, threads: int) -> None:
+        # Alone on one core, nobody's threads spin in the time of the others.
+        self.pause = 0.0 if threads == 1 else timing.PAUSE
+
+    def admits(self, candidate: str) -> bool:
+        """Return whether a candidate takes part; whoever does not has no row."""
+        return True
+
+    def begins(self, candidate: str) -> None:
+        """Hear that a candidate is about to be made or proved."""
+
+    def drops(self, candidate: str) -> None:
+        """Hear that a candidate will not be timed; an error raised here ends the contest."""
+
+    def measure(
+        self, calls: Mapping[str, Callable[[], Any]], repeats: int
+    ) -> Mapping[str, Samples]:
+        """Return the times of each call."""
+        return alternate(calls, repeats, self.pause)
+
+
 @dataclass(frozen=True)
 class Contest:
     """One case of a kernel or a workload, and who takes part."""
@@ -79,13 +102,14 @@ class Contest:
     goal: float | None = None
 
     def run(
-        self, repeats: int, threads: int, roofline: Roofline | None, measure: Measure | None = None
+        self,
+        repeats: int,
+        threads: int,
+        roofline: Roofline | None,
+        referee: Referee | None = None,
     ) -> list[Row]:
-        """Prove, then time who agrees; return a row for each.
-
-        ``measure(calls, repeats)`` takes the times: `alternate` by the clock of this machine, if
-        it is None.
-        """
+        """Prove, then time who agrees; return a row for each."""
+        referee = referee or Referee(threads)
         draft = Row(self.work, self.case, "", threads, TIMED, flops=self.flops, bytes=self.bytes)
         draft = replace(draft, words=self.words)
         if roofline is not None and (self.flops or self.bytes):
@@ -95,22 +119,28 @@ class Contest:
         peers: list[str] = []
         expected = self.expected()
         for name, entry in self.entries.items():
+            if not referee.admits(name):
+                continue
+            referee.begins(name)
             made, refusal = self._made(entry)
             begun = replace(draft, ours=entry.ours, goal=self.goal if entry.ours else None)
             if refusal is not None:
                 rows[name] = replace(begun, candidate=name, state=refusal[0], note=refusal[1])
+                referee.drops(name)
             for suffix, attempt in made.items():
                 full = f"{name} {suffix}".strip()
+                if not referee.admits(full):
+                    continue
+                referee.begins(full)
                 state, note = self._proved(attempt, expected, self.bound * entry.larger)
                 rows[full] = replace(begun, candidate=full, state=state, note=note)
                 if state == TIMED:
                     agreed[full] = attempt
                     peers += [full] * entry.peer
+                else:
+                    referee.drops(full)
         calls = {name: attempt.call for name, attempt in agreed.items()}
-        if measure is None:
-            # Alone on one core, nobody's threads spin in the time of the others.
-            measure = partial(alternate, pause=0.0 if threads == 1 else timing.PAUSE)
-        samples = measure(calls, repeats)
+        samples = referee.measure(calls, repeats)
         rows |= {name: _timed(rows[name], name, samples, peers) for name in agreed}
         return list(rows.values())
 

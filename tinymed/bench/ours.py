@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import itertools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from tinymed import nn, ops, optim
+from tinymed.amp import autocast
 from tinymed.backpropagation import grad
 from tinymed.bench.contest import Attempt, InstallError
 from tinymed.bench.networks import build
@@ -34,6 +36,7 @@ from tinymed.kernels.threads import get_num_threads
 from tinymed.nn import functional as F
 from tinymed.nn.module import Parameter
 from tinymed.nn.utils.fusion import folded
+from tinymed.precision import widened
 
 __all__ = ["attempt", "compiled_attempt", "training_step"]
 
@@ -64,7 +67,7 @@ def compiled_attempt(spec: Spec, arrays: Arrays) -> Attempt:
         for factor in (0.5, 2.0):
             predict(x * np.float32(factor))
         return Attempt(lambda: predict(x), _arrays)
-    step = compile(_step(model))
+    step = compile(_step(model, spec.autocast))
     batches = itertools.cycle([(x, arrays["labels"]), (x[::-1], arrays["labels"][::-1])])
     return _losses(lambda: step(*next(batches)).item())
 
@@ -79,9 +82,15 @@ def _leaf(array: Any) -> Any:
 
 
 def _arrays(results: Any) -> list[Any]:
-    """Return Tensors as arrays."""
+    """Return Tensors as arrays, those of 16 bits in float32."""
     results = results if isinstance(results, tuple | list) else [results]
-    return [r if is_array(r) else r.numpy() for r in (getattr(r, "data", r) for r in results)]
+    found = [r if is_array(r) else r.numpy() for r in (getattr(r, "data", r) for r in results)]
+    return [widened(r) for r in found]
+
+
+def _precision(dtype: str, array: Any) -> AbstractContextManager[object]:
+    """Return what a forward pass stands in: the dtype of its products, and where its input is."""
+    return autocast(place(array).type, dtype) if dtype else nullcontext()
 
 
 def _conv(spec: Conv, arrays: Arrays) -> Attempt:
@@ -90,13 +99,14 @@ def _conv(spec: Conv, arrays: Arrays) -> Attempt:
     settings = (spec.stride, spec.padding, 1, spec.groups)
 
     def forward() -> Any:
-        with no_grad():
+        with no_grad(), _precision(spec.autocast, dy.data):
             if spec.pool:
                 return ops.conv_pool2d(x, weight, bias, spec.padding)
             return F.conv2d(x, weight, bias, *settings)
 
     def both() -> Any:
-        y = F.conv2d(x, weight, bias, *settings)
+        with _precision(spec.autocast, dy.data):
+            y = F.conv2d(x, weight, bias, *settings)
         return y.detach(), *grad(y, (x, weight, bias), dy)
 
     return Attempt(both if spec.backward else forward, _arrays)
@@ -119,7 +129,8 @@ def _recurrent(spec: Recurrent, arrays: Arrays) -> Attempt:
     x, dy = _leaf(arrays["x"]), _tensor(arrays["grad"])
 
     def call() -> Any:
-        y, _ = layer(x)
+        with _precision(spec.autocast, dy.data):
+            y, _ = layer(x)
         return y.detach(), *grad(y, (x, *parameters), dy)
 
     return Attempt(call, _arrays)
@@ -161,7 +172,7 @@ def _network(spec: Network, arrays: Arrays) -> Attempt:
     x, model = _tensor(arrays["x"]), _model(spec, arrays).eval()
 
     def predict() -> Any:
-        with no_grad():
+        with no_grad(), _precision(spec.autocast, x.data):
             return model(x)
 
     return Attempt(predict, _arrays)
@@ -171,7 +182,7 @@ def training_step(
     spec: Network, arrays: Arrays, made: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Attempt:
     """Return the attempt of a step of training, of which ``made`` makes what is called."""
-    step = made(_step(_model(spec, arrays)))
+    step = made(_step(_model(spec, arrays), spec.autocast))
     x, labels = _tensor(arrays["x"]), _tensor(arrays["labels"])
     return _losses(lambda: step(x, labels).item())
 
@@ -182,13 +193,14 @@ def _model(spec: Network, arrays: Arrays) -> nn.Module:
     return model
 
 
-def _step(model: nn.Module) -> Callable[[Any, Any], Any]:
+def _step(model: nn.Module, dtype: str) -> Callable[[Any, Any], Any]:
     """Return a step of training."""
     optimizer = optim.Adam(model.parameters())
 
     def step(x: Any, labels: Any) -> Any:
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), labels)
+        with _precision(dtype, getattr(x, "data", x)):
+            loss = F.cross_entropy(model(x), labels)
         loss.backward()
         optimizer.step()
         return loss

@@ -2,7 +2,8 @@
 
 A workload is a description and its inputs; who can do it says so in a table by the description's
 class: `ours` for tinymed, ``peers/`` for other libraries. All take the same arrays, as arguments,
-and give results in the same order.
+and give results in the same order. ``autocast`` names the dtype that the products of the forward
+pass are computed in ("bfloat16"), or is "" for float32 throughout.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from tinymed.tensor import dtype_of
 
 __all__ = [
     "STEPS",
@@ -33,6 +36,15 @@ Arrays = dict[str, Any]
 STEPS = 4  # of training whose losses are compared; a compiled step's own work begins with the third
 
 
+def _like_result(grad: Any, autocast: str) -> Any:
+    """Return the gradient of a layer's result in the dtype of the result."""
+    return grad if not autocast else grad.astype(dtype_of(autocast))
+
+
+def _suffix(autocast: str) -> str:
+    return f", autocast to {autocast}" if autocast else ""
+
+
 def _normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Any:
     return rng.standard_normal(shape, np.float32) * np.float32(scale)
 
@@ -51,11 +63,13 @@ class Conv:
     groups: int = 1
     backward: bool = True
     pool: bool = False  # followed by ReLU and the maximum of 2 x 2
+    autocast: str = ""
 
     def __str__(self) -> str:
         stride = f" stride {self.stride}" * (self.stride > 1)
         kernel = f"{self.kernel}x{self.kernel}{stride}"
-        return f"{self.n}x{self.c}x{self.size}x{self.size}, {self.filters} of {kernel}"
+        sizes = f"{self.n}x{self.c}x{self.size}x{self.size}, {self.filters} of {kernel}"
+        return sizes + _suffix(self.autocast)
 
     @property
     def out(self) -> int:
@@ -72,11 +86,14 @@ class Conv:
         """Return x, weight, bias and the gradient of y."""
         fan_in = self.c // self.groups * self.kernel**2
         shape = (self.filters, self.c // self.groups, self.kernel, self.kernel)
+        x = _normal(rng, self.n, self.c, self.size, self.size)
+        weight, bias = _normal(rng, *shape, scale=fan_in**-0.5), _normal(rng, self.filters)
+        grad = _normal(rng, self.n, self.filters, self.out, self.out)
         return {
-            "x": _normal(rng, self.n, self.c, self.size, self.size),
-            "weight": _normal(rng, *shape, scale=fan_in**-0.5),
-            "bias": _normal(rng, self.filters),
-            "grad": _normal(rng, self.n, self.filters, self.out, self.out),
+            "x": x,
+            "weight": weight,
+            "bias": bias,
+            "grad": _like_result(grad, self.autocast),
         }
 
 
@@ -91,6 +108,7 @@ class MaxPool:
     stride: int
     padding: int = 0
     flops = 0.0
+    autocast = ""
 
     def __str__(self) -> str:
         window = f"{self.kernel}x{self.kernel} stride {self.stride}"
@@ -112,9 +130,11 @@ class Recurrent:
     n: int
     features: int
     hidden: int
+    autocast: str = ""
 
     def __str__(self) -> str:
-        return f"T {self.steps}, N {self.n}, D {self.features}, H {self.hidden}"
+        sizes = f"T {self.steps}, N {self.n}, D {self.features}, H {self.hidden}"
+        return sizes + _suffix(self.autocast)
 
     @property
     def gates(self) -> int:
@@ -132,7 +152,7 @@ class Recurrent:
         rows, scale = self.gates * self.hidden, self.hidden**-0.5
         return {
             "x": _normal(rng, self.steps, self.n, self.features),
-            "grad": _normal(rng, self.steps, self.n, self.hidden),
+            "grad": _like_result(_normal(rng, self.steps, self.n, self.hidden), self.autocast),
             "parameters": [
                 _normal(rng, rows, self.features, scale=scale),
                 _normal(rng, rows, self.hidden, scale=scale),
@@ -151,6 +171,7 @@ class Embedding:
     ids: int
     sparse: bool
     flops = 0.0
+    autocast = ""
 
     def __str__(self) -> str:
         return f"{self.ids} of {self.rows} rows of {self.features}"
@@ -170,6 +191,7 @@ class Adam:
 
     parameters: int
     flops = 0.0
+    autocast = ""
 
     def __str__(self) -> str:
         return f"{self.parameters / 1e6:.1f} M parameters"
@@ -191,10 +213,11 @@ class Network:
     shape: tuple[int, ...]
     classes: int = 2
     training: bool = True
+    autocast: str = ""
     flops = 0.0
 
     def __str__(self) -> str:
-        return "x".join(map(str, (self.n, *self.shape)))
+        return "x".join(map(str, (self.n, *self.shape))) + _suffix(self.autocast)
 
     def inputs(self, rng: np.random.Generator) -> Arrays:
         """Return a batch and the values that the parameters begin with."""
@@ -222,6 +245,7 @@ class Words:
     topics: int = 50
     length: int = 20  # of a document
     flops = 0.0
+    autocast = ""
 
     def __str__(self) -> str:
         return f"{self.words} words, {self.vocabulary} different, D {self.features}"

@@ -15,10 +15,10 @@ from tinymed.bench.proof import DisagreementError
 from tinymed.kernels import KERNELS
 from tinymed.kernels.cuda import LAUNCHER, Resources
 
-__all__ = ["LostError", "check", "lost", "run"]
+__all__ = ["At", "LostError", "check", "lost", "run"]
 
 SHOWN = 5  # failures of an implementation that are kept in full
-At = Callable[[str], None]
+At = Callable[..., None]  # of what is being done, and of what a row of it would have
 
 
 class LostError(Exception):

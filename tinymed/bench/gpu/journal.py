@@ -16,12 +16,26 @@ from typing import Any
 
 from tinymed.errors import DataError
 
-__all__ = ["FORMAT", "RIGHT", "WRONG", "Journal", "Row"]
+__all__ = ["FORMAT", "RIGHT", "WRONG", "Journal", "Row", "state_of"]
 
 FORMAT = 1
 Row = dict[str, Any]
 RIGHT = ("proved", "compiled", "measured", "timed")
 WRONG = ("wrong", "failed", "crashed", "hung")  # what makes the exit status 1
+PEER = "torch"  # in the names of candidates that are not ours
+
+
+def state_of(candidate: str, state: str) -> str:
+    """Return the state of a candidate's row: what a peer does wrong is not ours to answer for.
+
+    Examples
+    --------
+    >>> state_of("cuda", "disagrees"), state_of("torch graph", "crashed")
+    ('wrong', 'peer crashed')
+    """
+    if PEER in candidate:
+        return f"peer {state}" if state in (*WRONG, "disagrees") else state
+    return {"disagrees": "wrong"}.get(state, state)
 
 
 class Journal:
@@ -58,6 +72,23 @@ class Journal:
     def end(self, step: str) -> None:
         """Say that a step has come to its end."""
         self._append({"step": step, "event": "ended", "time": time.time()})
+
+    def broken(self, step: str, row: Row) -> None:
+        """Add the row of what broke a step off, and end the step.
+
+        Where it is one candidate of a contest, the step does not end but is to be begun again:
+        the others take part without it.
+        """
+        if "candidate" in row:
+            row = row | {"state": state_of(row["candidate"], row["state"])}
+        self.add(step, row)
+        event = "broken off" if "candidate" in row else "ended"
+        self._append({"step": step, "event": event, "time": time.time()})
+
+    def candidates(self, step: str) -> set[str]:
+        """Return the candidates of a step that have a row."""
+        return {row["candidate"] for row in self.rows()
+                if row["step"] == step and "candidate" in row}  # fmt: skip
 
     def clocked(self, step: str, clock: Row) -> None:
         """Say what the card ran at during a step."""
@@ -103,8 +134,10 @@ class Journal:
         return [step for step in steps if step not in ended]
 
     def begun(self) -> str | None:
-        """Return the step that was begun last and not ended, if any."""
-        events = [line for line in self._lines()[1:] if line.get("event") in ("begun", "ended")]
+        """Return the step that was begun last and neither ended nor broken off, if any."""
+        events = [
+            e for e in self._lines()[1:] if e.get("event") in ("begun", "ended", "broken off")
+        ]
         return events[-1]["step"] if events and events[-1]["event"] == "begun" else None
 
     def _append(self, line: dict[str, Any]) -> None:

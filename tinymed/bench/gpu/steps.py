@@ -16,15 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 from tinymed.bench import record
+from tinymed.bench.contest import Contest
 from tinymed.bench.contests import has_cases
 from tinymed.bench.gpu.checks import At, check
 from tinymed.bench.gpu.device import Gpu, on_device
 from tinymed.bench.gpu.golden import GoldenFile, golden
-from tinymed.bench.gpu.journal import Journal, Row
+from tinymed.bench.gpu.journal import Journal, Row, state_of
+from tinymed.bench.gpu.referee import GpuReferee
 from tinymed.bench.gpu.sanitizer import TOOLS, sanitized
-from tinymed.bench.gpu.timings import ARITHMETICS, kernel_rows
+from tinymed.bench.gpu.timings import ARITHMETICS, kernel_contest, precision
 from tinymed.bench.gpu.trials import ROUNDED, Trial, bfloat16, implementations
-from tinymed.bench.gpu.works import gpu_workloads, is_network, workload_rows
+from tinymed.bench.gpu.works import gpu_contest, gpu_workloads, is_network
 from tinymed.bench.proof import arguments
 from tinymed.bench.roofline import Roofline
 from tinymed.bench.workloads import Workload
@@ -188,13 +190,35 @@ def _golden(kernel: str, implementation: str) -> Step:
 
 
 def _workload(kind: str, workload: Workload) -> Step:
-    def rows(context: Context) -> Iterator[Row]:
-        context.at(f"{workload.name}: {workload.spec}")
-        limits = roofline(context.journal, "float32")
-        for row in workload_rows(context.gpu, workload, limits, REPEATS):
-            yield _of_contest(row)
+    name = f"{kind} {workload.name}: {workload.spec}"
+    return _contest(name, workload.spec.autocast or "float32", partial(gpu_contest, workload))
 
-    return Step(f"{kind} {workload.name}: {workload.spec}", rows)
+
+def _time(kind: str, case: Case, arithmetic: str, backends: Sequence[str] = ("cuda",)) -> Step:
+    name = f"{kind} {case.kernel} {case.name}, {arithmetic}"
+    return _contest(name, arithmetic, partial(kernel_contest, case, arithmetic, backends))
+
+
+def _contest(name: str, arithmetic: str, made: Callable[[Gpu], Contest | None]) -> Step:
+    """Return the step of a contest, without the candidates that broke it off before."""
+
+    def rows(context: Context) -> Iterator[Row]:
+        if arithmetic == "bfloat16" and bfloat16 is None:
+            yield {"state": "not run", "note": "needs ml_dtypes: pip install ml-dtypes"}
+            return
+        gpu, limits = context.gpu, roofline(context.journal, arithmetic)
+        token = LAUNCHER.set(gpu.launcher)
+        try:
+            contest = made(gpu)
+            if contest is None:
+                return
+            referee = GpuReferee(gpu, contest, context.at, context.journal.candidates(name))
+            with precision(tf32=arithmetic == "tf32"):
+                yield from map(_of_contest, contest.run(REPEATS, 1, limits, referee))
+        finally:
+            LAUNCHER.reset(token)
+
+    return Step(name, rows)
 
 
 def _timed(backend: str = "cuda") -> list[tuple[int, Case, str]]:
@@ -220,27 +244,9 @@ def _arithmetics(kernel: str, backend: str) -> list[str]:
     return [a for a in ARITHMETICS if taken.get(a, halves)]
 
 
-def _time(kind: str, case: Case, arithmetic: str, backends: Sequence[str] = ("cuda",)) -> Step:
-    def rows(context: Context) -> Iterator[Row]:
-        if arithmetic == "bfloat16" and bfloat16 is None:
-            yield {"state": "not run", "note": "needs ml_dtypes: pip install ml-dtypes"}
-            return
-        context.at(f"{case}, {arithmetic}")
-        limits = roofline(context.journal, arithmetic)
-        for row in kernel_rows(context.gpu, case, arithmetic, limits, REPEATS, backends):
-            yield _of_contest(row)
-
-    return Step(f"{kind} {case.kernel} {case.name}, {arithmetic}", rows)
-
-
 def _of_contest(row: record.Row) -> Row:
-    """Return a row of a contest as the journal has it: ours is wrong if it disagrees."""
-    found = asdict(row)
-    state = {"disagrees": "wrong"}.get(row.state, row.state)
-    ours = "torch" not in row.candidate
-    if not ours and row.state in ("failed", "disagrees"):
-        state = f"peer {row.state}"  # which is not ours to answer for
-    return found | {"state": state}
+    """Return a row of a contest as the journal has it."""
+    return asdict(row) | {"state": state_of(row.candidate, row.state)}
 
 
 def _sanitize(tool: str, context: Context) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -148,13 +149,22 @@ def _watched(
 
 def _close(journal: Journal, step: str, ended: int | str, tail: str) -> None:
     """Say of the step in progress why it has no end of its own."""
-    at = beside(journal.path)
-    where = at.read_text() if at.exists() else step
+    row = _doing(beside(journal.path)) or {"at": step}
+    where = row.pop("at")
     if ended == "over":
-        row = {"state": "not run", "note": f"stopped at {where}: the time was over"}
+        journal.add(step, {"state": "not run", "note": f"stopped at {where}: the time was over"})
+        journal.end(step)
     elif ended == "hung":
-        row = {"state": "hung", "note": f"no progress at {where}"}
+        journal.broken(step, row | {"state": "hung", "note": f"no progress at {where}"})
     else:
-        row = {"state": "crashed", "note": f"at {where}: status {ended}: {tail}"}
-    journal.add(step, row)
-    journal.end(step)
+        note = f"at {where}: status {ended}: {tail}"
+        journal.broken(step, row | {"state": "crashed", "note": note})
+
+
+def _doing(at: Path) -> dict[str, str]:
+    """Return what a worker has said last of what it does, {} if nothing whole."""
+    try:
+        found: dict[str, str] = json.loads(at.read_text())
+    except (OSError, ValueError):  # it may have been killed while it wrote
+        return {}
+    return found

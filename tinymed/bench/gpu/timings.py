@@ -8,8 +8,7 @@ of training also as one CUDA graph.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -17,19 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.bench import record
 from tinymed.bench.contest import Attempt, CannotError, Contest, Entry, InstallError
 from tinymed.bench.gpu.device import Gpu, on_device
 from tinymed.bench.gpu.trials import ROUNDED, Trial, allowed, bfloat16, by_reference, lacking
 from tinymed.bench.peers import PEERS, Attempts
 from tinymed.bench.proof import arguments
-from tinymed.bench.roofline import Roofline
-from tinymed.bench.timing import Samples
 from tinymed.kernels import KERNELS
 from tinymed.kernels.case import Case
-from tinymed.kernels.cuda import LAUNCHER
 
-__all__ = ["ARITHMETICS", "TORCH", "in_turns", "kernel_rows", "precision", "torch_entries"]
+__all__ = ["ARITHMETICS", "TORCH", "kernel_contest", "precision", "torch_entries"]
 
 ARITHMETICS = ("float32", "tf32", "bfloat16", "float16")
 TORCH = {
@@ -38,69 +33,31 @@ TORCH = {
     "torch graph": "torch-graph",
 }
 TORCH_DEVICE = "cuda"
-LONGEST = 0.4  # seconds that the measurements of one candidate may take
-FEWEST = 3
 
 
-def in_turns(
-    gpu: Gpu, calls: Mapping[str, Callable[[], Any]], repeats: int
-) -> Mapping[str, Samples]:
-    """Return seconds of each call: those of the GPU as ``wall``, those of the host as ``cpu``.
-
-    Each round takes all candidates in a new order. The first two calls of each are not timed: they
-    compile, choose algorithms and fill the pool.
-    """
-    slowest = 0.0
-    for call in calls.values():
-        call()
-        slowest = max(slowest, gpu.timed(call).device)
-    rounds = repeats if not slowest else max(FEWEST, min(repeats, int(LONGEST / slowest)))
-    found = {name: Samples() for name in calls}
-    order, chance = list(calls), random.Random(0)
-    for _ in range(rounds):
-        chance.shuffle(order)
-        for name in order:
-            took = gpu.timed(calls[name])
-            found[name].wall.append(took.device)
-            found[name].cpu.append(took.host)
-    return found
-
-
-def kernel_rows(
-    gpu: Gpu,
-    case: Case,
-    arithmetic: str,
-    roofline: Roofline | None,
-    repeats: int,
-    backends: Sequence[str] = ("cuda",),
-) -> Iterator[record.Row]:
-    """Yield a row for each implementation on ``backends``, and for PyTorch, on a case."""
+def kernel_contest(
+    case: Case, arithmetic: str, backends: Sequence[str], gpu: Gpu
+) -> Contest | None:
+    """Return that of implementations on ``backends`` and PyTorch; None where none is for a case."""
     dtype = np.dtype({"bfloat16": bfloat16, "float16": np.float16}.get(arithmetic, np.float32))
-    token = LAUNCHER.set(gpu.launcher)
-    try:
-        given = arguments(case, dtype)
-        able, chosen = _able(case, arithmetic, given, backends)
-        if not able:
-            return
-        trial = Trial(case, able[0], dtype)
-        entries = {
-            name: Entry(partial(_attempt, gpu, case.kernel, name, given), ours=name == chosen)
-            for name in able
-        }
-        contest = Contest(
-            case.kernel,
-            f"{case.name}, {arithmetic}",
-            partial(by_reference, trial),
-            allowed(case, able[0], dtype),
-            entries | torch_entries("kernels", "kernel", case.kernel, given),
-            dtype,
-            case.flops,
-            case.bytes * dtype.itemsize / 4,
-        )
-        with precision(tf32=arithmetic == "tf32"):
-            yield from contest.run(repeats, 1, roofline, partial(in_turns, gpu))
-    finally:
-        LAUNCHER.reset(token)
+    given = arguments(case, dtype)
+    able, chosen = _able(case, arithmetic, given, backends)
+    if not able:
+        return None
+    entries = {
+        name: Entry(partial(_attempt, gpu, case.kernel, name, given), ours=name == chosen)
+        for name in able
+    }
+    return Contest(
+        case.kernel,
+        f"{case.name}, {arithmetic}",
+        partial(by_reference, Trial(case, able[0], dtype)),
+        allowed(case, able[0], dtype),
+        entries | torch_entries("kernels", "kernel", case.kernel, given),
+        dtype,
+        case.flops,
+        case.bytes * dtype.itemsize / 4,
+    )
 
 
 def _able(

@@ -7,6 +7,7 @@ useless to this process: its supervisor then starts another. The first begins th
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ NO_GPU, LOST = 2, 3
 
 
 def beside(journal: Path) -> Path:
-    """Return the file that says what is being done right now."""
+    """Return the file that says what is being done right now: JSON, ``at`` and parts of a row."""
     return journal.with_suffix(".at")
 
 
@@ -44,8 +45,8 @@ def work(
         If the GPU is lost; what is known of why is in the journal, and the step is ended.
     """
 
-    def at(what: str) -> None:
-        beside(journal.path).write_text(what)
+    def at(what: str, **row: str) -> None:
+        beside(journal.path).write_text(json.dumps({"at": what, **row}))
 
     context = Context(gpu, journal, at, golden, until)
     left = set(journal.left(step.name for step in todo))
@@ -56,23 +57,19 @@ def work(
             return
         journal.begin(step.name)
         at(step.name)
-        failed, gone = False, None
         try:
             for row in step.rows(context):
                 journal.add(step.name, row)
-                failed |= row["state"].endswith("failed")  # ours, or a peer's
         except LostError as error:
-            journal.add(step.name, error.row)
-            gone = error
+            journal.broken(step.name, error.row)
+            raise
         except Exception as error:  # whatever it is, the other steps go on
             journal.add(step.name, {"state": "failed", "note": f"{type(error).__name__}: {error}"})
-            failed = True
-        if failed and (said := lost(gpu)):
-            gone = LostError({"state": "crashed", "note": f"the GPU is lost after it ({said})"})
-            journal.add(step.name, gone.row)
+            if said := lost(gpu):
+                gone = LostError({"state": "crashed", "note": f"the GPU is lost after it ({said})"})
+                journal.broken(step.name, gone.row)
+                raise gone from error
         journal.end(step.name)
-        if gone is not None:
-            raise gone
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,25 +6,25 @@ one CUDA graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinymed import cuda
-from tinymed.bench import record
 from tinymed.bench.contest import Attempt, CannotError, Contest, Entry
 from tinymed.bench.gpu.device import Gpu, on_device
-from tinymed.bench.gpu.timings import in_turns, precision, torch_entries
+from tinymed.bench.gpu.timings import torch_entries
 from tinymed.bench.ours import attempt, training_step
 from tinymed.bench.proof import SEED
-from tinymed.bench.roofline import Roofline
 from tinymed.bench.workloads import Conv, Network, Recurrent, Words, Workload, size_of, workloads
 from tinymed.kernels import use_backend
-from tinymed.kernels.cuda import LAUNCHER
 
-__all__ = ["gpu_workloads", "is_network", "workload_rows"]
+__all__ = ["gpu_contest", "gpu_workloads", "is_network"]
+
+WIDE = 512  # units of a recurrent layer whose products are work for tensor cores
+BOUND_16 = 2.0**-5  # of results behind several roundings to 8 bits
 
 
 def gpu_workloads() -> list[Workload]:
@@ -37,7 +37,23 @@ def gpu_workloads() -> list[Workload]:
             more.append(Workload(f"{kind.upper()} forward + backward", spec, {}, 1e-3))
     for n, c, size in ((8, 16, 512), (8, 32, 256), (4, 64, 256)):  # as medical images are
         more.append(Workload("conv 3x3 forward + backward", Conv(n, c, size, c), {}, 1e-3))
-    return [*more, *known]
+    every = [*more, *known]
+    return [*every, *(_in_16_bits(workload) for workload in every if _gains(workload.spec))]
+
+
+def _gains(spec: Any) -> bool:
+    """Return whether it is work for tensor cores."""
+    if isinstance(spec, Network):
+        return spec.training and spec.model in ("cnn", "resnet18")
+    return (isinstance(spec, Conv) and spec.backward and spec.groups == 1) or (
+        isinstance(spec, Recurrent) and spec.hidden >= WIDE
+    )
+
+
+def _in_16_bits(workload: Workload) -> Workload:
+    """Return it under autocast to bfloat16, which needs no scaling of the loss."""
+    spec: Any = workload.spec
+    return replace(workload, spec=replace(spec, autocast="bfloat16"), goal={}, bound=BOUND_16)
 
 
 def is_network(workload: Workload) -> bool:
@@ -45,10 +61,8 @@ def is_network(workload: Workload) -> bool:
     return isinstance(workload.spec, Network)
 
 
-def workload_rows(
-    gpu: Gpu, workload: Workload, roofline: Roofline | None, repeats: int
-) -> Iterator[record.Row]:
-    """Yield a row for tinymed, eager and as a graph, and for PyTorch; in float32, without TF32."""
+def gpu_contest(workload: Workload, gpu: Gpu) -> Contest:
+    """Return that of tinymed, eager and as a graph, and PyTorch."""
     spec = workload.spec
     arrays = spec.inputs(np.random.default_rng(SEED))
 
@@ -60,7 +74,7 @@ def workload_rows(
     ours = {"tinymed": Entry(partial(_attempt, gpu, spec, arrays), ours=True)}
     if isinstance(spec, Network) and spec.training:
         ours["tinymed graph"] = Entry(partial(_captured, gpu, spec, arrays), ours=True)
-    contest = Contest(
+    return Contest(
         workload.name,
         str(spec),
         expected,
@@ -69,12 +83,6 @@ def workload_rows(
         flops=spec.flops,
         bytes=size_of(arrays) if spec.flops else 0,
     )
-    token = LAUNCHER.set(gpu.launcher)
-    try:
-        with precision(tf32=False):
-            yield from contest.run(repeats, 1, roofline, partial(in_turns, gpu))
-    finally:
-        LAUNCHER.reset(token)
 
 
 def _on_host(gpu: Gpu, made: Attempt) -> Attempt:

@@ -86,7 +86,13 @@ def kernel_entries(
 
 def workload_entries(peers: Sequence[str], spec: Any, arrays: Any) -> dict[str, Entry]:
     """Return an entry for each peer."""
-    return _entries(peers, lambda peer: (peer.workloads, "workload", spec, arrays))
+
+    def what(peer: Peer) -> tuple[Any, ...]:
+        if spec.autocast and "torch" not in peer.packages:
+            raise CannotError("autocast is not written for it")
+        return peer.workloads, "workload", spec, arrays
+
+    return _entries(peers, what)
 
 
 def _entries(peers: Sequence[str], what: Callable[[Peer], tuple[Any, ...]]) -> dict[str, Entry]:

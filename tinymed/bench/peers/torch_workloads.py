@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from tinymed.bench.contest import Attempt, CannotError
 from tinymed.bench.networks import HIDDEN, WIDTHS
-from tinymed.bench.peers.torch_kernels import arrays as as_arrays
-from tinymed.bench.peers.torch_kernels import image
+from tinymed.bench.peers.torch_kernels import arrays, image
 from tinymed.bench.peers.torch_optimizers import KINDS
 from tinymed.bench.workloads import (
     STEPS,
@@ -26,6 +25,7 @@ from tinymed.bench.workloads import (
     Recurrent,
     Spec,
 )
+from tinymed.precision import widened
 
 __all__ = ["workload"]
 
@@ -46,6 +46,17 @@ def workload(spec: Spec, arrays: Arrays, variant: str) -> Attempts:
     return _MADE[type(spec)](spec, arrays, last)
 
 
+def as_arrays(results: Any) -> list[Any]:
+    """Return tensors as arrays, those of 16 bits in float32."""
+    return [widened(one) for one in arrays(results)]
+
+
+def _precision(spec: Spec) -> Any:
+    """Return what a forward pass stands in."""
+    where, dtype = torch.get_default_device().type, getattr(torch, spec.autocast or "bfloat16")
+    return torch.autocast(where, dtype, enabled=bool(spec.autocast))
+
+
 def _leaf(array: Any, last: bool = False) -> Any:
     return image(array, last).requires_grad_()
 
@@ -53,14 +64,16 @@ def _leaf(array: Any, last: bool = False) -> Any:
 def _conv(spec: Conv, arrays: Arrays, last: bool) -> Attempt:
     x, weight, bias = (_leaf(arrays[name], last) for name in ("x", "weight", "bias"))
     dy, settings = image(arrays["grad"], last), (spec.stride, spec.padding, 1, spec.groups)
+    precision = _precision(spec)
 
     def forward() -> Any:
-        with torch.inference_mode():
+        with torch.inference_mode(), precision:
             y = F.conv2d(x, weight, bias, *settings)
             return F.max_pool2d(y.relu_(), 2) if spec.pool else y
 
     def both() -> Any:
-        y = F.conv2d(x, weight, bias, *settings)
+        with precision:
+            y = F.conv2d(x, weight, bias, *settings)
         return y, *torch.autograd.grad(y, (x, weight, bias), dy)
 
     return Attempt(both if spec.backward else forward, as_arrays)
@@ -80,9 +93,11 @@ def _recurrent(spec: Recurrent, arrays: Arrays, last: bool) -> Attempt:
     layer = getattr(nn, spec.kind.upper())(spec.features, spec.hidden)
     _set(layer, arrays["parameters"])
     parameters, x, dy = list(layer.parameters()), _leaf(arrays["x"]), image(arrays["grad"], last)
+    precision = _precision(spec)
 
     def call() -> Any:
-        y, _ = layer(x)
+        with precision:
+            y, _ = layer(x)
         return y, *torch.autograd.grad(y, (x, *parameters), dy)
 
     return Attempt(call, as_arrays)
@@ -174,6 +189,7 @@ def _build(spec: Network) -> nn.Module:
 
 def _network(spec: Network, arrays: Arrays, last: bool) -> Attempts:
     x, labels = image(arrays["x"], last), image(arrays["labels"], last)
+    precision = _precision(spec)
 
     def made() -> nn.Module:
         model = _model(spec, arrays)
@@ -182,7 +198,7 @@ def _network(spec: Network, arrays: Arrays, last: bool) -> Attempts:
         return model
 
     def training(kind: Mapping[str, bool]) -> Attempt:
-        step, _, _ = _training(made(), x, labels, kind)
+        step, _, _ = _training(made(), x, labels, kind, precision)
         return _losses(lambda: step().item())
 
     if spec.training:
@@ -190,7 +206,7 @@ def _network(spec: Network, arrays: Arrays, last: bool) -> Attempts:
     model = made().eval()
 
     def predict() -> Any:
-        with torch.inference_mode():
+        with torch.inference_mode(), precision:
             return model(x)
 
     return Attempt(predict, as_arrays)
@@ -201,7 +217,8 @@ def _captured(spec: Network, arrays: Arrays) -> Attempt:
     x, labels = image(arrays["x"], False), image(arrays["labels"], False)
     if not x.is_cuda:
         raise CannotError("CUDA graphs are for a GPU")
-    training = _training(_model(spec, arrays), x, labels, {"capturable": True})
+    kind = {"capturable": True}
+    training = _training(_model(spec, arrays), x, labels, kind, _precision(spec))
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -225,14 +242,15 @@ def _model(spec: Network, arrays: Arrays) -> nn.Module:
 
 
 def _training(
-    model: nn.Module, x: Any, labels: Any, kind: Mapping[str, bool]
+    model: nn.Module, x: Any, labels: Any, kind: Mapping[str, bool], precision: Any
 ) -> tuple[Callable[[], Any], nn.Module, torch.optim.Optimizer]:
     """Return a step of training, which returns the loss, and what it trains and by what."""
     optimizer = torch.optim.Adam(model.parameters(), **kind)
 
     def step() -> Any:
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), labels)
+        with precision:
+            loss = F.cross_entropy(model(x), labels)
         loss.backward()
         optimizer.step()
         return loss
