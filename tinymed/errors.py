@@ -5,7 +5,6 @@ Every message follows ``<op>: <given> <expected> [; <what to do>]``, in lower ca
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -91,7 +90,9 @@ def check_size(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     ValueError: repeat: a result (2, 1099511627776) of 2199023255552 elements is too large; fewer \
 than 1099511627776 are expected
     """
-    size = math.prod(max(n, 1) for n in shape)  # a length of 0 does not excuse the others
+    size = 1
+    for n in shape:
+        size *= n or 1  # a length of 0 does not excuse the others
     if size >= TOO_MANY:
         raise ValueError(
             f"{name}: a result {shape} of {size} elements is too large; fewer than {TOO_MANY} "

@@ -158,6 +158,12 @@ def first(y: Any, shape: Shape) -> Any:
 def per_axis(name: str, argument: str, value: Setting, axes: int, least: int) -> Shape:
     """Return a setting as one integer per spatial axis, each at least ``least``."""
     given = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
+    if len(given) == axes:
+        for n in given:
+            if n.__class__ is not int or not least <= n < TOO_MANY:
+                break
+        else:  # as nearly always, and layers ask at every call
+            return given
     whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in given)
     if len(given) != axes or not whole or any(n < least for n in given):
         raise ValueError(

@@ -240,19 +240,19 @@ def same_dtype(name: str, **inputs: Any) -> None:
     Quiet promotion there would double memory and time without a word. The advice leads to the
     default dtype where one of them has it: float64 from NumPy and pixels in uint8 are cast to it.
     """
-    first: Any = None
+    first, wanted = "", None
     for argument, x in inputs.items():
         if x is None:
             continue
-        if not hasattr(x, "dtype"):
+        dtype = getattr(x, "dtype", None)
+        if dtype is None:
             raise TypeError(f"{name}: {argument} is {type(x).__name__}, expected a Tensor or array")
-        if first is None:
-            first = argument, x.dtype
-        if x.dtype != first[1] and MODE.casts is None:  # `autocast` will make them one
-            odd, right = (first[0], x.dtype) if x.dtype == default_dtype() else (argument, first[1])
+        if wanted is None:
+            first, wanted = argument, dtype
+        if dtype != wanted and MODE.casts is None:  # `autocast` will make them one
+            odd, right = (first, dtype) if dtype == default_dtype() else (argument, wanted)
             raise TypeError(
-                f"{name}: {argument} is {x.dtype} but {first[0]} is {first[1]}; "
-                f"cast {odd} to {right}"
+                f"{name}: {argument} is {dtype} but {first} is {wanted}; cast {odd} to {right}"
             )
 
 
