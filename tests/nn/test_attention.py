@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinymed import manual_seed, nn, ops
+from tinymed import manual_seed, nn, ops, optim
 from tinymed.gradcheck import gradgradcheck
 from tinymed.nn.positional import sinusoids
 from tinymed.tensor import Tensor
@@ -65,6 +65,67 @@ def test_dropout_of_weights_depends_on_training_and_generator() -> None:
     manual_seed(5)
     np.testing.assert_array_equal(first, layer(x, x, x)[0].detach().numpy())
     assert (first != layer.eval()(x, x, x)[0].detach().numpy()).any()
+
+
+def test_a_decoder_sees_neither_what_comes_later_nor_padding_of_the_source() -> None:
+    model = nn.Transformer(4, 2, 1, 2, 8, 0.0, dtype=np.float64, batch_first=True, generator=RANDOM)
+    mask = nn.Transformer.generate_square_subsequent_mask(4, dtype=np.float64)
+    source, target = normal(2, 5, 4), normal(2, 4, 4)
+    padding = np.zeros((2, 5), bool)
+    padding[:, 3:] = True
+    given = {"src_key_padding_mask": Tensor(padding), "memory_key_padding_mask": Tensor(padding)}
+    before = model(source, target, tgt_mask=mask, **given).detach().numpy()
+    source[:, 3:], target[:, 2:] = 9.0, -9.0
+    after = model(source, target, tgt_mask=mask, **given).detach().numpy()
+    np.testing.assert_array_equal(before[:, :2], after[:, :2])
+    assert (before[:, 2:] != after[:, 2:]).any()
+    short = model(source[:, :3], target, tgt_mask=mask).detach()
+    np.testing.assert_allclose(after, short, 1e-12, 1e-12)
+
+
+def test_a_square_mask_is_minus_infinity_above_the_diagonal() -> None:
+    mask = nn.Transformer.generate_square_subsequent_mask(3)
+    inf = np.inf
+    assert mask.tolist() == [[0, -inf, -inf], [0, 0, -inf], [0, 0, 0]]
+    assert mask.dtype == np.float32
+
+
+def test_layers_of_a_transformer_do_not_begin_alike() -> None:
+    model = nn.Transformer(4, 2, 2, 2, 8, generator=RANDOM)
+    for stack in (model.encoder, model.decoder):
+        first, second = (layer.linear1.weight.detach().numpy() for layer in stack.layers)
+        assert (first != second).all()
+
+
+def test_a_transformer_learns_to_turn_a_sequence_around() -> None:
+    generator = np.random.default_rng(0)
+    words, steps, width = 6, 4, 16
+    embed = nn.Embedding(words + 1, width, generator=generator)
+    place = nn.PositionalEncoding(width, batch_first=True, dropout=0.0)
+    model = nn.Transformer(width, 2, 1, 1, 32, 0.0, batch_first=True, generator=generator)
+    out = nn.Linear(width, words, generator=generator)
+    parts = nn.ModuleList([embed, model, out])
+    adam = optim.Adam(parts.parameters(), lr=1e-2)
+    mask = nn.Transformer.generate_square_subsequent_mask(steps)
+
+    def answered(source: np.ndarray, written: np.ndarray) -> Tensor:
+        seen = np.concatenate([np.full((len(source), 1), words), written[:, :-1]], axis=1)
+        there, here = (place(embed(Tensor(ids))) for ids in (source, seen))
+        return out(model(there, here, tgt_mask=mask))
+
+    for _ in range(150):
+        source = generator.integers(0, words, (32, steps))
+        target = source[:, ::-1].copy()
+        adam.zero_grad()
+        scores = answered(source, target)
+        loss = nn.functional.cross_entropy(scores.reshape(-1, words), Tensor(target.reshape(-1)))
+        loss.backward()
+        adam.step()
+    source = generator.integers(0, words, (50, steps))
+    written = np.zeros_like(source)
+    for step in range(steps):  # one word after the other, from what it has written itself
+        written[:, step] = answered(source, written).detach().numpy()[:, step].argmax(-1)
+    assert (written == source[:, ::-1]).mean() > 0.95
 
 
 def test_second_derivative() -> None:
@@ -129,5 +190,14 @@ def test_settings_that_do_not_fit() -> None:
         nn.MultiheadAttention(4, 3)
     with pytest.raises(ValueError, match="activation='tanh'"):
         nn.TransformerEncoderLayer(4, 2, activation="tanh")
+    with pytest.raises(ValueError, match="TransformerDecoderLayer: activation='tanh'"):
+        nn.TransformerDecoderLayer(4, 2, activation="tanh")
+    with pytest.raises(ValueError, match="TransformerDecoder: num_layers=0"):
+        nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2), 0)
+    small = nn.Transformer(4, 2, 1, 1, 8, dtype=np.float64, generator=RANDOM)
+    with pytest.raises(ValueError, match=r"src \(5, 2, 4\) and tgt \(3, 1, 4\) differ in batch"):
+        small(normal(5, 2, 4), normal(3, 1, 4))
+    with pytest.raises(ValueError, match=r"tgt \(3, 2, 6\) must have 4 features"):
+        small(normal(5, 2, 4), normal(3, 2, 6))
     with pytest.raises(TypeError, match="mask is int64"):
         wrong(attention(), attn_mask=Tensor(np.zeros((3, 5), np.int64)))

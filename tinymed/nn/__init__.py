@@ -28,7 +28,7 @@ from tinymed.nn.adaptive_pooling import (
     FractionalMaxPool2d,
     FractionalMaxPool3d,
 )
-from tinymed.nn.attention import MultiheadAttention, TransformerEncoder, TransformerEncoderLayer
+from tinymed.nn.attention import MultiheadAttention
 from tinymed.nn.bilinear import Bilinear
 from tinymed.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from tinymed.nn.conv import Conv1d, Conv2d, Conv3d
@@ -152,6 +152,13 @@ from tinymed.nn.shaping import (
     Unfold,
 )
 from tinymed.nn.summary import summary
+from tinymed.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from tinymed.nn.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
@@ -289,6 +296,9 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
     "TripletMarginLoss",

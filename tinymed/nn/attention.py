@@ -1,26 +1,20 @@
-"""Multi-head attention, and the encoder layers that are made of it."""
+"""Multi-head attention."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinymed import ops
 from tinymed.creation import empty, zeros
-from tinymed.errors import refuse
 from tinymed.nn import init
-from tinymed.nn.containers import ModuleList
-from tinymed.nn.dropout import Dropout
 from tinymed.nn.linear import Linear
 from tinymed.nn.module import Module, Parameter, check_sizes
-from tinymed.nn.sample_normalization import LayerNorm
 from tinymed.ops.attention import attention_weights
 
-__all__ = ["MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer"]
+__all__ = ["MultiheadAttention"]
 
 
 class MultiheadAttention(Module):
@@ -261,121 +255,3 @@ def additive(mask: Any, like: Any) -> Any:
             f"MultiheadAttention: a mask is {mask.dtype}, expected bool or {like.dtype}"
         )
     return mask
-
-
-class TransformerEncoderLayer(Module):
-    """Self-attention, then two linear layers, each with a residual sum and layer norm.
-
-    Parameters
-    ----------
-    d_model, nhead, dim_feedforward : int
-        Features, heads, and the width between the two linear layers.
-    dropout : float
-    activation : "relu", "gelu", or a function of a tensor
-    layer_norm_eps : float
-    batch_first : bool
-        (N, L, E) instead of (L, N, E).
-    norm_first : bool
-        Normalise before each part instead of after its sum.
-    bias : bool
-
-    References
-    ----------
-    Vaswani et al. (2017), "Attention is all you need", section 3.1.
-    """
-
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Callable[[Any], Any] = ops.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: str = "cpu",
-        dtype: Any = None,
-        *,
-        generator: np.random.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        known = {"relu": ops.relu, "gelu": ops.gelu}
-        if not callable(activation) and activation not in known:
-            raise ValueError(
-                f"TransformerEncoderLayer: activation={activation!r} is neither a function nor one "
-                f"of {', '.join(map(repr, known))}"
-            )
-        made = {"device": device, "dtype": dtype}
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout, bias, batch_first=batch_first, generator=generator, **made
-        )
-        self.linear1 = Linear(d_model, dim_feedforward, bias, generator=generator, **made)
-        self.dropout = Dropout(dropout, generator=generator)
-        self.linear2 = Linear(dim_feedforward, d_model, bias, generator=generator, **made)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
-        self.dropout1 = Dropout(dropout, generator=generator)
-        self.dropout2 = Dropout(dropout, generator=generator)
-        self.activation = known[activation] if isinstance(activation, str) else activation
-
-    def forward(
-        self,
-        src: Any,
-        src_mask: Any = None,
-        src_key_padding_mask: Any = None,
-        is_causal: bool = False,
-    ) -> Any:
-        """Return a tensor of the shape of ``src``; masks as in `MultiheadAttention`."""
-
-        def attend(x: Any) -> Any:
-            y, _ = self.self_attn(
-                x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal
-            )
-            return self.dropout1(y)
-
-        def feed_forward(x: Any) -> Any:
-            return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
-
-        if self.norm_first:
-            src = src + attend(self.norm1(src))
-            return src + feed_forward(self.norm2(src))
-        src = self.norm1(src + attend(src))
-        return self.norm2(src + feed_forward(src))
-
-
-class TransformerEncoder(Module):
-    """A stack of copies of one encoder layer, and a last norm.
-
-    Parameters
-    ----------
-    encoder_layer : TransformerEncoderLayer
-        Copied ``num_layers`` times: the copies start equal.
-    num_layers : int
-    norm : Module or None
-    enable_nested_tensor : False
-        There are no nested tensors, with which PyTorch leaves out padding.
-    """
-
-    def __init__(
-        self,
-        encoder_layer: TransformerEncoderLayer,
-        num_layers: int,
-        norm: Module | None = None,
-        enable_nested_tensor: bool = False,
-    ) -> None:
-        super().__init__()
-        refuse("TransformerEncoder", enable_nested_tensor=(enable_nested_tensor, False))
-        check_sizes("TransformerEncoder", num_layers=num_layers)
-        self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
-        self.num_layers, self.norm = num_layers, norm
-
-    def forward(
-        self, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
-    ) -> Any:
-        """Return a tensor of the shape of ``src``; masks as in `MultiheadAttention`."""
-        for layer in self.layers:
-            src = layer(src, mask, src_key_padding_mask, is_causal)
-        return src if self.norm is None else self.norm(src)

@@ -1,4 +1,4 @@
-"""Cases of attention and the encoder layers made of it."""
+"""Cases of attention and of what transformers are made of."""
 
 from tests.torch_results.layers.case import Drawn, Layer, case, only_here
 
@@ -49,6 +49,38 @@ case(
     "TransformerEncoder: masks", (3, 2, 4), Drawn("normal", (3, 3), constant=True),
     Drawn("normal", (2, 3), constant=True), training=True, encoder_layer=one, num_layers=2,
 )  # fmt: skip
+
+target, memory = (3, 2, 4), (5, 2, 4)
+masks = [Drawn("normal", shape, constant=True) for shape in ((3, 3), (3, 5), (2, 3), (2, 5))]
+case("TransformerDecoderLayer: default", target, memory, training=True, **layer)
+case("TransformerDecoderLayer: gelu, norm first", target, memory, training=True, **layer,
+     activation="gelu", norm_first=True)  # fmt: skip
+case("TransformerDecoderLayer: batch first, no bias", (2, 3, 4), (2, 5, 4), training=True, **layer,
+     batch_first=True, bias=False)  # fmt: skip
+case("TransformerDecoderLayer: unbatched, eps", (3, 4), (5, 4), training=True, **layer,
+     layer_norm_eps=0.1)  # fmt: skip
+case("TransformerDecoderLayer: masks", target, memory, *masks, training=True, **layer)
+
+one = Layer("TransformerDecoderLayer", layer)
+last = Layer("LayerNorm", {"normalized_shape": 4})
+case("TransformerDecoder: two", target, memory, training=True, decoder_layer=one, num_layers=2)
+case("TransformerDecoder: a norm at the end", target, memory, training=True, decoder_layer=one,
+     num_layers=1, norm=last)  # fmt: skip
+case("TransformerDecoder: masks", target, memory, *masks, training=True, decoder_layer=one,
+     num_layers=2)  # fmt: skip
+
+own = Layer("TransformerEncoder", {"encoder_layer": Layer("TransformerEncoderLayer", layer),
+                                   "num_layers": 1})  # fmt: skip
+small = layer | {"num_encoder_layers": 1, "num_decoder_layers": 1}
+case("Transformer: default", memory, target, training=True, **small)
+case("Transformer: two and one, gelu, norm first", memory, target, training=True,
+     **small | {"num_encoder_layers": 2}, activation="gelu", norm_first=True)  # fmt: skip
+case("Transformer: batch first, no bias, eps", (2, 5, 4), (2, 3, 4), training=True, **small,
+     batch_first=True, bias=False, layer_norm_eps=0.1)  # fmt: skip
+case("Transformer: masks", memory, target, Drawn("normal", (5, 5), constant=True), *masks[:2],
+     Drawn("normal", (2, 5), constant=True), *masks[2:], training=True, **small)  # fmt: skip
+case("Transformer: an encoder of one's own", memory, target, training=True, **small,
+     custom_encoder=own)  # fmt: skip
 
 only_here("PositionalEncoding", "tests/nn/test_attention.py")
 only_here("LearnedPositionalEncoding", "tests/nn/test_attention.py")
