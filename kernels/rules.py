@@ -14,6 +14,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tinymed.precision import NARROW
+
 __all__ = ["RULES", "Rule"]
 
 Condition = Callable[..., bool]
@@ -63,6 +65,16 @@ def rows_of_bags(weight: Any, ids: Any, *others: Any) -> bool:
 def rows_in_place(weight: Any, ids: Any, max_norm: float, norm_type: float) -> bool:
     """Return whether rows can be shortened where they are, by one of the common norms."""
     return rows(weight, ids) and weight.flags.carray and norm_type in (1, 2, float("inf"))
+
+
+def reals(x: Any, *others: Any) -> bool:
+    """Return whether x is of floats of 16, 32 or 64 bits."""
+    return x.dtype.char in NARROW or floats(x)
+
+
+def alike_reals(a: Any, b: Any, *others: Any) -> bool:
+    """Return whether two arrays are of the same floats, and of one shape."""
+    return reals(a) and a.dtype == getattr(b, "dtype", None) and a.shape == b.shape
 
 
 def alike_floats(a: Any, b: Any, *others: Any) -> bool:

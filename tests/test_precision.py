@@ -19,6 +19,7 @@ from tinymed import ops, optim, precision
 from tinymed.autograd import Function
 from tinymed.kernels import KERNELS, explain, use_backend
 from tinymed.kernels.case import proofs
+from tinymed.ops.activation import Activation
 
 needs_ml_dtypes = pytest.mark.skipif(
     importlib.util.find_spec("ml_dtypes") is None, reason="ml_dtypes is not installed"
@@ -276,4 +277,6 @@ def test_every_op_that_takes_16_bits_as_given_is_known() -> None:
              "Permute", "Reshape", "Roll", "TakeAlongDim", "TakeRows", "ToDevice"}  # fmt: skip
     products = {"Conv", "ConvActivated", "ConvGradInput", "ConvGradWeight", "ConvTranspose",
                 "ConvTransposeActivated", "Linear", "LinearActivated", "MatMul"}  # fmt: skip
-    assert given == moves | products | {"GRU", "LSTM", "RNN"}
+    pools = {"AvgPool", "AvgPoolGrad", "MaxGather", "MaxPool", "MaxPoolGrad", "MaxPoolWithIndices"}
+    activations = {name for name, op in Function.registry.items() if issubclass(op, Activation)}
+    assert given == moves | products | pools | activations | {"GRU", "LSTM", "RNN"}

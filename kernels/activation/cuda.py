@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinymed.kernels.activation.reference import FORMULAS
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.cuda import Variant
+from tinymed.kernels.cuda import SCALARS, Variant
 from tinymed.kernels.cuda.elements import for_elements
+from tinymed.precision import is_narrow
 
 __all__ = ["VARIANTS", "forward", "grad"]
 
@@ -15,9 +18,9 @@ OF_DTYPE = {
         f"activation/{dtype}",
         "activation/activation.cu",
         tuple(f"{direction}_{name}" for name in FORMULAS for direction in ("forward", "grad")),
-        (("SCALAR", scalar),),
+        (("SCALAR", scalar), ("SUM", of_sum)),
     )
-    for dtype, scalar in (("float32", "float"), ("float64", "double"))
+    for dtype, (scalar, of_sum) in SCALARS.items()
 }
 VARIANTS = tuple(OF_DTYPE.values())
 
@@ -33,6 +36,7 @@ def grad(grad_output: Array, known: Array, name: str, *parameters: float) -> Arr
 
 
 def _of_elements(entry: str, arrays: tuple[Array, ...], parameters: tuple[float, ...]) -> Array:
-    scalar = arrays[0].dtype.type
+    dtype = arrays[0].dtype
+    of_sum = np.float32 if is_narrow(arrays[0]) else dtype.type
     numbers = (*parameters, *[0.0] * (PARAMETERS - len(parameters)))
-    return for_elements(OF_DTYPE[arrays[0].dtype.name], entry, arrays, *map(scalar, numbers))
+    return for_elements(OF_DTYPE[dtype.name], entry, arrays, *map(of_sum, numbers))

@@ -18,11 +18,12 @@ from tinymed.kernels.cuda.launcher import (
     resources,
 )
 from tinymed.kernels.cuda.tensor_map import TensorMap
-from tinymed.kernels.cuda.variant import ARCHITECTURES, Grid, Variant, blocks, variants
+from tinymed.kernels.cuda.variant import ARCHITECTURES, SCALARS, Grid, Variant, blocks, variants
 
 __all__ = [
     "ARCHITECTURES",
     "LAUNCHER",
+    "SCALARS",
     "Grid",
     "Launcher",
     "Resources",

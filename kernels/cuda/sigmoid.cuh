@@ -3,10 +3,12 @@
 #include "inverse.cuh"
 
 // 1 / (1 + exp(-x)).
-DEVICE SCALAR sigmoid(SCALAR x) {
-  const SCALAR small = exp(-fabs(x)), share = inverse(1 + small);
+template <typename T>
+DEVICE T sigmoid(T x) {
+  const T small = exp(-fabs(x)), share = inverse(1 + small);
   return x < 0 ? small * share : share;
 }
 
 // log(1 + exp(x)).
-DEVICE SCALAR log_1_exp(SCALAR x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
+template <typename T>
+DEVICE T log_1_exp(T x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }

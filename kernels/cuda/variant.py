@@ -14,11 +14,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["ARCHITECTURES", "KERNELS_FOLDER", "Grid", "Variant", "blocks", "variants"]
+__all__ = ["ARCHITECTURES", "KERNELS_FOLDER", "SCALARS", "Grid", "Variant", "blocks", "variants"]
 
 KERNELS_FOLDER = Path(__file__).parents[1]
 # Turing, Ampere and Ada (sm_86 and sm_89 run the code of sm_80), Hopper, Blackwell (B200; RTX 50).
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
+# Of a dtype what arrays hold and what is computed in, as C calls them (scalars.cuh).
+SCALARS = {
+    "float32": ("float", "float"),
+    "float64": ("double", "double"),
+    "bfloat16": ("bfloat16", "float"),
+    "float16": ("float16", "float"),
+}
 INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"', re.MULTILINE)
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinymed.kernels.rules import Rule, alike, alike_but_first, alike_floats, always, floats, rows
+from tinymed.kernels.rules import (
+    Rule,
+    alike,
+    alike_but_first,
+    alike_floats,
+    alike_reals,
+    always,
+    floats,
+    reals,
+    rows,
+)
 
 __all__ = ["MEMORY_RULES"]
 
@@ -83,8 +93,8 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
         f"arithmetic.{name}": (Rule("cuda", alike_floats, always, "16 bytes a thread"),)
         for name in ("add", "multiply")
     },
-    "activation.forward": (Rule("cuda", floats, always, "16 bytes a thread, one pass"),),
-    "activation.grad": (Rule("cuda", alike_floats, always, "16 bytes a thread, one pass"),),
+    "activation.forward": (Rule("cuda", reals, always, "16 bytes a thread, one pass"),),
+    "activation.grad": (Rule("cuda", alike_reals, always, "16 bytes a thread, one pass"),),
     **{
         f"losses.{name}": (Rule("cuda", can, always, why),)
         for name, can, why in (

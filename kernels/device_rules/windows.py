@@ -12,7 +12,7 @@ from tinymed.kernels.device_rules.tensor_cores import (
     has_tensor_cores,
     on_hopper,
 )
-from tinymed.kernels.rules import Condition, Rule, always, floats, never
+from tinymed.kernels.rules import Condition, Rule, always, floats, never, reals
 
 __all__ = ["WINDOW_RULES"]
 
@@ -151,12 +151,12 @@ def float_layers_of_weight(grad_output: Any, winner: Any, x: Any, padding: Any) 
 
 
 def float_pools(x: Any, *settings: Any) -> bool:
-    """Return whether what is pooled, or its gradient, is float32 or float64 with 1 to 3 axes.
+    """Return whether what is pooled, or its gradient, is of floats with 1 to 3 axes.
 
     Places of a plane are C ints: that of x, and of the gradient's ``spatial``, the first setting.
     """
     largest = max(math.prod(x.shape[2:]), math.prod(settings[0]))
-    return floats(x) and 3 <= x.ndim <= 5 and largest < 1 << 31
+    return reals(x) and 3 <= x.ndim <= 5 and largest < 1 << 31
 
 
 def float_pools_of_winners(x: Any, winner: Any, *settings: Any) -> bool:

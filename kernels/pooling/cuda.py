@@ -1,4 +1,4 @@
-"""Pooling in CUDA: float32 or float64, 1 to 3 axes, a thread for each result. See windows.cu."""
+"""Pooling in CUDA: floats, 1 to 3 axes, a thread for each result. See windows.cu."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module, is_array
 from tinymed.kernels.conv.reference import Ints
-from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
+from tinymed.kernels.cuda import SCALARS, Grid, Variant, blocks, empty, launch
+from tinymed.precision import SINGLE, is_narrow
 
 __all__ = [
     "VARIANTS",
@@ -26,13 +27,13 @@ MAX = tuple(
     for winner in ("u1", "i4")
 )
 WINDOWS = {
-    size: Variant(
-        f"pooling/float{8 * size}",
+    dtype: Variant(
+        f"pooling/{dtype}",
         "pooling/windows.cu",
         (*MAX, "avg_forward", "avg_grad_input"),
-        (("SCALAR", scalar),),
+        (("SCALAR", scalar), ("SUM", of_sum)),
     )
-    for size, scalar in ((4, "float"), (8, "double"))
+    for dtype, (scalar, of_sum) in SCALARS.items()
 }
 VARIANTS = tuple(WINDOWS.values())
 
@@ -47,7 +48,7 @@ def _launch(entry: str, result: Array, given: tuple[Any, ...], *settings: Ints) 
     ]
     xp = array_module(result)
     given = tuple(xp.ascontiguousarray(one) if is_array(one) else one for one in given)
-    variant = WINDOWS[result.dtype.itemsize]
+    variant = WINDOWS[result.dtype.name]
     grid = Grid(blocks(result.size, variant.threads))
     launch(variant, grid, *given, np.int64(result.size), *numbers, entry=entry)
     return result
@@ -90,7 +91,8 @@ def max_gather(
 def _divisor(divisor: Any, like: Array) -> tuple[Array | None, np.float64]:
     """Return the divisors of a plane's windows, or one for all of them."""
     if is_array(divisor):
-        return array_module(like).asarray(divisor, like.dtype), np.float64(1)
+        of_sum = SINGLE if is_narrow(like) else like.dtype
+        return array_module(like).asarray(divisor, of_sum), np.float64(1)
     return None, np.float64(divisor)
 
 

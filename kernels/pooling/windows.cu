@@ -8,8 +8,8 @@
 //
 // Counted in float32, per plane of S places and O windows: max_forward moves 4 S + 5 O bytes,
 // max_grad_input 5 O + 4 S, the averages 4 (S + O); per result one comparison or addition a tap. Bound:
-// memory. Left open: SCALAR.
-#include "device.cuh"
+// memory; 16 bits are half of it. Left open: SCALAR, of arrays; SUM, of sums.
+#include "scalars.cuh"
 
 struct Axis {
   int size, out, kernel, stride, padding, dilation;
@@ -100,17 +100,17 @@ template <typename Winner>
 DEVICE void largest(const SCALAR* x, SCALAR* y, Winner* winner, long long number, const Axis& d,
                     const Axis& h, const Axis& w) {
   const Place o(number, d.out, h.out, w.out);
-  SCALAR best = -SCALAR(__int_as_float(0x7f800000));  // minus infinity
+  SUM best = -SUM(__int_as_float(0x7f800000));  // minus infinity
   int won = (d.first(o.d) * h.kernel + h.first(o.h)) * w.kernel + w.first(o.w);
   x += o.plane * places(d, h, w);
   each_tap(d, h, w, o, [&](int tap, int place) {
-    const SCALAR one = x[place];
+    const SUM one = wide(x[place]);
     if (one > best || one != one) {
       best = one;
       won = tap;
     }
   });
-  y[number] = best;
+  put(y + number, best);
   winner[number] = static_cast<Winner>(won);
 }
 
@@ -120,11 +120,11 @@ DEVICE void to_winners(const SCALAR* grad_output, const Winner* winner, SCALAR* 
   const Place s(number, d.size, h.size, w.size);
   grad_output += s.plane * windows(d, h, w);
   winner += s.plane * windows(d, h, w);
-  SCALAR sum = 0;
+  SUM sum = 0;
   each_window(d, h, w, s, [&](int tap, int window) {
-    if (winner[window] == tap) sum += grad_output[window];
+    if (winner[window] == tap) sum += wide(grad_output[window]);
   });
-  dx[number] = sum;
+  put(dx + number, sum);
 }
 
 // What lies where the winner does; 0 where that is padding.
@@ -138,7 +138,7 @@ DEVICE void of_winner(const SCALAR* x, const Winner* winner, SCALAR* y, long lon
   const bool inside = CHECK(winner_d_inside, static_cast<unsigned>(i) < d.size) &&
                       CHECK(winner_h_inside, static_cast<unsigned>(j) < h.size) &&
                       CHECK(winner_w_inside, static_cast<unsigned>(k) < w.size);
-  y[number] = inside ? x[o.plane * places(d, h, w) + (i * h.size + j) * w.size + k] : SCALAR(0);
+  put(y + number, inside ? wide(x[o.plane * places(d, h, w) + (i * h.size + j) * w.size + k]) : SUM(0));
 }
 
 #define ENTRIES(name, Winner)                                                                     \
@@ -160,24 +160,24 @@ ENTRIES(i4, int)
 
 // `divisors` has a number for each window of a plane, or is null: then all are divided by `divisor`.
 extern "C" __global__ void __launch_bounds__(256, 4)
-    avg_forward(const SCALAR* x, const SCALAR* divisors, SCALAR* y, double divisor, SETTINGS) {
+    avg_forward(const SCALAR* x, const SUM* divisors, SCALAR* y, double divisor, SETTINGS) {
   AXES
   const Place o(number, d.out, h.out, w.out);
   x += o.plane * places(d, h, w);
-  SCALAR sum = 0;
-  each_tap(d, h, w, o, [&](int, int place) { sum += x[place]; });
-  y[number] = sum / (divisors == nullptr ? SCALAR(divisor) : divisors[number - o.plane * windows(d, h, w)]);
+  SUM sum = 0;
+  each_tap(d, h, w, o, [&](int, int place) { sum += wide(x[place]); });
+  put(y + number, sum / (divisors == nullptr ? SUM(divisor) : divisors[number - o.plane * windows(d, h, w)]));
 }
 
 extern "C" __global__ void __launch_bounds__(256, 4)
-    avg_grad_input(const SCALAR* grad_output, const SCALAR* divisors, SCALAR* dx, double divisor,
+    avg_grad_input(const SCALAR* grad_output, const SUM* divisors, SCALAR* dx, double divisor,
                    SETTINGS) {
   AXES
   const Place s(number, d.size, h.size, w.size);
   grad_output += s.plane * windows(d, h, w);
-  SCALAR sum = 0;
+  SUM sum = 0;
   each_window(d, h, w, s, [&](int, int window) {
-    sum += grad_output[window] / (divisors == nullptr ? SCALAR(divisor) : divisors[window]);
+    sum += wide(grad_output[window]) / (divisors == nullptr ? SUM(divisor) : divisors[window]);
   });
-  dx[number] = sum;
+  put(dx + number, sum);
 }

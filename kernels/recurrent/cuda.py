@@ -11,7 +11,7 @@ import itertools
 import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
+from tinymed.kernels.cuda import SCALARS, Grid, Variant, blocks, empty, launch
 from tinymed.kernels.matmul.sums import product
 from tinymed.kernels.recurrent.reference import Ints, steps
 from tinymed.precision import NARROW, SINGLE, as_dtype, rounded, widened
@@ -23,8 +23,6 @@ __all__ = ["VARIANTS", "before", "carried", "first_rows", "flat", "for_product",
 ENTRIES = ("rnn_forward", "rnn_backward", "lstm_forward", "lstm_backward", "gru_forward",
            "gru_gates", "gru_state", "gru_backward", "gru_backward_new", "gru_backward_gates",
            "before")  # fmt: skip
-SCALARS = {"float32": ("float", "float"), "float64": ("double", "double"),
-           "bfloat16": ("bfloat16", "float"), "float16": ("float16", "float")}  # fmt: skip
 STEPS = {
     dtype: Variant(f"recurrent/steps_{dtype}", "recurrent/steps.cu", ENTRIES,
                    (("SCALAR", scalar), ("SUM", of_sum)))

@@ -6,7 +6,8 @@ Those with kinks are in `rectifiers`.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from tinymed.autograd import Variable
 from tinymed.errors import check_dim
@@ -43,126 +44,138 @@ __all__ = [
 FUSED = (None, "relu", "tanh", "sigmoid")  # what linear and convolution take as activation=
 
 
-class ReLU(Unary):
+class Activation(Unary):
+    """The family of f(x) and f'(x) dL/dy by kernels, which see to 16 bits by themselves.
+
+    `derivative` says the same by ops, for a second derivative.
+    """
+
+    as_given = True
+    name: ClassVar[str]  # of the kernels' formula
+    parameters: tuple[float, ...] = ()
+    derivative: Callable[..., Any]
+
+    def gradient(self, grad_output: Any, known: Any) -> tuple[Any, ...]:
+        """Return dL/dx from dL/dy and x, or y."""
+        if not isinstance(grad_output, Variable):
+            return (kernels.grad(grad_output, known, self.name, *self.parameters),)
+        return (rounded_once(self.derivative)(grad_output, known),)
+
+
+class OfInput:
+    """What an `Activation` is too whose gradient needs x."""
+
+    def forward(self: Any, x: Array) -> Any:
+        return kernels.forward(x, self.name, *self.parameters)
+
+    def backward(self: Any, grad_output: Any, x: Any) -> Any:
+        return self.gradient(grad_output, x)
+
+
+class OfOutput:
+    """What an `Activation` is too whose gradient is read off y: x need not be kept."""
+
+    def forward(self: Any, x: Array) -> Any:
+        return kernels.forward(x, self.name, *self.parameters)
+
+    def backward(self: Any, grad_output: Any, output: Any) -> Any:
+        return self.gradient(grad_output, output)
+
+
+class ReLU(OfOutput, Activation):
     """y = max(x, 0);  dL/dx = dL/dy where y > 0 (or NaN), else 0."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "relu")
+    name = "relu"
 
-    def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, output, "relu"),)
-        return (where(output != 0, grad_output, 0.0),)
+    def derivative(self, grad_output: Any, y: Any) -> Any:
+        return where(y != 0, grad_output, 0.0)
 
 
-class Tanh(Unary):
+class Tanh(OfOutput, Activation):
     """y = tanh(x);  dL/dx = (1 - y^2) dL/dy."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "tanh")
+    name = "tanh"
 
-    def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, output, "tanh"),)
-        return (grad_output * (1 - output * output),)
+    def derivative(self, grad_output: Any, y: Any) -> Any:
+        return grad_output * (1 - y * y)
 
 
-class Sigmoid(Unary):
+class Sigmoid(OfOutput, Activation):
     """y = 1 / (1 + exp(-x));  dL/dx = y (1 - y) dL/dy."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "sigmoid")
+    name = "sigmoid"
 
-    def backward(self, grad_output: Array, output: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, output, "sigmoid"),)
-        return (grad_output * (output * (1 - output)),)
+    def derivative(self, grad_output: Any, y: Any) -> Any:
+        return grad_output * (y * (1 - y))
 
 
-class Softplus(Unary):
+class Softplus(OfInput, Activation):
     """y = log(1 + exp(beta x)) / beta, and x where beta x > threshold.
 
     dL/dx = sigmoid(beta x) dL/dy, and dL/dy beyond the threshold. No overflow for large |x|.
     """
 
+    name = "softplus"
+
     def __init__(self, beta: float = 1.0, threshold: float = math.inf) -> None:
-        self.beta, self.threshold = float(beta), float(threshold)
+        self.parameters = float(beta), float(threshold)
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "softplus", self.beta, self.threshold)
-
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "softplus", self.beta, self.threshold),)
-        z = x * self.beta
-        return (where(z > self.threshold, grad_output, grad_output * sigmoid(z)),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
+        beta, threshold = self.parameters
+        z = x * beta
+        return where(z > threshold, grad_output, grad_output * sigmoid(z))
 
 
-class LogSigmoid(Unary):
+class LogSigmoid(OfInput, Activation):
     """y = -log(1 + exp(-x));  dL/dx = sigmoid(-x) dL/dy.  No overflow for large |x|."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "logsigmoid")
+    name = "logsigmoid"
 
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "logsigmoid"),)
-        return (grad_output * sigmoid(-x),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
+        return grad_output * sigmoid(-x)
 
 
-class SiLU(Unary):
+class SiLU(OfInput, Activation):
     """y = x s, s = sigmoid(x);  dL/dx = s (1 + x (1 - s)) dL/dy."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "silu")
+    name = "silu"
 
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "silu"),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
         s = sigmoid(x)
-        return (grad_output * (s * (1 + x * (1 - s))),)
+        return grad_output * (s * (1 + x * (1 - s)))
 
 
-class Mish(Unary):
+class Mish(OfInput, Activation):
     """y = x t, t = tanh(softplus(x));  dL/dx = (t + x (1 - t^2) sigmoid(x)) dL/dy."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "mish")
+    name = "mish"
 
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "mish"),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
         t = tanh(Softplus()(x))
-        return (grad_output * (t + x * (1 - t * t) * sigmoid(x)),)
+        return grad_output * (t + x * (1 - t * t) * sigmoid(x))
 
 
-class GELU(Unary):
+class GELU(OfInput, Activation):
     """y = x P, P = (1 + erf(x / sqrt(2))) / 2;  dL/dx = (P + x exp(-x^2/2) / sqrt(2 pi)) dL/dy."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "gelu")
+    name = "gelu"
 
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "gelu"),)
-        return (grad_output * (normal_distribution(x) + x * normal_density(x)),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
+        return grad_output * (normal_distribution(x) + x * normal_density(x))
 
 
-class GELUTanh(Unary):
+class GELUTanh(OfInput, Activation):
     """y = x s, s = sigmoid(a x + b x^3);  dL/dx = (s + x s (1 - s) (a + 3 b x^2)) dL/dy.
 
     a = sqrt(8 / pi), b = 0.044715 a: s is (1 + tanh((a x + b x^3) / 2)) / 2.
     """
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "gelu_tanh")
+    name = "gelu_tanh"
 
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "gelu_tanh"),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
         a, b, z = GELU_LINEAR, GELU_CUBIC, clamp(x, -GELU_FAR, GELU_FAR)
         s = sigmoid(z * (a + b * (z * z)))
-        return (grad_output * (s + z * (s * (1 - s)) * (a + 3 * b * (z * z))),)
+        return grad_output * (s + z * (s * (1 - s)) * (a + 3 * b * (z * z)))
 
 
 class AlongClasses(Unary):

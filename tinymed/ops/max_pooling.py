@@ -21,6 +21,7 @@ class MaxPool(Window):
     """y = the largest x under each window;  dL/dx = dL/dy at the place that won."""
 
     name = "max_pool"
+    as_given = True  # it is numbers of x that win
 
     @property
     def geometry(self) -> tuple[Shape, ...]:
@@ -71,6 +72,8 @@ class MaxPoolWithIndices(MaxPool):
 class MaxPoolGrad(Function):
     """y = dL/dx of a max pooling from g = dL/dy: zeros with each g added at the place that won."""
 
+    as_given = True
+
     def __init__(self, winner: Array, shape: Shape, *geometry: Shape) -> None:
         self.shape, self.geometry = shape, geometry
         self.winner = winner
@@ -87,6 +90,8 @@ class MaxPoolGrad(Function):
 
 class MaxGather(Function):
     """y = x read at the place that won each window;  dL/dx = dL/dy added there."""
+
+    as_given = True
 
     def __init__(self, winner: Array, shape: Shape, *geometry: Shape) -> None:
         self.shape, self.geometry = shape, geometry

@@ -16,6 +16,7 @@ from tinymed.ops.broadcasting import Shape
 from tinymed.ops.conv import Setting, per_axis
 from tinymed.ops.reduction import check_floating
 from tinymed.ops.shaping import squeeze, unsqueeze
+from tinymed.precision import SINGLE, is_narrow, rounded
 
 __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d"]
 
@@ -55,6 +56,7 @@ class AvgPool(Window):
     """y = sum of x under each window / divisor;  dL/dx = each place's shares of dL/dy."""
 
     name = "avg_pool"
+    as_given = True  # kernels add up in float32
 
     def __init__(
         self, *geometry: Any, count_include_pad: bool, divisor_override: int | None
@@ -80,7 +82,8 @@ class AvgPool(Window):
     def forward(self, x: Array) -> Array:
         out = self.output_shape(x.shape)[2:]
         divisor = as_dtype(self.divisor(x.shape[2:], out), x)
-        return kernels.avg_forward(x, self.kernel, self.stride, self.padding, out, divisor)
+        y = kernels.avg_forward(x, self.kernel, self.stride, self.padding, out, divisor)
+        return rounded(y, x.dtype)  # of 16 bits and divisors in 32 some kernels make 32
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return (AvgPoolGrad(self, self.input_shape())(grad_output),)
@@ -88,6 +91,8 @@ class AvgPool(Window):
 
 class AvgPoolGrad(Function):
     """y = dL/dx of an average pooling from g = dL/dy: linear, its derivative is the pooling."""
+
+    as_given = True
 
     def __init__(self, pooling: AvgPool, shape: Shape) -> None:
         self.pooling, self.shape = pooling, shape
@@ -98,9 +103,10 @@ class AvgPoolGrad(Function):
     def forward(self, g: Array) -> Array:
         pooling = self.pooling
         divisor = as_dtype(pooling.divisor(self.shape[2:], g.shape[2:]), g)
-        return kernels.avg_grad_input(
+        dx = kernels.avg_grad_input(
             g, self.shape[2:], pooling.kernel, pooling.stride, pooling.padding, divisor
         )
+        return rounded(dx, g.dtype)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         pooling = self.pooling
@@ -117,10 +123,10 @@ class AvgPoolGrad(Function):
 
 
 def as_dtype(divisor: Any, x: Array) -> Any:
-    """Return an array of divisors where and as what ``x`` is; a number as it is."""
+    """Return an array of divisors where and as what ``x`` is, in 32 bits at least, or a number."""
     if isinstance(divisor, int):
         return divisor
-    return sent(divisor, x, x.dtype)
+    return sent(divisor, x, SINGLE if is_narrow(x) else x.dtype)
 
 
 def batched(name: str, axes: int, x: Any) -> tuple[Any, bool]:

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from tinymed.autograd import Variable
-from tinymed.kernels import activation as kernels
 from tinymed.kernels import dropout as drawn
 from tinymed.kernels.arrays import CPU, Array, array_module, place
 from tinymed.kernels.recording import act, repeats
+from tinymed.ops.activation import Activation, OfInput
 from tinymed.ops.arithmetic import multiply, subtract
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.comparison import array_of
 from tinymed.ops.division import divide
 from tinymed.ops.dropout import seed_of
-from tinymed.ops.elementwise import Unary, clamp, exp, select, where
+from tinymed.ops.elementwise import clamp, exp, select, where
 from tinymed.ops.promotion import number_in, same_dtype
 from tinymed.ops.reduction import check_floating
 from tinymed.ops.shaping import reshape
@@ -58,75 +57,62 @@ class PReLU(Broadcasting):
         )
 
 
-class LeakyReLU(Unary):
+class LeakyReLU(OfInput, Activation):
     """y = x where x > 0, else slope x;  dL/dx = dL/dy or slope dL/dy."""
 
+    name = "leaky_relu"
+
     def __init__(self, slope: float) -> None:
-        self.slope = float(slope)
+        self.parameters = (float(slope),)
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "leaky_relu", self.slope)
-
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "leaky_relu", self.slope),)
-        return (where(x > 0, grad_output, multiply(grad_output, self.slope)),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
+        return where(x > 0, grad_output, multiply(grad_output, *self.parameters))
 
 
-class ELU(Unary):
+class ELU(OfInput, Activation):
     """y = scale x where x > 0, else scale alpha (exp(rate x) - 1);  dL/dx = y' dL/dy."""
 
+    name = "elu"
+
     def __init__(self, alpha: float = 1.0, scale: float = 1.0, rate: float = 1.0) -> None:
-        self.alpha, self.scale, self.rate = float(alpha), float(scale), float(rate)
+        self.parameters = float(alpha), float(scale), float(rate)
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "elu", self.alpha, self.scale, self.rate)
-
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "elu", self.alpha, self.scale, self.rate),)
-        slope = exp(clamp(x, max=0) * self.rate) * (self.alpha * self.rate)
-        return (where(x <= 0, grad_output * slope, grad_output) * self.scale,)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
+        alpha, scale, rate = self.parameters
+        slope = exp(clamp(x, max=0) * rate) * (alpha * rate)
+        return where(x <= 0, grad_output * slope, grad_output) * scale
 
 
-class HardTanh(Unary):
+class HardTanh(OfInput, Activation):
     """y = min(max(x, low), high);  dL/dx = dL/dy where low < x < high, else 0."""
 
+    name = "hardtanh"
+
     def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
+        self.parameters = low, high
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "hardtanh", self.low, self.high)
-
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "hardtanh", self.low, self.high),)
-        return (where((x <= self.low) | (x >= self.high), 0.0, grad_output),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
+        low, high = self.parameters
+        return where((x <= low) | (x >= high), 0.0, grad_output)
 
 
-class HardSigmoid(Unary):
+class HardSigmoid(OfInput, Activation):
     """y = min(max(x + 3, 0), 6) / 6;  dL/dx = dL/dy / 6 where -3 < x < 3, else 0."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "hardsigmoid")
+    name = "hardsigmoid"
 
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "hardsigmoid"),)
-        return (where((x > -3) & (x < 3), divide(grad_output, 6), 0.0),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
+        return where((x > -3) & (x < 3), divide(grad_output, 6), 0.0)
 
 
-class HardSwish(Unary):
+class HardSwish(OfInput, Activation):
     """y = x min(max(x + 3, 0), 6) / 6;  dL/dx = dL/dy times 0, (2 x + 3) / 6 or 1."""
 
-    def forward(self, x: Array) -> Array:
-        return kernels.forward(x, "hardswish")
+    name = "hardswish"
 
-    def backward(self, grad_output: Array, x: Array) -> tuple[Any, ...]:
-        if not isinstance(grad_output, Variable):
-            return (kernels.grad(grad_output, x, "hardswish"),)
+    def derivative(self, grad_output: Any, x: Any) -> Any:
         middle = grad_output * (x / 3 + 0.5)
-        return (where(x <= -3, 0.0, where(x < 3, middle, grad_output)),)
+        return where(x <= -3, 0.0, where(x < 3, middle, grad_output))
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
