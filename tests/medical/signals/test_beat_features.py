@@ -56,6 +56,19 @@ def test_a_lead_is_measured_in_units_of_its_patient():
     assert np.abs(first[9, 1]).max() > 0.5
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1 / 200, 10.0])
+def test_the_unit_of_a_lead_does_not_matter(unit):
+    """In millivolts a low lead is less than 1 high."""
+    beats = np.stack([beat(height=150)] * 9 + [beat(6.0)])
+    np.testing.assert_allclose(beat_shapes(unit * beats), beat_shapes(beats), atol=1e-5)
+
+
+def test_beats_that_cancel_out_are_measured_by_their_own_height():
+    beats = np.stack([beat(), -beat()] * 5)
+    assert np.abs(beat_shapes(beats)).max() == 8
+    assert np.isfinite(beat_shapes(beats)).all()
+
+
 def test_a_wide_beat_is_wide_and_unlike_the_others():
     generator = np.random.default_rng(0)
     beats = np.stack([beat()] * 20 + [beat(8.0)]) + generator.normal(0, 1, (21, 128))

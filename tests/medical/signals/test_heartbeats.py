@@ -50,6 +50,9 @@ def with_value(name, row, value, dtype=None):
         (with_value("X", (4, 7), np.nan, np.float32), "row 4: X holds NaN or infinity"),
         (with_value("X", 2, 0), "row 2: X is constant"),
         (with_value("rr", (3, 1), 0), "row 3: rr is not positive"),
+        (with_value("rr", (2, 0), np.inf, float), "row 2: rr is not positive and finite"),
+        ({"rr": np.full((6, 2), 0.83)}, "patient 101 has the median 0.83, 72 to 900 expected"),
+        (with_value("rr", slice(3, 6), 1100), "patient 102 has the median 1100"),
         (with_value("y", 5, 9), "row 5: y is no class"),
         ({"rec": np.array([1, 1, 2, 1, 1, 2])}, r"row 3 \(and 1 more\): rec goes back"),
         ({"X": np.ones((6, 100), np.int16)}, r"X has shape \(6, 100\), \(6, 128\) expected"),
@@ -77,6 +80,19 @@ def test_a_damaged_file_is_refused(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"torn\.npz is not a whole npz file"):
         read_beats(path)
+
+
+def test_damaged_bytes_are_refused_or_read_wherever_they_are(tmp_path):
+    path = tmp_path / "beats.npz"
+    write_beats(path, Beats(*arrays().values()))
+    whole, refused = path.read_bytes(), []
+    for place in range(0, len(whole), 23):
+        path.write_bytes(whole[:place] + b"\xff\xfe\xfd\xfc" + whole[place + 4 :])
+        try:
+            read_beats(path)
+        except DataError as error:
+            refused.append(str(error))
+    assert any("Error -3" in told for told in refused)  # of zlib
 
 
 def test_a_single_array_is_refused(tmp_path):

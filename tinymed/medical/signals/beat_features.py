@@ -68,12 +68,14 @@ def beat_shapes(samples: Array) -> Floats:
     """Return a patient's beats, and their differences from the median beat: (n, L) -> (n, 2, L).
 
     Each beat's own median is taken off (the baseline); all are divided by the height of the
-    patient's median beat.
+    patient's median beat, whatever the unit. Of beats that cancel out, such as those of a lead put
+    on the wrong way round half way through, the median is flat: then by a tenth of theirs.
     """
     beats = samples.astype(np.float32)
     beats -= np.median(beats, axis=1, keepdims=True)
     usual = np.median(beats, axis=0)
-    beats /= max(float(np.ptp(usual)), 1.0) / 4  # heights about 4, deviations about 1
+    height = max(float(np.ptp(usual)), float(np.median(np.ptp(beats, axis=1))) / 10)
+    beats /= height / 4  # heights about 4, deviations about 1
     usual = np.median(beats, axis=0)
     return np.clip(np.stack([beats, beats - usual], axis=1), -8, 8).astype(np.float32)
 

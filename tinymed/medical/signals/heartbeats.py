@@ -8,6 +8,7 @@ it is known, ``y`` (n,) the class. The beats of a patient are in one block, in t
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,18 @@ Array = np.ndarray[Any, Any]
 CLASSES = ("N", "S", "V", "F", "Q")  # normal, supraventricular, ventricular, fusion, unknown: AAMI
 SAMPLES = 128
 PEAK = 45
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+SLOWEST, FASTEST = 900, 72  # median intervals of a patient, at 360 Hz: 24 and 300 beats a minute
+# What zipfile, zlib and NumPy's reader are seen to raise on truncated, altered and foreign files.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True)
@@ -32,9 +44,9 @@ class Beats:
     Parameters
     ----------
     samples : array (n, 128)
-        Millivolts times 200, at 180 Hz; the R peak is sample 45.
+        At 180 Hz, in any unit; the R peak is sample 45.
     rr : array (n, 2)
-        Intervals to the beat before and after, in samples at 360 Hz, positive.
+        Intervals to the beat before and after, in samples at 360 Hz, positive and finite.
     patient : array (n,)
     label : array (n,) of int or None
         Places in `CLASSES`.
@@ -44,7 +56,7 @@ class Beats:
     DataError
         Wrong shapes; NaN or infinite samples, a lead without signal, an interval that is not
         positive, a class that is not one, a patient whose beats are in several blocks: with the
-        row, counted from 0.
+        row, counted from 0. Intervals that no heart keeps up: they are in another unit.
     """
 
     samples: Array
@@ -58,7 +70,8 @@ class Beats:
         _refuse_rows(lost, "X holds NaN or infinity", "finite samples")
         flat = self.samples.max(axis=1) == self.samples.min(axis=1)
         _refuse_rows(flat, "X is constant", "a lead with a signal; was it off?")
-        _refuse_rows(np.any(~(self.rr > 0), axis=1), "rr is not positive", "intervals > 0")
+        wrong = np.any(~((self.rr > 0) & np.isfinite(self.rr)), axis=1)
+        _refuse_rows(wrong, "rr is not positive and finite", "intervals > 0")
         if self.label is not None:
             strange = ~np.isin(self.label, np.arange(len(CLASSES)))
             named = ", ".join(f"{i} {name}" for i, name in enumerate(CLASSES))
@@ -68,6 +81,14 @@ class Beats:
         resumed = np.zeros(len(self), bool)
         resumed[np.delete(starts, first)] = True
         _refuse_rows(resumed, "rec goes back to an earlier patient", "each patient in one block")
+        for start, own in zip(starts, np.split(self.rr, starts[1:]), strict=True):
+            usual = float(np.median(own))
+            if not FASTEST <= usual <= SLOWEST:
+                raise DataError(
+                    f"rr of patient {self.patient[start]} has the median {usual:g}, {FASTEST} to "
+                    f"{SLOWEST} expected, in samples at 360 Hz; multiply milliseconds by 0.36, "
+                    "seconds by 360"
+                )
 
     def __len__(self) -> int:
         return len(self.samples)
