@@ -402,6 +402,52 @@ def test_a_directory_is_not_replaced(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_link_stays_a_link(file):
+    link = file.parent / "latest"
+    link.symlink_to(file.name)
+    serialization.write_bytes(b"new", link)
+    assert link.is_symlink()
+    assert file.read_bytes() == b"new"
+    assert sorted(p.name for p in file.parent.iterdir()) == sorted(["latest", file.name])
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    """As /dev/null does, which root would otherwise replace by a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        serialization.check_writable(pipe)
+        serialization.write_bytes(b"numbers", pipe)
+        assert os.read(reader, 100) == b"numbers"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_where_nothing_can_be_written_is_known_before(tmp_path):
+    (tmp_path / "a_file").write_text("")
+    for path in (tmp_path / "missing" / "x.json", tmp_path / "a_file" / "x.json"):
+        with pytest.raises(FileNotFoundError, match=r"no folder .* for x\.json; make it first"):
+            serialization.check_writable(path)
+    with pytest.raises(IsADirectoryError, match="is a folder, a file expected"):
+        serialization.check_writable(tmp_path)
+    serialization.check_writable(tmp_path / "x.json")
+    serialization.check_writable(tmp_path / "a_file")
+    assert [p.name for p in tmp_path.iterdir()] == ["a_file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder_is_known_before(file):
+    file.parent.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError, match="may not be written to"):
+            serialization.check_writable(file)
+    finally:
+        file.parent.chmod(0o700)
+
+
 def test_the_mode_is_that_of_any_new_file(file):
     (file.parent / "other").write_text("")
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE((file.parent / "other").stat().st_mode)

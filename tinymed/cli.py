@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for an error, 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
+        if getattr(options, "json", None) is not None:
+            serialization.check_writable(options.json)
         if getattr(options, "compiles", False):
             say_when_compiling()
         options.run(options)

@@ -23,7 +23,16 @@ from tinymed.errors import CheckpointError
 from tinymed.kernels.arrays import is_array, to_host
 from tinymed.tensor import DTYPES, Tensor, dtype_of
 
-__all__ = ["load", "load_tree", "read", "save", "save_tree", "write", "write_bytes"]
+__all__ = [
+    "check_writable",
+    "load",
+    "load_tree",
+    "read",
+    "save",
+    "save_tree",
+    "write",
+    "write_bytes",
+]
 
 FORMAT = 1
 KEY = "tinymed"  # the only one in the metadata: safetensors writes several in random order
@@ -181,8 +190,17 @@ def parse(content: bytes) -> Arrays:
 
 
 def write_bytes(content: bytes, path: PathLike) -> None:
-    """Write a file so that it is there whole, or as it was before, whatever happens."""
+    """Write a file so that it is there whole, or as it was before, whatever happens.
+
+    A link stays one, and its file is written. What is no file, such as /dev/null or a pipe, is
+    written to: a file in its place would take it away from everybody else.
+    """
     target = Path(path)
+    if _is_no_file(target):
+        with target.open("wb") as stream:
+            stream.write(content)
+        return
+    target = Path(os.path.realpath(target))
     temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
     try:
         with temporary.open("xb") as file:
@@ -193,6 +211,24 @@ def write_bytes(content: bytes, path: PathLike) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: PathLike) -> None:
+    """Raise the `OSError` that `write_bytes` would meet: before hours of work, not after."""
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"write: {target} is a folder, a file expected")
+    stream = _is_no_file(target)
+    place = target if stream else Path(os.path.realpath(target)).parent
+    if not stream and not place.is_dir():
+        raise FileNotFoundError(f"write: no folder {str(place)!r} for {target.name}; make it first")
+    if not os.access(place, os.W_OK):
+        raise PermissionError(f"write: {str(place)!r} may not be written to, for {target.name}")
+
+
+def _is_no_file(target: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder: a device, a pipe."""
+    return target.exists() and not target.is_file() and not target.is_dir()
 
 
 def _checksum(arrays: Mapping[str, np.ndarray[Any, Any]], facts: Any) -> str:

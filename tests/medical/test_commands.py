@@ -490,6 +490,12 @@ def test_a_run_is_never_overwritten(capsys, run, data):
     assert (run / "model.safetensors").read_bytes() == before
 
 
+def test_a_json_that_cannot_be_written_is_refused_before_the_training(capsys, data, tmp_path):
+    asked = ("--out", tmp_path / "run", "--json", tmp_path / "missing" / "metrics.json")
+    assert "no folder" in error_of(capsys, "lung", "--data", data, *asked)
+    assert not (tmp_path / "run").exists()
+
+
 def test_resume_without_a_checkpoint(capsys, data, tmp_path):
     message = error_of(capsys, "lung", "--data", data, "--out", tmp_path / "o", "--resume")
     assert "checkpoint" in message
