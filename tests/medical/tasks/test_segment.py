@@ -140,6 +140,15 @@ def test_what_cannot_be_learned_from_is_refused_in_a_line(data, run, tmp_path, c
     assert "already holds a run" in again
 
 
+def test_images_that_reach_further_than_those_of_training_are_refused(run, tmp_path, capsys):
+    planes = tmp_path / "planes.npy"
+    np.save(planes, discs(2, 0, side=17)[0])
+    told = error_of(capsys, "predict", run, planes)
+    assert "images of 17 x 17 voxels, but the model learned from 16 x 16; cut" in told
+    np.save(planes, discs(2, 0)[0][:, 1:-1, 2:-2])  # parts are what it learned from
+    assert main(["predict", str(run), str(planes)]) == 0
+
+
 def test_a_file_is_not_overwritten_by_predict(run, data, tmp_path, capsys):
     given = ["predict", run / "model.safetensors", data, data, "--out", tmp_path / "out"]
     assert "is there already" in error_of(capsys, *given)

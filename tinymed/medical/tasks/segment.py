@@ -128,6 +128,7 @@ class SegmentTask(SupervisedTask):
         return {
             **fitted.to_dict(),  # no size: parts are shown, which know where their centre is
             "dimensions": train.inputs.ndim - 1,
+            "largest": list(train.inputs.shape[1:]),
             "sides": list(SIDES[options.quick]),
             "boundary": BOUNDARY if options.loss == "boundary" else 0.0,
         }
@@ -190,6 +191,7 @@ class SegmentTask(SupervisedTask):
                 f"segment: images {examples.inputs.shape[1:]} for a model of {known['dimensions']} "
                 "dimensions"
             )
+        check_extent(examples.inputs.shape[1:], known.get("largest"))
         shown = image_and_place(encoded(examples.inputs, known))
         ways = list(views(known["dimensions"]))[: None if about.get("symmetric") else 1]
         total = np.zeros(examples.inputs.shape, np.float32)
@@ -273,6 +275,20 @@ def encoded(images: Array, preprocessing: Facts) -> Array:
     """Return images (n, ...) as (n, 1, ...), windowed, of mean 0 and standard deviation 1."""
     planes = Preprocessing.kept(preprocessing)(images.reshape(-1, *images.shape[-2:]))
     return planes.reshape(images.shape)[:, None]
+
+
+def check_extent(shape: tuple[int, ...], largest: Sequence[int] | None) -> None:
+    """Raise `DataError` for images that reach further from their centre than those of training.
+
+    The network is shown how far each voxel is from the centre, and has never seen such a distance.
+    ``largest`` None: the file is of before this was kept.
+    """
+    if largest is not None and any(np.greater(shape, largest)):
+        given, learned = (" x ".join(map(str, each)) for each in (shape, largest))
+        raise DataError(
+            f"segment: images of {given} voxels, but the model learned from {learned}; cut at most "
+            "so many about what is to be outlined, at the scale of the training images"
+        )
 
 
 def in_window(images: Array) -> Array:
