@@ -295,7 +295,7 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["drug", "enhance", "lung", "notes", "pretrain", "segment", "xray"]
+    "name", ["dna", "drug", "enhance", "lung", "notes", "pretrain", "segment", "xray"]
 )
 def test_tasks_that_need_scipy_say_so_before_they_begin(
     capsys: pytest.CaptureFixture[str],
@@ -309,6 +309,27 @@ def test_tasks_that_need_scipy_say_so_before_they_begin(
     told = capsys.readouterr()
     assert (told.out, told.err.count("\n")) == ("", 1)
     assert f"{name}: needs scipy; pip install tinymed[medical]" in told.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["scan", "ct"], "scan: needs scipy, nibabel, PIL; pip install tinymed[medical]"),
+        (["check", "x.npz", "--page", "p.html"], "needs jinja2, matplotlib; pip install tinymed["),
+    ],
+)
+def test_other_commands_ask_for_packages_before_they_begin(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: list[str],
+    expected: str,
+) -> None:
+    monkeypatch.setattr(task_options, "find_spec", lambda package: None)
+    monkeypatch.chdir(tmp_path)  # where there is nothing to read: it is not even looked for
+    assert main(given) == 1
+    assert expected in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -15,6 +15,8 @@ from tinymed.medical.check.collection import Collection, collect, forms
 from tinymed.medical.check.findings import Findings, Share, examine
 from tinymed.medical.report.cases import CAUTION, png
 from tinymed.medical.report.page import Picture, Section, Table, html
+from tinymed.medical.report.run_page import NEEDED
+from tinymed.medical.tasks.options import check_installed
 
 __all__ = ["add_check", "check", "sections"]
 
@@ -49,6 +51,9 @@ def check(options: argparse.Namespace) -> None:
     """
     if options.seed < 0:
         raise ValueError(f"check: --seed {options.seed} is negative")
+    if options.page is not None:
+        check_installed("check --page", NEEDED, "report")
+        serialization.check_writable(options.page)
     found = collect(options.data, options.form)
     findings = examine(found, options.seed)
     parts = sections(findings, found)

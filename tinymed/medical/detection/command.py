@@ -13,10 +13,13 @@ from tinymed.medical.detection.scan import RESULT, ScanResult, scan, write_scan
 from tinymed.medical.detection.synthetic_froc import synthetic_froc
 from tinymed.medical.imaging.dicom_series import GAPS
 from tinymed.medical.imaging.volume_files import read_volume
+from tinymed.medical.tasks.options import check_installed
 from tinymed.medical.tasks.run_folder import free_folder
 from tinymed.medical.tasks.task import load_model
 
 __all__ = ["add_scan"]
+
+NEEDED = ("scipy", "nibabel", "PIL")  # to find, to write masks, to draw
 
 EXPLAINED = """
 PATH is a folder of DICOM, a DICOMDIR, a DICOM file with several frames, .nii, .nii.gz, .mhd or
@@ -67,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("scan: --json goes with --froc; a scan is written to --out")
     if options.pictures < 0:
         raise ValueError(f"scan: --pictures {options.pictures}, 0 or more expected")
+    check_installed("scan", NEEDED)
     if options.out is not None:
         _check_free(options.out)
     model = None if options.model is None else load_model(options.model)

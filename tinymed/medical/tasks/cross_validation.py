@@ -90,10 +90,9 @@ class CrossValidatedTask(SupervisedTask):
         networks, histories, outputs, simple = [], [], [], []
         for number, (kept, left) in enumerate(folds, 1):
             groups = np.unique(groups_of(learned)[left]).tolist()
-            which = (
-                f"{self.group} {groups}" if len(groups) <= 20 else f"{len(groups)} {self.group}s"
-            )
-            print(f"fold {number} of {len(folds)}: without {which}")
+            few = f": {groups}" if len(groups) <= 20 else ""
+            left_out = f"{len(groups)} groups ({self.group}){few}"
+            print(f"fold {number} of {len(folds)}: without {left_out}")
             network, about, history = self.learn_fold(learned[kept], number, options, out)
             networks.append(network)
             histories.append(history)

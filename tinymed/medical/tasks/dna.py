@@ -151,7 +151,7 @@ class SpliceTask(SequenceTask):
     shortest = longest = 60
     word, share = 8, 0.4
     score = "accuracy"
-    defaults = Settings(epochs=25, quick_epochs=6)
+    defaults = Settings(epochs=25, quick_epochs=6, needs=("scipy",))
 
     def synthesise(self, quick: bool, generator: np.random.Generator) -> Examples:
         """Return synthetic genes."""
@@ -253,7 +253,7 @@ class PromoterTask(PresenceTask):
     alphabet = DNA
     shortest, longest = 20, 1000
     word, share = 8, 0.4
-    defaults = Settings(epochs=20, quick_epochs=10)
+    defaults = Settings(epochs=20, quick_epochs=10, needs=("scipy",))
 
     def synthesise(self, quick: bool, generator: np.random.Generator) -> Examples:
         """Return synthetic promoters of bacteria."""
@@ -275,7 +275,7 @@ class PeptideTask(PresenceTask):
     alphabet = PROTEIN
     shortest, longest = 2, 1000
     word, share = 3, 0.5
-    defaults = Settings(epochs=15, quick_epochs=4)
+    defaults = Settings(epochs=15, quick_epochs=4, needs=("scipy",))
 
     def synthesise(self, quick: bool, generator: np.random.Generator) -> Examples:
         """Return synthetic peptides."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from tinymed.data.transfer import check_device
 
-__all__ = ["METRICS", "MODEL", "Settings", "declare"]
+__all__ = ["METRICS", "MODEL", "Settings", "check_installed", "declare"]
 
 Options = argparse.Namespace
 MODEL = "model.safetensors"
@@ -45,8 +45,7 @@ class Settings:
         ImportError, RuntimeError
             For a GPU without CuPy, or without a driver that fits it.
         """
-        if lacking := [name for name in self.needs if find_spec(name) is None]:
-            raise ImportError(f"{task}: needs {', '.join(lacking)}; pip install tinymed[medical]")
+        check_installed(task, self.needs)
         if options.device != "cpu" and not self.on_gpu:
             raise ValueError(
                 f"{task}: --device {options.device}, cpu expected; only the tasks on images are "
@@ -67,6 +66,12 @@ class Settings:
             options.batch_size = self.quick_batch_size if options.quick else self.batch_size
         if options.lr is None:
             options.lr = self.lr
+
+
+def check_installed(command: str, needed: Sequence[str], extra: str = "medical") -> None:
+    """Raise `ImportError`, with what to install, where a package is lacking: before the work."""
+    if lacking := [name for name in needed if find_spec(name) is None]:
+        raise ImportError(f"{command}: needs {', '.join(lacking)}; pip install tinymed[{extra}]")
 
 
 def declare(
