@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 from tinymed.cli import main
 from tinymed.errors import DataError
 from tinymed.medical.survival.covariates import encoded, fitted_covariates
+from tinymed.medical.survival.losses import discrete_targets
 from tinymed.medical.survival.synthetic_trial import as_csv, synthetic_trial
 from tinymed.medical.survival.trial_table import parse_trial, read_trial
 from tinymed.medical.tasks.examples import Examples, dealt
-from tinymed.medical.tasks.treatment import TREATMENT
+from tinymed.medical.tasks.treatment import TREATMENT, examples_of
 
 QUICK = ("--quick", "--epochs", "8")
 
@@ -97,6 +99,20 @@ def test_evaluate_repeats_the_test_and_takes_other_patients_whole(run, data, tmp
     assert found["n"] == 150
     assert found["split"] == "all"
     assert "truth" not in found
+
+
+def test_an_event_at_a_cut_belongs_to_the_interval_that_ends_there():
+    """A cut is the time of an event; in years it is no float32, which may be greater."""
+    times = np.arange(1, 82) / 10
+    rows = [f"{time},1,{i % 7}" for i, time in enumerate(times)]
+    train = examples_of(parse_trial("\n".join(["time,event,age", *rows]), "x.csv"))
+    options = Namespace(hazard="discrete", learner="s", horizon=None)
+    known = TREATMENT.preprocessing(train, options)
+    (_, targets), *_ = TREATMENT.loader(train, known, len(times), seed=0)
+    _, failed = discrete_targets(targets.numpy()[:, 1], np.ones(len(times)), known["cuts"])
+    expected = np.histogram(times, np.nextafter([-1, *known["cuts"]], 99))[0]
+    assert failed.sum(axis=0).tolist() == expected.tolist()
+    assert failed.sum() == len(times)
 
 
 def test_predict_needs_no_endpoints_and_tells_of_each_arm(run, tmp_path):

@@ -169,7 +169,7 @@ class Treatment(SupervisedTask):
         for name, scale in known["outcomes"].items():
             columns.append((endpoints[name] - scale["mean"]) / scale["deviation"])
         return DataLoader(
-            TensorDataset(x, np.column_stack(columns).astype(np.float32)),
+            TensorDataset(x, np.column_stack(columns)),  # float32 would move times past their cuts
             batch_size=batch_size,
             shuffle=True,
             drop_last=True,
@@ -190,7 +190,7 @@ class Treatment(SupervisedTask):
                 total = cox_loss(had[:, 0], rows[:, 1], rows[:, 2])
             else:
                 total = discrete_hazard_loss(had[:, :hazards], rows[:, 1], rows[:, 2], cuts)
-            wanted = rows[:, 3:]
+            wanted = rows[:, 3:].astype(np.float32)
             measured = ~np.isnan(wanted)
             if measured.any():
                 errors = (had[:, hazards:] - Tensor(np.where(measured, wanted, 0))) ** 2
