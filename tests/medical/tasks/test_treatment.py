@@ -88,6 +88,21 @@ def test_the_same_seed_gives_the_same_bits(run, data, tmp_path):
         assert (tmp_path / "o" / file).read_bytes() == (run / file).read_bytes()
 
 
+def test_intervals_are_over_groups(run, data, tmp_path):
+    """Each patient four times is no more patients; as one group they have no interval."""
+    header, *rows = data.read_text().splitlines()[:101]
+    found = {}
+    for name, times, group in (("once", 1, "{}"), ("four", 4, "{}"), ("one", 1, "all")):
+        lines = [f"{row},{group.format(i)}" for i, row in enumerate(rows)] * times
+        (tmp_path / "x.csv").write_text("\n".join([f"{header},group", *lines]))
+        given = ("evaluate", run, "--data", tmp_path / "x.csv")
+        found[name] = command(*given, into=tmp_path / "x.json")
+    width = {name: np.ptp(each["concordance_ci"] or 0) for name, each in found.items()}
+    assert width["four"] == pytest.approx(width["once"], rel=0.15)
+    assert found["one"]["concordance_ci"] is None
+    assert found["one"]["concordance"] == pytest.approx(found["once"]["concordance"])
+
+
 def test_evaluate_repeats_the_test_and_takes_other_patients_whole(run, data, tmp_path):
     model = run / "model.safetensors"
     again = command(

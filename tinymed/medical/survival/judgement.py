@@ -35,6 +35,7 @@ class Judged:
     event: Array  # (n,) of bool
     arm: Array  # (n,), 0 .. arms - 1
     arms: Sequence[str]  # the first is the reference
+    groups: Array | None = None  # (n,), who of them are not apart; None: each patient is
 
     def censoring(self) -> StepFunction:
         """Return the share not yet censored."""
@@ -55,8 +56,8 @@ def ranking(data: Judged, risk: Array, baseline: Array) -> Facts:
     def gain(y: Array, h: Array) -> float:
         return first(y, h) - concordance_index(y[:, 0], y[:, 1], h[:, 1])
 
-    value, interval = _interval(first, outcomes, both)
-    more, more_interval = _interval(gain, outcomes, both)
+    value, interval = _interval(first, outcomes, both, data.groups)
+    more, more_interval = _interval(gain, outcomes, both, data.groups)
     return {
         "concordance": value,
         "concordance_ci": interval,
@@ -122,8 +123,9 @@ def uplift(data: Judged, survival: Array, best: int, horizon: float) -> tuple[Fa
         pair = (data.arm == number) | (data.arm == 0)
         treated = (data.arm[pair] == number).astype(int)
         rows = np.column_stack([treated, free[pair], weight[pair]])
-        area, interval = _interval(_qini, rows, benefit[pair, number])
-        seen, seen_interval = _interval(_difference, rows, benefit[pair, number])
+        groups = None if data.groups is None else data.groups[pair]
+        area, interval = _interval(_qini, rows, benefit[pair, number], groups)
+        seen, seen_interval = _interval(_difference, rows, benefit[pair, number], groups)
         facts[name] = {
             "benefit_predicted": float(benefit[:, number].mean()),
             "benefit_observed": seen,
@@ -140,8 +142,8 @@ def uplift(data: Judged, survival: Array, best: int, horizon: float) -> tuple[Fa
     def gain(y: Array, policy: Array) -> float:
         return value(y, policy) - value(y, np.full(len(y), best))
 
-    worth, worth_interval = _interval(value, rows, chosen)
-    more, more_interval = _interval(gain, rows, chosen)
+    worth, worth_interval = _interval(value, rows, chosen, data.groups)
+    more, more_interval = _interval(gain, rows, chosen, data.groups)
     found: Facts = {
         "uplift": facts,
         "policy_value": worth,
@@ -197,13 +199,17 @@ def _difference(y: Array, benefit: Array) -> float:
 
 
 def _interval(
-    metric: Callable[[Array, Array], float], rows: Array, scores: Array
+    metric: Callable[[Array, Array], float], rows: Array, scores: Array, groups: Array | None
 ) -> tuple[float | None, list[float] | None]:
-    """Return a metric and its 95 % interval over patients, None where it is not defined."""
+    """Return a metric and its 95 % interval over groups, None for what is not defined."""
     try:
-        low, high, value, _ = bootstrap_interval(
-            metric, rows, scores, resamples=RESAMPLES, generator=np.random.default_rng(0)
-        )
+        value = metric(rows, scores)
     except UndefinedMetricError:
         return None, None
+    try:
+        low, high, *_ = bootstrap_interval(
+            metric, rows, scores, groups, resamples=RESAMPLES, generator=np.random.default_rng(0)
+        )
+    except UndefinedMetricError:
+        return value, None
     return value, [low, high]

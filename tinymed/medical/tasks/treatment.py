@@ -237,7 +237,11 @@ class Treatment(SupervisedTask):
         """Return what happened to patients."""
         endpoints = endpoints_of(examples)
         return Judged(
-            endpoints["time"], endpoints["event"], arms_of(examples, known), known["arms"]
+            endpoints["time"],
+            endpoints["event"],
+            arms_of(examples, known),
+            known["arms"],
+            examples.groups,
         )
 
     def measure(self, outputs: Array, examples: Examples, about: Facts) -> Facts:
