@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,18 @@ def trained(request, tmp_path_factory):
     options = ["--kind", request.param, "--quick", "--epochs", "1", "--folds", "2"]
     assert run("drug", "--data", data, "--out", out, *options) == 0
     return request.param, data, out, options
+
+
+def test_a_stopped_run_knows_its_molecules_again(trained, tmp_path):
+    _, data, out, options = trained
+    stopped = tmp_path / "run"
+    shutil.copytree(out, stopped)
+    shutil.rmtree(stopped / "fold-2-of-2")
+    for file in ("model.safetensors", "metrics.json"):
+        (stopped / file).unlink()
+    assert run("drug", "--data", data, "--out", stopped, "--resume", *options) == 0
+    for file in ("model.safetensors", "metrics.json"):
+        assert (stopped / file).read_bytes() == (out / file).read_bytes()
 
 
 def test_metrics_have_all_labels_and_the_baseline(trained):

@@ -24,7 +24,7 @@ from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.tasks import options as task_options
 from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings
-from tinymed.medical.tasks.run_folder import check_folder, run_folder
+from tinymed.medical.tasks.run_folder import check_folder, digest_of, run_folder
 from tinymed.medical.tasks.supervised import SupervisedTask
 from tinymed.medical.tasks.task import load_model
 from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
@@ -272,6 +272,14 @@ def test_of_two_runs_in_one_folder_the_second_is_refused(tmp_path: Path) -> None
         assert own.out.is_dir()
     with run_folder(own, "signs"):  # the first is over
         pass
+
+
+def test_objects_count_by_what_they_hold_never_by_where_they_lie() -> None:
+    texts = [np.array([["CCO", None], [name, 3]], dtype=object) for name in ("a", "a", "b")]
+    first, same, other = (digest_of([each]) for each in texts)
+    assert first == same != other
+    with pytest.raises(TypeError, match="Nameless has no __repr__"):
+        digest_of([np.array([type("Nameless", (), {})()], dtype=object)])
 
 
 def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:

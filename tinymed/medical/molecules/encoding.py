@@ -38,6 +38,10 @@ class EncodedMolecule:
         self.surroundings = np.zeros((len(molecule.atoms) + 1, RADIUS), np.int64)
         self.surroundings[:-1] = 1 + rounds.T % (SURROUNDINGS - 1)
 
+    def __repr__(self) -> str:
+        """Return what it was made of: by that a stopped run knows its molecules again."""
+        return f"EncodedMolecule({self.molecule!r})"
+
     def ids(self, generator: np.random.Generator | None = None) -> Array:
         """Return (T, 1 + `RADIUS`) int64: rows of the tables, symbols in the order of `spell`."""
         told = spell(self.molecule, generator)

@@ -39,12 +39,22 @@ def asked(options: Options, examples: Iterable[Array]) -> dict[str, str]:
 
 
 def digest_of(arrays: Iterable[Array]) -> str:
-    """Return 16 hexadecimal digits that stand for arrays of numbers or of texts."""
+    """Return 16 hexadecimal digits that stand for arrays of numbers, texts, or other objects.
+
+    Raises
+    ------
+    TypeError
+        Objects whose ``repr`` is where they lie in memory: it says nothing of what they hold.
+    """
     found = blake2b(digest_size=8)
     for array in arrays:
-        texts = array.dtype.hasobject
+        objects = array.dtype.hasobject
         found.update(f"{array.dtype} {array.shape}".encode())
-        found.update(repr(array.tolist()).encode() if texts else array.tobytes())
+        for kind in {type(each) for each in array.flat} if objects else ():
+            told: Any = kind.__repr__
+            if told is object.__repr__:
+                raise TypeError(f"digest_of: {kind.__name__} has no __repr__, its content expected")
+        found.update(repr(array.tolist()).encode() if objects else array.tobytes())
     return found.hexdigest()
 
 
