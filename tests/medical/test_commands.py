@@ -231,6 +231,18 @@ def test_validation_is_taken_from_training_patients_where_there_is_none(data, tm
     assert "val: " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("task", ["lung", "xray"])
+def test_a_split_that_chose_and_judges_is_warned_of(data, tmp_path, task):
+    file = changed(data, tmp_path / "x.npz", test_images=None, test_labels=None, test_groups=None)
+    out = tmp_path / "out"
+    arguments = [task, "--data", file, "--out", out, "--quick", "--epochs", "1"]
+    assert main([str(a) for a in arguments]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    chosen = {"lung": "the epoch and the threshold", "xray": "the epoch"}[task]
+    assert metrics["split"] == "val"
+    assert any(w.startswith(f"no test split: val chose {chosen} and") for w in metrics["warnings"])
+
+
 def test_info_says_why_a_gpu_is_not_used(capsys):
     assert main(["info"]) == 0
     out = capsys.readouterr().out

@@ -87,6 +87,7 @@ def test_features_are_learned_and_kept(data, tmp_path, kind, score, least):
     assert main([*arguments, "--epochs", "6"]) == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["split"] == "val"
+    assert any("val chose the epoch and judges" in each for each in metrics["warnings"])
     assert metrics[score] > least
     saved = load_model(out / "model.safetensors")
     assert saved.about["preprocessing"]["purpose"] == "lung"

@@ -12,7 +12,16 @@ import numpy as np
 from tinymed.data import grouped_stratified_kfold
 from tinymed.errors import DataError
 
-__all__ = ["SPLITS", "Examples", "by_split", "dealt", "leaks", "told", "with_variants"]
+__all__ = [
+    "SPLITS",
+    "Examples",
+    "by_split",
+    "dealt",
+    "judged_by_chooser",
+    "leaks",
+    "told",
+    "with_variants",
+]
 
 Array = np.ndarray[Any, Any]
 SPLITS = ("train", "val", "test")
@@ -130,6 +139,23 @@ def with_variants(examples: Examples) -> Examples:
     targets = inputs if every.targets is None else every.targets
     seen = {key: i for i, key in reversed(list(enumerate(zip(inputs, targets, strict=True))))}
     return replace(every, inputs=inputs, variants=None)[sorted(seen.values())]
+
+
+def judged_by_chooser(split: str, threshold: bool) -> list[str]:
+    """Return a warning if the split that judges is "val", which has chosen the epoch.
+
+    ``threshold``: whether it has chosen that, too.
+
+    Examples
+    --------
+    >>> judged_by_chooser("val", threshold=False)
+    ['no test split: val chose the epoch and judges, so the result is too good']
+    >>> judged_by_chooser("test", threshold=False)
+    []
+    """
+    chosen = "the epoch and the threshold" if threshold else "the epoch"
+    told = f"no test split: val chose {chosen} and judges, so the result is too good"
+    return [told] if split == "val" else []
 
 
 def leaks(splits: Mapping[str, Examples]) -> list[str]:

@@ -31,6 +31,7 @@ from tinymed.medical.report.image_page import Judged, write_image_page
 from tinymed.medical.report.run_page import can_be_drawn
 from tinymed.medical.report.summary import write_report
 from tinymed.medical.tasks.augmentation_search import searched
+from tinymed.medical.tasks.examples import judged_by_chooser
 from tinymed.medical.tasks.image_checks import checked_images
 from tinymed.medical.tasks.image_facts import begun, training_facts
 from tinymed.medical.tasks.image_folds import FIXED, cross_validated
@@ -202,6 +203,7 @@ class ImageDiagnosis:
         cases = Judged(
             judged, ask(planes), planes, lambda chosen: heat_maps(network, planes[chosen]), ask
         )
+        warnings += judged_by_chooser(final, threshold=chosen)
         metrics = {**self.measure(cases, about["threshold"], warnings), "split": final}
         metrics |= under_shifts(cases, preprocessing)
         self.write(out, about, metrics, cases, history.epochs)

@@ -22,7 +22,7 @@ from tinymed.medical.report.evidence import Evidence
 from tinymed.medical.report.model_card import write_model_card
 from tinymed.medical.report.page import Section
 from tinymed.medical.report.run_page import can_be_drawn, write_page
-from tinymed.medical.tasks.examples import Examples, by_split, dealt, leaks, told
+from tinymed.medical.tasks.examples import Examples, by_split, dealt, judged_by_chooser, leaks, told
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare
 from tinymed.medical.tasks.run_folder import asked, check_folder, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
@@ -183,6 +183,10 @@ class SupervisedTask(abc.ABC):
         save_model(network, about, out / MODEL)
         final = "test" if "test" in splits else "val"
         metrics = self.judged(network, splits[final], about, final)
+        metrics["warnings"] = [
+            *metrics.get("warnings", ()),
+            *judged_by_chooser(final, threshold="threshold" in about),
+        ]
         metrics |= self.compared(metrics, *self.baseline(train, splits[final]))
         judged = (self.outputs(network, splits[final], about), splits[final], about)
         metrics |= self.examined(*judged[:2], train, options)
