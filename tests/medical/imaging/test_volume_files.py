@@ -84,6 +84,18 @@ def test_nifti_with_slope_metres_and_a_fourth_axis(volume, tmp_path):
     np.testing.assert_allclose(found.affine, volume.affine, atol=1e-4)
 
 
+def test_of_two_sets_of_coordinates_the_nearer_to_the_patient_is_taken(volume, tmp_path):
+    """Programs write the place in an atlas beside that in the scanner; codes say which is which."""
+    write_nifti(tmp_path / "x.nii", volume.hounsfield, volume.grid)
+    image = nibabel.load(tmp_path / "x.nii")
+    scanner, atlas = image.affine.copy(), np.diag([2.0, 2.0, 2.0, 1.0])
+    for sform, qform in ((atlas, scanner), (scanner, atlas)):
+        image.set_sform(sform, "mni" if sform is atlas else "scanner")
+        image.set_qform(qform, "aligned" if qform is atlas else "scanner")
+        nibabel.save(image, tmp_path / "y.nii")
+        assert_same(read_volume(tmp_path / "y.nii"), volume)
+
+
 def test_mask_is_written_in_bytes(volume, tmp_path):
     mask = volume.hounsfield > 0
     write_nifti(tmp_path / "m.nii.gz", mask, volume.grid)
@@ -111,8 +123,12 @@ BAD_NIFTI = {
     "complex": ({"datatype": 32, "bitpix": 64}, "complex64"),
     "unknown type": ({"datatype": 77}, "no NIfTI image"),
     "no place": ({"sform_code": 0, "qform_code": 0}, "no patient coordinates"),
-    "shear": ({"srow_x": [0.5, 0.4, 0, 0]}, "perpendicular"),
-    "flat": ({"srow_x": [0] * 4, "srow_y": [0] * 4, "srow_z": [0] * 4}, "spacing"),
+    "shear": ({"qform_code": 0, "srow_x": [0.5, 0.4, 0, 0]}, "perpendicular"),
+    "flat": (
+        {"qform_code": 0, "srow_x": [0] * 4, "srow_y": [0] * 4, "srow_z": [0] * 4},
+        "spacing",
+    ),
+    "two places": ({"srow_x": [0.5, 0, 0, 3.0]}, "two sets of coordinates that disagree"),
     "nan": ({"srow_x": [np.nan] * 4}, "finite"),
     "overflow": ({"scl_slope": 1e38, "scl_inter": 3e38}, "NaN or infinity"),
     "offset": ({"scl_slope": 1, "scl_inter": 2e3}, "no Hounsfield units"),

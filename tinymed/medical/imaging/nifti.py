@@ -6,6 +6,7 @@ the left, the back and the head (LPS): x and y change their sign on the way.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import warnings
@@ -25,6 +26,7 @@ __all__ = ["MOST_VOXELS", "NIFTI", "hounsfield", "read_nifti", "write_nifti"]
 
 NIFTI = (".nii", ".nii.gz")
 MOST_VOXELS = 2**29  # 2 GiB of float32: 2,000 slices of 512 x 512
+_APART = 0.5  # voxels: one form is a rounded copy of the other
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 _MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}
 
@@ -41,8 +43,8 @@ def read_nifti(file: str | os.PathLike[str]) -> Volume:
     ImportError
         Without nibabel.
     DataError
-        What is damaged or too large, has no patient coordinates, shears, or cannot be Hounsfield
-        units. Texts in the file are not read.
+        What is damaged or too large, has no patient coordinates or two that disagree, shears, or
+        cannot be Hounsfield units. Texts in the file are not read.
     """
     try:
         import nibabel
@@ -58,7 +60,7 @@ def read_nifti(file: str | os.PathLike[str]) -> Volume:
             image = nibabel.load(path)
             _check_header(path, image)
             values = np.asanyarray(image.dataobj, np.float32)
-            affine = _affine(path, image.header)
+            affine = _affine(path, image)
     except (DataError, MemoryError):
         raise
     except (EOFError, OSError, zlib.error) as error:
@@ -144,13 +146,26 @@ def _check_header(path: Path, image: Any) -> None:
         raise DataError(f"nifti: {path} holds {image.get_data_dtype()}, real numbers expected")
 
 
-def _affine(path: Path, header: Any) -> NDArray[np.float64]:
-    """Return the matrix from (i, j, k, 1) to LPS in mm."""
-    affine, code = header.get_sform(coded=True)
-    if not code:
-        affine, code = header.get_qform(coded=True)
-    if not code or affine is None:
+def _affine(path: Path, image: Any) -> NDArray[np.float64]:
+    """Return the matrix from (i, j, k, 1) to LPS in mm.
+
+    A file may hold two. A lower code is nearer to the patient: 1 the scanner's own millimetres, 2
+    those of another scan, above that an atlas to which the body was stretched.
+    """
+    header = image.header
+    forms = [header.get_sform(coded=True), header.get_qform(coded=True)]
+    known = sorted((form for form in forms if form[1]), key=lambda form: form[1])
+    if not known:
         raise DataError(f"nifti: {path} has no patient coordinates (sform and qform codes are 0)")
+    affine, code = known[0]
+    if [each for _, each in known] == [code, code]:
+        corners = np.array(list(itertools.product(*((0, n - 1) for n in image.shape[:3]))))
+        apart = (known[1][0] - affine) @ np.column_stack([corners, np.ones(8)]).T
+        if np.abs(apart).max() > _APART * np.linalg.norm(affine[:3, :3], axis=0).min():
+            raise DataError(
+                f"nifti: {path} has two sets of coordinates that disagree (sform and qform), so "
+                "left and right are not known; write it again from the DICOM files"
+            )
     unit = header.get_xyzt_units()[0]
     scale = np.diag([*[_MILLIMETRES[unit]] * 3, 1.0])
     return np.asarray(_LPS @ scale @ affine, np.float64)
