@@ -71,6 +71,17 @@ def test_same_seed_same_bits_and_resume_changes_nothing(run, data, tmp_path):
     assert (again / "model.safetensors").read_bytes() == model
 
 
+def test_names_of_patients_are_in_no_log_and_in_no_file_to_pass_on(data, tmp_path, capfd):
+    with np.load(data) as file:
+        arrays = dict(file)
+    arrays["rec"] = np.array([f"Otto Anders {each}" for each in arrays["rec"]])
+    np.savez(tmp_path / "named.npz", **arrays)
+    assert main([*arguments(tmp_path / "named.npz", tmp_path / "out"), "--epochs", "1"]) == 0
+    assert "Otto" not in "".join(capfd.readouterr())
+    told = {path for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {p.name for p in told if b"Otto" in p.read_bytes()} <= {"report.html"}  # it says so
+
+
 def test_other_patients_are_judged_whole(run, tmp_path):
     other, target = tmp_path / "other.npz", tmp_path / "m.json"
     beats = synthesise(3, 130, np.random.default_rng(9))

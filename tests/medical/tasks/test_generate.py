@@ -46,6 +46,12 @@ def error_of(capsys, *arguments) -> str:
     return line
 
 
+def test_the_card_says_that_training_texts_may_come_out_again(model):
+    assert (
+        "may write what it has read, word for word" in (model.parent / "model_card.md").read_text()
+    )
+
+
 def test_metrics_have_the_baseline_beside_them(model):
     metrics = json.loads((model.parent / "metrics.json").read_text())
     assert set(metrics) >= {"perplexity", "baseline_perplexity", "samples", "characters"}

@@ -61,6 +61,11 @@ def error_of(capsys, *arguments) -> str:
 # ---------------------------------------------------------------------------------- the command
 
 
+def test_the_card_says_that_the_model_holds_words_of_the_notes(model):
+    card = (model.parent / "model_card.md").read_text()
+    assert "lists the words that came 2 times or more in the training notes" in card
+
+
 def test_metrics_have_the_baseline_beside_them(model):
     metrics = json.loads((model.parent / "metrics.json").read_text())
     assert metrics["split"] == "test"

@@ -134,6 +134,14 @@ class GenerateTask(SupervisedTask):
         samples = [writer.write("", number) for number in range(SAMPLES)]
         return {**super().judged(network, examples, about, split), "samples": samples}
 
+    def card(self, about: Facts, metrics: Facts) -> Facts:
+        """Return the facts of the model card: among them that texts may come out again."""
+        told = (
+            "It may write what it has read, word for word: pass it on only where the training "
+            "texts may go."
+        )
+        return {**super().card(about, metrics), "limits": [told]}
+
     def describe(self, outputs: Array, examples: Examples, about: Facts) -> list[Facts]:
         """Return the perplexity of each text."""
         return [{"perplexity": float(np.exp(nats / n))} for nats, n in outputs]

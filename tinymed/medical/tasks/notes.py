@@ -189,6 +189,15 @@ class NotesTask(SupervisedTask):
         right = model.predict(judged.inputs.tolist()) == labels_of(judged)
         return "tf-idf of words, logistic regression", float(right.mean())
 
+    def card(self, about: Facts, metrics: Facts) -> Facts:
+        """Return the facts of the model card: among them what of the notes is in the files."""
+        told = (
+            f"model.safetensors lists the words that came {SEEN} times or more in the training "
+            "notes, names among them, and report.html shows some notes: pass them on only where "
+            "the notes may go."
+        )
+        return {**super().card(about, metrics), "limits": [told]}
+
     def evaluate(self, saved: SavedModel, data: Path, split: str | None) -> Facts:
         """Return the metrics of a model on a file; of ICD-10-CM on the codes held out."""
         if str(data) == ICD10 and split is None:
