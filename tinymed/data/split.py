@@ -230,7 +230,7 @@ def _assign(
             f"{name}: {len(label_of)} labels and {len(group_of)} groups, equal lengths expected"
         )
     if len(classes) < 2:
-        raise ValueError(f"{name}: one class only ({classes[0]!r}), at least two expected")
+        raise ValueError(f"{name}: one class only ({classes.tolist()[0]!r}), at least two expected")
     if classes.dtype.kind == "f" and np.any(classes != np.round(classes)):
         raise ValueError(
             f"{name}: labels such as {classes[0]} are continuous; bin them into classes"

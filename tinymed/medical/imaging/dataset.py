@@ -18,7 +18,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPLITS", "ImageDataset", "Split", "joined", "native", "read_npz", "write_npz"]
+__all__ = [
+    "SPLITS",
+    "ImageDataset",
+    "Split",
+    "finite_in_float32",
+    "joined",
+    "native",
+    "read_npz",
+    "write_npz",
+]
 
 SPLITS = ("train", "val", "test")
 
@@ -133,6 +142,14 @@ class ImageDataset:
 def native(array: _Array) -> _Array:
     """Return an array in this machine's byte order: elsewhere dtypes are compared by name."""
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def finite_in_float32(array: _Array) -> NDArray[np.bool_]:
+    """Return which numbers are finite, also as float32, which all images are computed in."""
+    if array.dtype.kind != "f":
+        return np.ones(array.shape, np.bool_)
+    found: NDArray[np.bool_] = np.abs(array) <= np.finfo(np.float32).max  # NaN is not
+    return found
 
 
 def joined(columns: Sequence[_Array | None]) -> _Array | None:
@@ -267,8 +284,9 @@ def _errors(
         )
     if not images.size:
         yield ValueError(f"{prefix}images {shape} are empty, at least one image expected")
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        bad = np.flatnonzero(~np.isfinite(images).reshape(n, -1).all(1))
+    finite = finite_in_float32(images)
+    if not finite.all():
+        bad = np.flatnonzero(~finite.reshape(n, -1).all(1))
         yield ValueError(
             f"{prefix}images hold NaN or infinity in {len(bad)} of {n}, the first at {bad[0]}"
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed.errors import DataError
-from tinymed.medical.imaging.dataset import native
+from tinymed.medical.imaging.dataset import finite_in_float32, native
 from tinymed.medical.imaging.dicom import read_slice
 from tinymed.medical.imaging.dicom_header import dicom_file
 
@@ -70,7 +70,7 @@ def read_array(path: Path, axes: tuple[int, ...] = (2, 3)) -> Array:
             f"read_array: {path} holds {array.shape} {array.dtype}, real numbers along "
             f"{' or '.join(map(str, axes))} axes expected"
         )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if not finite_in_float32(array).all():
         raise DataError(f"read_array: {path} holds NaN or infinity")
     return native(array)
 
