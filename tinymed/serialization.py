@@ -208,8 +208,10 @@ def write_bytes(content: bytes, path: PathLike) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(target)  # of a full disk Python says only that it is full
         raise
 
 

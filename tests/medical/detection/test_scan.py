@@ -185,6 +185,19 @@ def test_wrong_options_are_said_in_a_line(arguments, text, capsys, tmp_path, mon
     assert text in capsys.readouterr().err
 
 
+def test_where_to_write_is_known_before_the_scan_and_none_is_left_by_a_bad_one(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
+    assert main(["scan", "no_ct", "--out", "a_file/scan"]) == 1
+    assert "a_file/scan" in capsys.readouterr().err  # not that there is no CT
+    for out in ([], ["--out", "new/scan"]):
+        assert main(["scan", "no_ct", *out]) == 1
+        assert "no_ct" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a_file"]
+
+
 def test_number_of_candidates_is_bounded():
     volume, _ = chest()
     with pytest.raises(ValueError, match="scan: 256 candidates, 1 to 255 expected"):

@@ -14,7 +14,7 @@ from tinymed.medical.detection.synthetic_froc import synthetic_froc
 from tinymed.medical.imaging.dicom_series import GAPS
 from tinymed.medical.imaging.volume_files import read_volume
 from tinymed.medical.tasks.options import check_installed
-from tinymed.medical.tasks.run_folder import free_folder
+from tinymed.medical.tasks.run_folder import run_folder
 from tinymed.medical.tasks.task import load_model
 
 __all__ = ["add_scan"]
@@ -74,10 +74,10 @@ def run(options: argparse.Namespace) -> None:
     if options.out is not None:
         _check_free(options.out)
     model = None if options.model is None else load_model(options.model)
-    volume = read_volume(options.path, series=options.series, gaps=options.gaps)
-    result = scan(volume, model, options.most)
-    out = free_folder("scan") if options.out is None else options.out
-    written = write_scan(result, out, options.pictures)
+    with run_folder(options, "scan") as out:  # one that cannot be written to is known before
+        volume = read_volume(options.path, series=options.series, gaps=options.gaps)
+        result = scan(volume, model, options.most)
+        written = write_scan(result, out, options.pictures)
     print(told(result))
     print(f"written to {out}: {', '.join(path.name for path in written)}")
 
