@@ -177,6 +177,13 @@ def test_a_label_that_training_lacks_is_told_with_its_row_before_anything_is_lea
     assert not (tmp_path / "out").exists()
 
 
+def test_a_single_class_is_told_before_anything_is_learned(capsys, tmp_path):
+    file = write(tmp_path / "x.csv", [[f"pain {i}", "a"] for i in range(9)], "text,label")
+    message = error_of(capsys, "notes", "--data", file, "--out", tmp_path / "o")
+    assert "all training notes are 'a', two classes expected" in message
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_file_without_labels_is_not_learned_from(capsys, tmp_path):
     file = write(tmp_path / "x.csv", [["pain"]] * 9, "text")
     assert "no targets" in error_of(capsys, "notes", "--data", file, "--out", tmp_path / "o")

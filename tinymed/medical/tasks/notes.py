@@ -69,9 +69,11 @@ class NotesTask(SupervisedTask):
         return {**splits, "train": with_variants(splits["train"])}
 
     def checked(self, splits: dict[str, Examples]) -> dict[str, Examples]:
-        """Tell about splits and return them, or raise `DataError` for a label not in training."""
+        """Tell about splits and return them; `DataError` for one class, a label not in training."""
         super().checked(splits)
         classes = classes_of(splits["train"])
+        if len(classes) < 2:
+            raise DataError(f"notes: all training notes are {classes[0]!r}, two classes expected")
         for part in splits.values():
             numbered(part, classes)  # here, since an epoch later is late
         return splits
