@@ -202,7 +202,7 @@ def npy(shape):
 
 def test_zip_bomb_in_an_npz_is_not_unpacked(tmp_path, monkeypatch):
     """A quarter of a gigabyte is unpacked without a question; here, a megabyte."""
-    monkeypatch.setattr("tinymed.medical.imaging.dataset._SMALL", 2**20)
+    monkeypatch.setattr("tinymed.medical.archives._SMALL", 2**20)
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("train_images.npy", npy((2**22 // 2500, 50, 50)) + bytes(2**22))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinymed.errors import DataError
+from tinymed.medical import archives
 from tinymed.medical.signals.heartbeats import Beats, read_beats, write_beats
 
 
@@ -60,7 +61,7 @@ def with_value(name, row, value, dtype=None):
         ({"y": np.zeros(5, int)}, r"y has shape \(5,\)"),
         ({"rr": None, "rec": None}, "has no rr, rec; it holds X, y"),
         ({"X": np.full((6, 128), "a")}, "X has dtype"),
-        ({"rec": np.array([None] * 6)}, "not a whole npz file of numbers"),
+        ({"rec": np.array([None] * 6)}, "rec is unreadable: it is an object array"),
     ],
 )
 def test_bad_input_is_named_with_its_file_and_row(changed, expected, tmp_path):
@@ -78,7 +79,7 @@ def test_an_empty_file_is_refused():
 def test_a_damaged_file_is_refused(content, tmp_path):
     path = tmp_path / "torn.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"torn\.npz is not a whole npz file"):
+    with pytest.raises(DataError, match=r"torn\.npz' is not a whole npz file"):
         read_beats(path)
 
 
@@ -97,10 +98,17 @@ def test_damaged_bytes_are_refused_or_read_wherever_they_are(tmp_path):
 
 def test_a_single_array_is_refused(tmp_path):
     np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(DataError, match="not a whole npz file"):
+    with pytest.raises(DataError, match="is a single array"):
         read_beats(tmp_path / "one.npy")
 
 
+def test_a_file_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "_SMALL", 2**16)
+    np.savez_compressed(tmp_path / "bomb.npz", **{**arrays(), "X": np.zeros((2**14, 128))})
+    with pytest.raises(DataError, match="would unpack"):
+        read_beats(tmp_path / "bomb.npz")
+
+
 def test_a_missing_file_is_named():
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"no file 'nowhere\.npz'"):
         read_beats("nowhere.npz")

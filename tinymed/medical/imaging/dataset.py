@@ -8,8 +8,6 @@ A file may hold only some splits; arrays of other names are left alone.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tinymed.medical.archives import array_in, open_archive
 
 __all__ = [
     "SPLITS",
@@ -32,17 +32,6 @@ __all__ = [
 SPLITS = ("train", "val", "test")
 
 _Array = NDArray[Any]
-_SMALL, _MOST_PACKED = 2**28, 500  # bytes that are unpacked however few they were; the ratio
-# What zipfile, zlib and NumPy's reader are seen to raise on truncated, altered and foreign files.
-_UNREADABLE = (
-    ValueError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    RuntimeError,
-    MemoryError,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,10 +172,15 @@ def read_npz(path: str | os.PathLike[str]) -> ImageDataset:
     if not path.is_file():
         raise FileNotFoundError(f"read_npz: no file {str(path)!r}")
     splits = {}
-    with open(path, "rb") as file:  # given a name, NumPy would leave a broken file open
-        archive = _archive(path, file)
+    with open(path, "rb") as file:
+        archive = open_archive("read_npz", path, file)
         for split in SPLITS:
-            arrays = _arrays(path, archive, split)
+            keys = {field.name: f"{split}_{field.name}" for field in fields(Split)}
+            arrays = {
+                name: array_in("read_npz", path, archive, key)
+                for name, key in keys.items()
+                if key in archive
+            }
             if not arrays:
                 continue
             images = arrays.get("images")
@@ -221,44 +215,6 @@ def write_npz(path: str | os.PathLike[str], dataset: ImageDataset) -> None:
     }
     with open(path, "wb") as file:  # given a name, NumPy would append .npz to it
         np.savez_compressed(file, **arrays)
-
-
-def _archive(path: Path, file: Any) -> Any:
-    try:
-        archive = np.load(file, allow_pickle=False)
-    except _UNREADABLE as error:
-        raise ValueError(
-            f"read_npz: {str(path)!r} is not a whole npz file; copy it again ({error})"
-        ) from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ValueError(f"read_npz: {str(path)!r} is a single array; save it with numpy.savez")
-    for member in archive.zip.infolist() if archive.zip else ():
-        if member.file_size > max(_SMALL, _MOST_PACKED * member.compress_size):
-            raise ValueError(
-                f"read_npz: {str(path)!r} would unpack {member.compress_size} bytes to "
-                f"{member.file_size}, no images expected to be so alike"
-            )
-    return archive
-
-
-def _arrays(path: Path, archive: Any, split: str) -> dict[str, _Array]:
-    """Return the arrays of one split by the name of their field."""
-    arrays = {}
-    for field in fields(Split):
-        key = f"{split}_{field.name}"
-        if key not in archive:
-            continue
-        try:
-            array = archive[key]
-        except _UNREADABLE as error:
-            reason = str(error) or type(error).__name__
-            if "allow_pickle" in reason:
-                reason = "it is an object array, numbers expected; such files can run code"
-            raise ValueError(f"read_npz: {path.name}: {key} is unreadable: {reason}") from error
-        if not isinstance(array, np.ndarray):
-            raise ValueError(f"read_npz: {path.name}: {key} is not an array in NumPy's format")
-        arrays[field.name] = array
-    return arrays
 
 
 def _missing_text(path: Path, archive: Any, split: str) -> str:

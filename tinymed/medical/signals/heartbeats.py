@@ -7,8 +7,6 @@ it is known, ``y`` (n,) the class. The beats of a patient are in one block, in t
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.errors import DataError
+from tinymed.medical.archives import array_in, open_archive
 
 __all__ = ["CLASSES", "PEAK", "SAMPLES", "Beats", "read_beats", "write_beats"]
 
@@ -24,17 +23,6 @@ CLASSES = ("N", "S", "V", "F", "Q")  # normal, supraventricular, ventricular, fu
 SAMPLES = 128
 PEAK = 45
 SLOWEST, FASTEST = 900, 72  # median intervals of a patient, at 360 Hz: 24 and 300 beats a minute
-# What zipfile, zlib and NumPy's reader are seen to raise on truncated, altered and foreign files.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    zipfile.BadZipFile,
-    zlib.error,
-    RuntimeError,
-    MemoryError,
-)
 
 
 @dataclass(frozen=True)
@@ -105,16 +93,16 @@ def read_beats(path: str | Path) -> Beats:
         There is none.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"read_beats: {path} does not exist")
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            names = set(archive.files)
-            arrays = {name: archive[name] for name in ("X", "rr", "rec", "y") if name in names}
-    except (*_UNREADABLE, AttributeError, TypeError) as error:
-        raise DataError(
-            f"read_beats: {path} is not a whole npz file of numbers: {error}"
-        ) from error
+    if not path.is_file():
+        raise FileNotFoundError(f"read_beats: no file {str(path)!r}")
+    with open(path, "rb") as file:
+        archive = open_archive("read_beats", path, file)
+        names = set(archive.files)
+        arrays = {
+            name: array_in("read_beats", path, archive, name)
+            for name in ("X", "rr", "rec", "y")
+            if name in names
+        }
     missing = [name for name in ("X", "rr", "rec") if name not in arrays]
     if missing:
         raise DataError(
