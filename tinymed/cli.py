@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ EXPECTED = (ImportError, LookupError, MemoryError, OSError, RuntimeError, TypeEr
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for an error, 130 when interrupted."""
+    print_whatever_comes()
     options = parser().parse_args(arguments)
     try:
         if getattr(options, "json", None) is not None:
@@ -51,6 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("tinymed: interrupted; what was written so far is kept", file=sys.stderr)
         return 130
     return 0
+
+
+def print_whatever_comes() -> None:
+    """Write what a terminal has no character for as an escape: no run ends for a file's name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:

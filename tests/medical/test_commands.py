@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -241,6 +242,14 @@ def test_a_split_that_chose_and_judges_is_warned_of(data, tmp_path, task):
     chosen = {"lung": "the epoch and the threshold", "xray": "the epoch"}[task]
     assert metrics["split"] == "val"
     assert any(w.startswith(f"no test split: val chose {chosen} and") for w in metrics["warnings"])
+
+
+def test_a_name_that_the_terminal_cannot_show_ends_no_command(run, tmp_path, monkeypatch):
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    np.save(tmp_path / "größe.npy", np.zeros((50, 50), np.uint8))
+    assert main(["predict", str(run), str(tmp_path / "größe.npy")]) == 0
+    assert rb"gr\xf6\xdfe.npy  index=0" in shown.buffer.getvalue()
 
 
 def test_info_says_why_a_gpu_is_not_used(capsys):

@@ -153,3 +153,10 @@ def test_unknown_facts_are_named():
 def test_the_file_is_utf8(tmp_path):
     write_model_card(tmp_path / "card.md", {**FACTS, "name": "Röntgen"})
     assert (tmp_path / "card.md").read_bytes().startswith("# Model card: Röntgen\n".encode())
+
+
+def test_a_name_that_is_no_utf8_is_shown_as_escapes(tmp_path):
+    """So the system hands over the name of a file that was written as Latin-1."""
+    facts = {**FACTS, "data": {"source": "d\udce4ta.npz", "label": "1: nodule"}}
+    write_model_card(tmp_path / "card.md", facts)
+    assert r"d\udce4ta.npz" in (tmp_path / "card.md").read_text(encoding="utf-8")

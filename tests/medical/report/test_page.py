@@ -268,6 +268,10 @@ def test_evidence_must_fit_itself():
         Evidence(np.zeros(3), np.zeros((3, 2)), "abc")
 
 
+def test_a_name_that_is_no_utf8_is_shown_as_escapes():
+    assert r"d\udce4ta.npz" in html("d\udce4ta.npz", "", [])
+
+
 def test_a_table_without_rows_is_left_out():
     text = html("t", "n", [Section("s", tables=[Table(("nothing here",), [])])])
     assert "nothing here" not in text

@@ -128,8 +128,9 @@ def _check(facts: Mapping[str, Any]) -> None:
 
 
 def write_model_card(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> None:
-    """Write `model_card` of ``facts`` to ``path`` as UTF-8."""
-    Path(path).write_text(model_card(facts), encoding="utf-8", newline="\n")
+    """Write `model_card` of ``facts`` to ``path`` as UTF-8, what that cannot hold as escapes."""
+    text = model_card(facts)  # with a file's name, perhaps, that is of an older encoding
+    Path(path).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _splits(splits: Mapping[str, Mapping[str, Any]]) -> str:

@@ -92,7 +92,9 @@ def html(title: str, notice: str, sections: Sequence[Section]) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(title=title, notice=notice, sections=sections)
+    page = template.render(title=title, notice=notice, sections=sections)
+    # a file's name of an older encoding is no UTF-8: its bytes are shown as escapes
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def drawn(draw: Callable[..., None], alt: str, *arguments: Any, **settings: Any) -> Picture:
