@@ -126,6 +126,18 @@ def test_patients_of_the_training_are_known_again(run, data, tmp_path):
         assert any(each.startswith(told) for each in warnings) == expected
 
 
+def test_images_of_the_training_are_known_again_without_their_patients(run, data, tmp_path):
+    dataset = read_npz(data)
+    for split, seen in (("train", True), ("val", True), ("test", False)):
+        images, labels = dataset[split].images, dataset[split].labels
+        np.savez(tmp_path / "x.npz", test_images=images, test_labels=labels)
+        target = tmp_path / "m.json"
+        given = ["evaluate", run, "--data", tmp_path / "x.npz", "--json", target]
+        assert main([str(each) for each in given]) == 0
+        told = f"{len(images)} of {len(images)} images are those that the model learned from or"
+        assert any(told in w for w in json.loads(target.read_text())["warnings"]) == seen
+
+
 def test_predict_agrees_with_evaluate_and_names_classes(run, data, tmp_path):
     test = read_npz(data)["test"]
     single = tmp_path / "scan.npy"

@@ -46,12 +46,12 @@ from tinymed.medical.tasks.image_splits import (
     with_fewer,
     with_validation,
 )
-from tinymed.medical.tasks.image_transfer import Source, remembered
+from tinymed.medical.tasks.image_transfer import Source, remembered, seen_in_training
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare
 from tinymed.medical.tasks.preprocessing import Preprocessing, grey
 from tinymed.medical.tasks.run_folder import asked, check_folder, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
-from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
+from tinymed.medical.tasks.training_groups import remembered_groups
 from tinymed.medical.tasks.views import positive, probabilities
 from tinymed.metrics import BinaryMetrics, choose_threshold, roc_auc
 from tinymed.training import History, fit, predict
@@ -226,10 +226,8 @@ class ImageDiagnosis:
         preprocessing = Preprocessing.kept(saved.about["preprocessing"])
         planes = preprocessing(dataset[chosen].images)
         scores = probabilities(saved.network, planes, symmetric=saved.symmetric)
-        known, judged = saved.about["data"].get("training_groups"), dataset[chosen]
-        again = groups_seen_again(known, judged.groups, "patient")
-        warnings = [*again, *preprocessing.doubts]
-        cases = Judged(judged, scores, planes)
+        warnings = [*seen_in_training(saved.about, dataset[chosen]), *preprocessing.doubts]
+        cases = Judged(dataset[chosen], scores, planes)
         return {**self.measure(cases, saved.about["threshold"], warnings), "split": chosen}
 
     def predict(self, saved: SavedModel, paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from had; each of its members says of which patients it has seen nothing. A cros
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tinymed.medical.tasks.training_groups import (
     united,
 )
 
-__all__ = ["Source", "grey_bytes", "remembered"]
+__all__ = ["Source", "grey_bytes", "remembered", "seen_in_training"]
 
 Array = np.ndarray[Any, Any]
 
@@ -175,6 +175,28 @@ class Source:
 def grey_bytes(images: Array, limits: Window) -> Array:
     """Return images (n, H, W) as grey values of 0 to 255 over a window."""
     return np.rint(grey(images, limits) * 255).astype(np.uint8)
+
+
+def seen_in_training(about: Mapping[str, Any], judged: Split) -> list[str]:
+    """Return warnings if some of the judged were there when a model was trained and chosen.
+
+    Parameters
+    ----------
+    about : mapping
+        What its file says.
+    judged : Split
+        Patients are known again by their names, images by their grey values.
+    """
+    data, known = about["data"], about["preprocessing"]
+    found = groups_seen_again(data.get("training_groups"), judged.groups, "patient")
+    images = grey_bytes(judged.images, Window(known["low"], known["high"]))
+    seen = np.zeros(len(images), bool)
+    for part in data.get("training_images", ()):  # a model of before does not say
+        seen |= images_seen(part, images)
+    if seen.any():
+        told = f"{int(seen.sum())} of {len(seen)} images are those that the model learned from"
+        found.append(f"{told} or was chosen by: the result is too good")
+    return found
 
 
 def remembered(
