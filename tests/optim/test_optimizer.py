@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_settings_that_only_some_have() -> None:
 
 @pytest.mark.parametrize("kind", WITH_BETAS)
 @pytest.mark.parametrize(
-    "betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9, 0.9, 0.9), 0.9]
+    "betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9, 0.9, 0.9), 0.9, ("a", 0.9)]
 )
 def test_betas_out_of_range(kind: str, betas: Any) -> None:
     with pytest.raises(ValueError, match=f"^{kind}: betas=.* are not two numbers in"):
@@ -260,6 +261,22 @@ def test_sparse_adam_takes_no_dense_gradient() -> None:
     assert (param.data == 1).all()
 
 
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_gradient_of_another_shape_is_not_broadcast(kind: str) -> None:
+    for shape in ((1,), (2, 3), ()):
+        first, param = parameter(3), parameter(3)
+        if kind != "SparseAdam":
+            first.grad = Tensor(np.ones(3))
+        param.grad = Tensor(np.ones(shape))
+        words = rf"^{kind}: the gradient of a parameter \(3,\) is {re.escape(str(shape))}, expected"
+        with pytest.raises(ValueError, match=words):
+            getattr(optim, kind)([first, param]).step()
+        assert (first.data == 1).all()
+    param.grad = np.ones(3)
+    with pytest.raises(TypeError, match=f"^{kind}: a gradient is a ndarray, expected a Tensor"):
+        getattr(optim, kind)([param]).step()
+
+
 def test_zeros_in_place_of_rows() -> None:
     param = with_rows()
     optim.SGD([param]).zero_grad(set_to_none=False)
@@ -303,6 +320,17 @@ def test_a_state_of_another_optimizer_is_refused() -> None:
         target.load_state_dict(state)
     state["param_groups"][0]["lr"] = -3
     with pytest.raises(ValueError, match="lr=-3"):
+        target.load_state_dict(state)
+
+
+def test_what_is_no_state_is_refused() -> None:
+    target = stepped("Adam", (2,))
+    checkpoint = {"model": {}, "optimizer": target.state_dict()}
+    with pytest.raises(ValueError, match="Adam: the state has no state, param_groups, but model, "):
+        target.load_state_dict(checkpoint)
+    state = target.state_dict()
+    del state["state"][0]["step"]
+    with pytest.raises(ValueError, match="Adam: the state has no step, but exp_avg, exp_avg_sq; "):
         target.load_state_dict(state)
 
 

@@ -140,3 +140,19 @@ def test_a_metric_may_be_a_tensor() -> None:
     plan = optim.ReduceLROnPlateau(optimizer(1.0))
     plan.step(Parameter(np.array(0.25)))
     assert plan.best == 0.25
+
+
+def test_what_is_no_state_is_refused() -> None:
+    one = optimizer()
+    plan = optim.StepLR(one, 2)
+    chained, sequence = optim.ChainedScheduler([plan]), optim.SequentialLR(one, [plan], [])
+    for given in (plan, chained, sequence, optim.ReduceLROnPlateau(one)):
+        for wrong, has in ((None, "NoneType"), ({}, "nothing"), ({"model": 1, "a": 2}, "model, a")):
+            words = rf"^{type(given).__name__}: the state has no last_epoch, .*, but {has}; load "
+            with pytest.raises(ValueError, match=words):
+                given.load_state_dict(wrong)
+    for given in (chained, sequence):
+        state = {"last_epoch": 3, "schedulers": [plan.state_dict()] * 2}
+        with pytest.raises(ValueError, match="the state is of 2 schedulers, expected 1"):
+            given.load_state_dict(state)
+        assert given.last_epoch == 0

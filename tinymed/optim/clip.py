@@ -109,6 +109,7 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
 
 def norm_of(name: str, given: list[Any], norm_type: float, error_if_nonfinite: bool) -> float:
     """Return the norm of tensors together; a RowGradient's other rows are 0 and add nothing."""
+    norm_type = float(norm_type)
     if not norm_type > 0:
         raise ValueError(f"{name}: norm_type={norm_type} is not positive")
     arrays = [values_of(one) for one in given]

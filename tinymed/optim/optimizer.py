@@ -22,7 +22,15 @@ from tinymed.kernels.recording import Slot, act, action, active
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
-__all__ = ["Group", "Optimizer", "State", "check_betas", "check_not_negative", "slots"]
+__all__ = [
+    "Group",
+    "Optimizer",
+    "State",
+    "check_betas",
+    "check_not_negative",
+    "check_state",
+    "slots",
+]
 
 Group = dict[str, Any]
 State = dict[str, Any]
@@ -224,10 +232,19 @@ class Optimizer:
         return state["step"]
 
     def check_gradient(self, param: Tensor, group: Group) -> None:
-        """Raise `RuntimeError` for a gradient of a kind that this optimizer cannot use."""
-        if not isinstance(param.grad, RowGradient):
+        """Raise for a gradient of another shape, or of a kind that this optimizer cannot use."""
+        grad, name = param.grad, type(self).__name__
+        if grad is None:
             return
-        name = type(self).__name__
+        if not isinstance(grad, (Tensor, RowGradient)):
+            raise TypeError(f"{name}: a gradient is a {type(grad).__name__}, expected a Tensor")
+        if grad.shape != param.shape:
+            raise ValueError(
+                f"{name}: the gradient of a parameter {param.shape} is {grad.shape}, expected "
+                "the same shape"
+            )
+        if not isinstance(grad, RowGradient):
+            return
         if type(self).update_rows is Optimizer.update_rows:
             raise RuntimeError(
                 f"{name}: the gradient of a parameter {param.shape} is a RowGradient, which {ROWS} "
@@ -236,7 +253,7 @@ class Optimizer:
         if group.get("weight_decay"):
             raise RuntimeError(
                 f"{name}: weight_decay={group['weight_decay']} changes every row of a parameter "
-                f"{param.shape}, its RowGradient only {len(param.grad.rows)}; use weight_decay=0"
+                f"{param.shape}, its RowGradient only {len(grad.rows)}; use weight_decay=0"
             )
 
     def arguments(
@@ -283,7 +300,9 @@ class Optimizer:
         ValueError
             If settings, groups, numbers of parameters or shapes differ.
         """
-        name, groups = type(self).__name__, state_dict["param_groups"]
+        name = type(self).__name__
+        check_state(name, state_dict, "state", "param_groups")
+        groups = state_dict["param_groups"]
         ours = [len(group["params"]) for group in self.param_groups]
         theirs = [len(group["params"]) for group in groups]
         if theirs != ours:
@@ -300,6 +319,7 @@ class Optimizer:
         for key, entries in state_dict["state"].items():
             if int(key) not in params:
                 raise ValueError(f"{name}: there is no parameter {key} of {len(params)}")
+            check_state(name, entries, "step")
             state[int(key)] = _restored(name, key, entries, params[int(key)].data)
         self.state = state
         for group, saved in zip(self.param_groups, groups, strict=True):
@@ -326,8 +346,19 @@ def check_betas(name: str, group: Group) -> None:
     """Raise unless ``betas`` are two numbers in [0, 1)."""
     betas = group["betas"]
     pair = isinstance(betas, (tuple, list)) and len(betas) == 2
-    if not pair or not all(0 <= beta < 1 for beta in betas):
+    if not pair or not all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in betas):
         raise ValueError(f"{name}: {betas=} are not two numbers in [0, 1)")
+
+
+def check_state(name: str, state: Any, *entries: str) -> None:
+    """Raise `ValueError` unless ``state`` is a dict that has these entries."""
+    missing = [entry for entry in entries if not isinstance(state, dict) or entry not in state]
+    if missing:
+        has = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
+        raise ValueError(
+            f"{name}: the state has no {', '.join(missing)}, but {has or 'nothing'}; "
+            "load what state_dict() returned"
+        )
 
 
 def slots(states: list[State], name: str, params: list[Array], value: float = 0) -> list[Array]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinymed.kernels.recording import action
-from tinymed.optim.optimizer import Group, Optimizer
+from tinymed.optim.optimizer import Group, Optimizer, check_state
 
 __all__ = ["LRScheduler", "check_optimizer", "check_positive", "for_each_group"]
 
@@ -102,6 +102,7 @@ class LRScheduler:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to where `state_dict` was taken."""
+        check_state(type(self).__name__, state, *self.state_dict())
         self._check_groups(len(state["base_lrs"]))
         self.base_lrs = list(state["base_lrs"])
         self._set(state["last_epoch"], state["lrs"])

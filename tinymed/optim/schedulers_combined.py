@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinymed.kernels.recording import action
-from tinymed.optim.optimizer import Optimizer
+from tinymed.optim.optimizer import Optimizer, check_state
 from tinymed.optim.scheduler import LRScheduler
 from tinymed.optim.schedulers_plateau import ReduceLROnPlateau
 
@@ -35,6 +35,22 @@ class Combined(LRScheduler):
             if scheduler.optimizer is not self.optimizer:
                 raise ValueError(f"{name}: scheduler {number} is of another optimizer")
         self.base_lrs = [group["initial_lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to go on."""
+        states = [scheduler.state_dict() for scheduler in self.schedulers]
+        return {"last_epoch": self.last_epoch, "schedulers": states}
+
+    def _pairs(self, state: dict[str, Any]) -> list[tuple[LRScheduler, dict[str, Any]]]:
+        """Return each plan with its state."""
+        name = type(self).__name__
+        check_state(name, state, *self.state_dict())
+        if len(state["schedulers"]) != len(self.schedulers):
+            raise ValueError(
+                f"{name}: the state is of {len(state['schedulers'])} schedulers, expected "
+                f"{len(self.schedulers)}"
+            )
+        return list(zip(self.schedulers, state["schedulers"], strict=True))
 
 
 class SequentialLR(Combined):
@@ -111,14 +127,9 @@ class SequentialLR(Combined):
             scheduler, start = self._place(min(end, step))
             scheduler.check_step(min(end, step) - start)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` needs to go on."""
-        states = [scheduler.state_dict() for scheduler in self.schedulers]
-        return {"last_epoch": self.last_epoch, "schedulers": states}
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to where `state_dict` was taken."""
-        pairs = list(zip(self.schedulers, state["schedulers"], strict=True))
+        pairs = self._pairs(state)
         current, _ = self._place(state["last_epoch"])
         for scheduler, saved in sorted(pairs, key=lambda pair: pair[0] is current):
             scheduler.load_state_dict(saved)  # the one that holds the momentum now at last
@@ -164,13 +175,8 @@ class ChainedScheduler(Combined):
         for scheduler in self.schedulers:
             scheduler.check_step(step - self.last_epoch + scheduler.last_epoch)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` needs to go on."""
-        states = [scheduler.state_dict() for scheduler in self.schedulers]
-        return {"last_epoch": self.last_epoch, "schedulers": states}
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to where `state_dict` was taken."""
-        for scheduler, saved in zip(self.schedulers, state["schedulers"], strict=True):
+        for scheduler, saved in self._pairs(state):
             scheduler.load_state_dict(saved)
         self.last_epoch = state["last_epoch"]

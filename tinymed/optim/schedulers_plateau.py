@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
-from tinymed.optim.optimizer import Optimizer
+from tinymed.optim.optimizer import Optimizer, check_state
 from tinymed.optim.scheduler import LRScheduler, for_each_group
 
 __all__ = ["ReduceLROnPlateau"]
@@ -124,6 +124,8 @@ class ReduceLROnPlateau(LRScheduler):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to where `state_dict` was taken."""
+        check_state("ReduceLROnPlateau", state, *self.state_dict())
+        self._check_groups(len(state["lrs"]))
         for group, lr in zip(self.optimizer.param_groups, state["lrs"], strict=True):
             group["lr"] = lr
         self.best, self.last_epoch = state["best"], state["last_epoch"]

@@ -52,7 +52,8 @@ class SparseAdam(Optimizer):
         check_betas("SparseAdam", group)
 
     def check_gradient(self, param: Tensor, group: Group) -> None:
-        """Raise `RuntimeError` for a dense gradient."""
+        """Raise for a dense gradient, or one of another shape."""
+        super().check_gradient(param, group)
         if not isinstance(param.grad, RowGradient | None):
             raise RuntimeError(
                 f"SparseAdam: the gradient of a parameter {param.shape} is dense; use Adam, or an "
