@@ -3,7 +3,8 @@
 The first call with inputs of certain shapes runs the step as it is and takes down the compiled
 calls that it makes. So does the second. The two must have made the same calls, and what they were
 handed must have come from kernels, from the inputs, or be the same in both: anything else depends
-on values and cannot be repeated. The calls are then made once more on the second batch, from memory
+on values and cannot be repeated; an input that both were given the same may have been read, and is
+watched. The calls are then made once more on the second batch, from memory
 full of NaN, and have to give the same results. From then on they alone are made, by one compiled
 function.
 
@@ -110,7 +111,8 @@ def compile(step: Callable[..., Any]) -> Compiled:
     ------
     CompileError
         From one of the first two calls, if it finds what cannot be repeated: an op that no kernel
-        does, a value that is read, an input that wants a gradient.
+        does, a value that is read, an input that wants a gradient. From a later one, if it is of an
+        input whose values were the same in both.
     ImportError
         From a call, without Numba.
 
@@ -120,8 +122,9 @@ def compile(step: Callable[..., Any]) -> Compiled:
     results of a step stay allocated, for each of the last 16 sets of input shapes. Each of these,
     and each switch between `train` and `eval`, costs two calls as slow as before and up to a
     second; so does an array that takes the place of a parameter's, or another parameter or layer
-    that does. A second call on the values of
-    the first shows nothing, and the next one counts instead.
+    that does. A second call on the values of the first shows nothing, and the next one counts
+    instead. An input that both had the same is compared in each call, and costs one slow call when
+    it first changes.
 
     Gradients are left in ``.grad``, in the same memory each time. Threads may call it, one waits
     for the other.
@@ -177,32 +180,52 @@ class _Plan:
         self.lasting: list[tuple[Variable, Array, bool]] = []  # parameters, as they were
         self.homes: list[dict[str, Any]] = []  # where modules keep tensors, and other modules
         self.kept: list[Any] = []  # what was in them
+        self.guards: list[Callable[[], bool]] = []  # whether what was recorded still holds
+        self.unchanged: list[int] = []  # inputs that both runs saw the same values of
 
     def __call__(self, arrays: Sequence[Array]) -> Any:
         """Do the step on these inputs."""
-        if self.program is not None and self.run is not None:
+        if self.program is not None and self.run is not None and self._as_before(arrays):
             for own, given in zip(self.inputs, arrays, strict=True):
                 np.copyto(own, given)
             return self.run.repeated(self.program)
-        earlier, same = self.earlier, True
+        known = range(len(arrays)) if self.program is None else self.unchanged
+        unchanged = [at for at in known if np.array_equal(self.inputs[at], arrays[at])]
+        earlier = self.earlier = self.earlier or self.run
+        self.program = self.run = None  # what is recorded now takes their place, or nothing does
         for own, given in zip(self.inputs, arrays, strict=True):
-            same = same and np.array_equal(own, given)
             np.copyto(own, given)
-        if earlier is None or (same and arrays):  # equal inputs do not show what depends on them
+        if earlier is None or 0 < len(arrays) == len(unchanged):
             self.earlier = _Run(self.step, self.inputs)
+            self._depend_on(self.earlier, self.earlier)
             return self.earlier.results()
         before = [(array, array.copy()) for array in earlier.arrays()]
         run = _Run(self.step, self.inputs, [array for array, _ in before])
         self.program = _program(earlier, run, before)
+        self.unchanged = unchanged
+        self._depend_on(earlier, run)
+        self.earlier, self.run = None, run
+        return run.results()
+
+    def _as_before(self, arrays: Sequence[Array]) -> bool:
+        """Return whether inputs of which both runs saw the same values still have them.
+
+        What Python made of these was the same in both runs, too, and looked like a constant.
+        """
+        return all(np.array_equal(self.inputs[at], arrays[at]) for at in self.unchanged)
+
+    def _depend_on(self, earlier: _Run, run: _Run) -> None:
+        """Note what must stay as it is from one run to the next."""
         self.lasting = [
             (leaf, leaf.data, leaf.requires_grad)
             for leaf in run.leaves.values()
             if id(leaf) in earlier.leaves
         ]
-        self.earlier, self.run = None, run
-        self.homes = [home for module in self.modules() for home in _homes(module) if home]
+        self.guards = run.recording.guards
+        modules = {**earlier.modules, **run.modules}
+        parts = itertools.chain.from_iterable(module.modules() for module in modules.values())
+        self.homes = [home for part in parts for home in _homes(part) if home]
         self.kept = [part for home in self.homes for part in home.values()]
-        return run.results()
 
     def ready(self) -> bool:
         """Return whether the next call is a repetition."""
@@ -216,7 +239,7 @@ class _Plan:
         parts = itertools.chain.from_iterable(map(dict.values, self.homes))
         if [*map(id, parts)] != [*map(id, self.kept)]:
             return True
-        return self.run is not None and not all(holds() for holds in self.run.recording.guards)
+        return not all(holds() for holds in self.guards)
 
     def modules(self) -> Iterator[Module]:
         """Yield the modules that the step called, those in them too."""

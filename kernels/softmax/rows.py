@@ -67,7 +67,9 @@ def loss(first: int, last: int, losses: Any, x: Any, target: Any, classes: int) 
     """
     for m in range(first, last):
         if not 0 <= target[m] < classes:
-            raise IndexError("cross_entropy: a class index in target is out of range")
+            raise IndexError(
+                "cross_entropy: a class index in target is out of range; none is ignored here"
+            )
         row = ((x, m * classes),)
         shift = largest_of(row, classes, ())
         total = sum_of_exp(row, classes, (shift,))

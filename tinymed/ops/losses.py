@@ -11,7 +11,7 @@ from tinymed.autograd import Function, Variable
 from tinymed.kernels import losses as value_kernels
 from tinymed.kernels import softmax as kernels
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.recording import values_known
+from tinymed.kernels.recording import active, values_known
 from tinymed.ops.activation import log_softmax, logsigmoid, sigmoid, softmax
 from tinymed.ops.arithmetic import negative
 from tinymed.ops.broadcasting import Shape, expand
@@ -177,8 +177,10 @@ def cross_entropy(
         return _of_probabilities(x, target, weight, reduction, label_smoothing)
     rows, indices, kept = class_rows("cross_entropy", x, target, ignore_index)
     plain_mean = reduction == "mean" and weight is None and not label_smoothing
+    # A compiled step may meet the ignored class later; what is no class its kernel refuses.
+    later = active() is not None and 0 <= ignore_index < rows.shape[1]
     # What training mostly asks for, as one node.
-    if plain_mean and kept.size and values_known() and kept.all():
+    if plain_mean and kept.size and values_known() and kept.all() and not later:
         return MeanCrossEntropy()(rows, indices)
     counts = class_weights("cross_entropy", weight, rows, indices, kept)
     losses = CrossEntropy()(rows, indices) * counts
