@@ -328,6 +328,15 @@ def test_facts_that_json_cannot_hold_are_refused(tmp_path, facts, kind, words):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_names_that_a_file_cannot_hold_are_refused(tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(TypeError, match="save: the name 1 is a int, expected a str"):
+        tm.save({1: tm.ones(2)}, path)
+    with pytest.raises(ValueError, match="save: no tensor can be named __metadata__, where"):
+        tm.save({"__metadata__": tm.ones(2)}, path)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     "array",
     [np.ones(2, np.complex64), np.array(["a"]), np.array([None]), np.ones(1, np.longdouble)],

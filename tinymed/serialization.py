@@ -67,7 +67,8 @@ def save(state: Mapping[str, Any], path: PathLike, about: Mapping[str, Any] | No
     Raises
     ------
     TypeError, ValueError
-        What a file cannot hold: another dtype, a fact that is an object or NaN. Nothing is written.
+        What a file cannot hold: another dtype, a fact that is an object or NaN, a name that is no
+        str or ``__metadata__``. Nothing is written.
 
     Examples
     --------
@@ -120,6 +121,10 @@ def write(
 ) -> None:
     """Write arrays and facts with their checksum; see `save` for errors."""
     for name, array in arrays.items():
+        if not isinstance(name, str):
+            raise TypeError(f"save: the name {name!r} is a {type(name).__name__}, expected a str")
+        if name == "__metadata__":
+            raise ValueError(f"save: no tensor can be named {name}, where files keep their facts")
         if array.dtype.name not in DTYPES:
             raise TypeError(
                 f"save: {name} is {array.dtype}; dtypes that can be saved: {', '.join(DTYPES)}"
