@@ -19,7 +19,7 @@ from tinymed.errors import CompileError, check_dim
 from tinymed.grad_mode import MODE
 from tinymed.kernels.arrays import is_array, place, to_host, to_place
 from tinymed.kernels.recording import repeats
-from tinymed.ops.indexing import plain_index
+from tinymed.ops.index_parts import in_turn, plain_index
 from tinymed.ops.promotion import to_device
 from tinymed.ops.shaping import shape_argument
 from tinymed.precision import kind_of, widened
@@ -430,7 +430,11 @@ class Tensor(Methods):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._check_write("x[i] = v", value, "ops.where, cat or pad make a new one")
-        self.data[plain_index(index)] = self._beside(value)
+        *before, last = in_turn(plain_index(index), self.ndim)
+        view = self.data
+        for part in before:
+            view = view[part]
+        view[last] = self._beside(value)
         autograd.wrote(self.data)
 
     def copy_(self, other: Any) -> Tensor:

@@ -215,3 +215,44 @@ ROW = X[0, 0]
 def test_refuses(kind: type[Exception], words: str, call: Any) -> None:
     with pytest.raises(kind, match=words):
         call()
+
+
+# In each: an index, and what PyTorch takes it for, as indices that NumPy uses one after the other.
+ALL, ROWS, FLAGS = slice(None), [2, 0, 2], np.array([True, False, True])
+TURNS: list[tuple[Any, list[Any]]] = [
+    ((0, ALL, ROWS), [0, (ALL, ROWS)]),
+    ((-1, ..., ROWS), [-1, (..., ROWS)]),
+    ((np.int64(1), None, ROWS), [1, (None, ROWS)]),
+    ((ROWS, ALL, 1), [(ALL, ALL, 1), ROWS]),
+    ((ALL, 0, ..., FLAGS), [(ALL, 0), (..., FLAGS)]),
+    ((0, ALL, Tensor(np.array(ROWS))), [0, (ALL, ROWS)]),
+    ((Tensor(np.array(0)), ALL, ROWS), [0, (ALL, ROWS)]),
+    ((True, ALL, ALL, 2), [(ALL, ALL, 2), None]),
+    ((ALL, ROWS, ..., ROWS), [(ALL, ROWS, ROWS)]),
+    ((0, None, np.ones((3, 3), bool)), [0, (None, np.ones((3, 3), bool))]),
+]
+
+
+@pytest.mark.parametrize(("index", "turns"), TURNS)
+def test_integers_take_their_axes_away_before_arrays_select(index: Any, turns: list[Any]) -> None:
+    """As in PyTorch; NumPy lets them broadcast with the arrays, and moves axes to the front."""
+    x = Tensor(np.arange(27.0).reshape(3, 3, 3), requires_grad=True)
+    expected, places = x.data, np.arange(27).reshape(3, 3, 3)
+    for turn in turns:
+        expected, places = expected[turn], places[turn]
+    y = x[index]
+    np.testing.assert_array_equal(y.data, expected)
+    weights = np.arange(1.0, y.numel() + 1).reshape(y.shape)
+    (y * Tensor(weights)).sum().backward()
+    counted = np.bincount(places.ravel(), weights.ravel(), 27).reshape(3, 3, 3)
+    np.testing.assert_array_equal(x.grad.data, counted)
+    written = Tensor(np.zeros((3, 3, 3)))
+    written[index] = Tensor(weights)
+    np.testing.assert_array_equal(written[index].data != 0, np.ones(y.shape, bool))
+    assert np.count_nonzero(written.data) == len(np.unique(places))
+
+
+def test_a_tensor_whose_axes_are_all_taken_away_is_written_to() -> None:
+    x = Tensor(np.zeros((2, 3)))
+    x[1, None, 2, True] = 5.0
+    assert x.data.tolist() == [[0, 0, 0], [0, 0, 5]]

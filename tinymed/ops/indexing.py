@@ -16,6 +16,7 @@ from tinymed.errors import check_dim, check_size
 from tinymed.kernels.arrays import Array, array_module, is_array, to_host
 from tinymed.kernels.recording import active, values_known
 from tinymed.ops.broadcasting import Shape, broadcast_shapes, expand
+from tinymed.ops.index_parts import in_turn, is_view, meets_once, plain_index
 from tinymed.ops.shaping import reshape
 
 __all__ = [
@@ -177,53 +178,15 @@ def added_at(index: Any, shape: Shape, x: Array) -> Array:
     return y.reshape(shape)
 
 
-def meets_once(index: Any) -> bool:
-    """Tell whether no place is met twice: integers, slices, ..., None and masks of bools."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        part is None
-        or part is ...
-        or isinstance(part, (int, slice))
-        or getattr(getattr(part, "dtype", None), "kind", "") == "b"
-        for part in parts
-    )
-
-
-def is_view(index: Any) -> bool:
-    """Tell whether an index that meets no place twice gives a view: it holds no mask."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return not any(hasattr(part, "dtype") for part in parts)
-
-
-def plain_index(index: Any) -> Any:
-    """Return ``index`` with arrays in place of Tensors and lists, and plain integers.
-
-    Raises
-    ------
-    TypeError
-        For an index that is neither integers, slices, None, ... nor an integer or bool array.
-    """
-    if isinstance(index, tuple):
-        return tuple(plain_index(part) for part in index)
-    if isinstance(index, Variable):
-        index = index.data
-    elif isinstance(index, list):
-        index = np.asarray(index, np.int64 if not index else None)
-    if isinstance(index, (np.integer, int)) and not isinstance(index, bool):
-        return int(index)
-    if index is None or index is ... or isinstance(index, (slice, bool)):
-        return index
-    if getattr(index, "dtype", np.dtype(object)).kind not in "iub":
-        raise TypeError(
-            f"index: {type(index).__name__} {getattr(index, 'dtype', '')} cannot select; use "
-            "integers, slices, None, ... or tensors of integers or bools"
-        )
-    return index
-
-
 def getitem(x: Any, index: Any) -> Any:
-    """Return ``x[index]``: integers, slices, None, ``...``, integer and bool tensors, as NumPy."""
-    return GetItem(plain_index(index))(x)
+    """Return ``x[index]``: integers, slices, None, ``...``, integer and bool tensors.
+
+    Integers take their axes away before tensors select, as in PyTorch: ``x[0, :, [1, 2]]`` is
+    ``x[0][:, [1, 2]]``. NumPy lets them broadcast with the tensors, whose axes it puts first then.
+    """
+    for part in in_turn(plain_index(index), x.ndim):
+        x = GetItem(part)(x)
+    return x
 
 
 def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
