@@ -90,7 +90,9 @@ def interpolate(
 
     Notes
     -----
-    Bicubic uses Keys's kernel with a = -0.75 (-0.5 with antialias), as PyTorch does.
+    Bicubic uses Keys's kernel with a = -0.75 (-0.5 with antialias), as PyTorch does. The linear
+    modes and antialias copy an axis whose size stays, also where ``scale_factor`` is not 1; nearest
+    keeps to its scale there, as PyTorch does in one dimension but not in two.
 
     References
     ----------
@@ -115,6 +117,8 @@ def _both_ways(
     n: int, wanted: int, scale: Any, mode: str, exact: Any, align_corners: bool, antialias: bool
 ) -> tuple[Taps, Taps]:
     """Return the taps from n inputs to the outputs that are wanted, and those transposed."""
+    if n == wanted and (antialias or mode.endswith("linear")):
+        scale = None  # an axis that keeps its size is copied, whatever its scale: as in PyTorch
     if mode.startswith("nearest"):
         found = nearest_taps(n, wanted, scale, exact, centred=mode == "nearest-exact")
     elif antialias:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.calls.call import RANDOM, compare, inf, nan, normal, rounded, whole
+from tests.ops.calls.call import RANDOM, Constant, compare, inf, nan, normal, rounded, whole
 
 SIZES: dict[str, tuple[tuple[int, ...], list[Any]]] = {
     "nearest": ((2, 2, 5), [7, 3, 5, 1, (10,)]),
@@ -24,6 +24,8 @@ for mode, (shape, sizes) in SIZES.items():
         given: list[dict[str, Any]] = [{"size": size} for size in sizes]
         given += [{"scale_factor": float(s)} for s in SCALES]
         given += [{"scale_factor": 1.7, "recompute_scale_factor": True}]
+        if mode.endswith("linear"):  # of the others PyTorch's gradient is not that of its values
+            given += [{"scale_factor": 1.1}]
         for named in given:
 
             def resized(
@@ -40,6 +42,12 @@ for mode in ("bilinear", "bicubic"):
                 return m.interpolate(x, s, mode=mode, align_corners=a, antialias=True)
 
             compare(f"interpolate {mode} antialias {align} {size}", smoothed, normal(1, 2, 7, 6))
+
+    def kept(m: Any, x: Any, mode: str = mode) -> Any:
+        return m.interpolate(x, scale_factor=(0.5, 1.1), mode=mode, antialias=True)
+
+    constant = Constant(normal(1, 2, 7, 6))  # PyTorch's gradient is not that of its values here
+    compare(f"interpolate {mode} antialias keeps a size", kept, constant)
 SPECIAL = {
     "special": np.array([[[1.0, nan, 2.0, inf, -inf, 3.0]]]),
     "float32": normal(2, 1, 5).astype(np.float32),
