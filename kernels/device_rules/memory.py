@@ -55,6 +55,13 @@ def numbered(x: Any, *settings: Any) -> bool:
     return floats(x) and x.size < 1 << 31
 
 
+def taps(x: Any, index: Any, weight: Any, dim: int) -> bool:
+    """Return whether x is float32 or float64, and numbers of x, y and taps are below 2^31."""
+    largest = max(x.shape[dim], len(index))
+    size = x.size // max(1, x.shape[dim]) * largest
+    return floats(x) and max(size, index.size) < 1 << 31
+
+
 def matrix_rows(weight: Any, ids: Any, *others: Any) -> bool:
     """Return whether a table is a matrix in float32 or float64, and ids are int64."""
     return weight.ndim == 2 and rows(weight, ids)
@@ -104,6 +111,7 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
             ("mean_logistic_grad", alike_but_first, "16 bytes a thread, one pass"),
         )
     },
+    "resampling.forward": (Rule("cuda", taps, always, "a thread for a pack; taps in order"),),
     "dropout.forward": (Rule("cuda", numbered, always, "the mask is drawn in registers"),),
     "dropout.uniform": (Rule("cuda", numbered, always, "four numbers a thread, one write"),),
     "embedding.forward": (Rule("cuda", matrix_rows, always, "16 bytes a thread"),),

@@ -9,4 +9,4 @@ input belong the outputs that it went to. Nobody may write index and weight afte
 
 from tinymed.kernels.registry import kernel
 
-forward = kernel(__name__, "forward", "reference", "numba_cpu")
+forward = kernel(__name__, "forward", "reference", "numba_cpu", "cuda")

@@ -57,8 +57,18 @@ PROOFS = [
     Case("resampling.forward", "inf", _sums((20, 18), 1, 20, 3, "inf"), terms=3),
     Case("resampling.forward", "inf, inner rows", _sums((3, 18, 20), 1, 20, 3, "inf"), terms=3),
 ]  # fmt: skip
+
+
+def _timed(shape: Shape, dim: int) -> Case:
+    """Return a case of `_twice`: two products and sums for each result."""
+    name, size = f"{shape} twice along axis {dim}", math.prod(shape)
+    made = _twice(shape, dim)
+    return Case("resampling.forward", name, made, terms=2, flops=8 * size, bytes=12 * size)
+
+
 BENCHES = [
-    Case("resampling.forward", f"{shape} twice along axis {dim}", _twice(shape, dim), terms=2,
-         flops=8 * math.prod(shape), bytes=12 * math.prod(shape))
-    for shape in ((4, 32, 64, 64), (2, 16, 16, 32, 32)) for dim in (2, len(shape) - 1)
-]  # fmt: skip
+    _timed(shape, dim)
+    for shape in ((4, 32, 64, 64), (2, 16, 16, 32, 32))
+    for dim in (2, len(shape) - 1)
+]
+LARGE = [_timed((8, 32, 256, 256), dim) for dim in (2, 3)]
