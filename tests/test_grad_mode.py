@@ -77,3 +77,19 @@ def test_python_s_own_messages_name_the_tensor_s_method():
 def test_an_axis_that_is_no_integer_is_named():
     with pytest.raises(TypeError, match=r"^softmax: dim=None is not an integer"):
         tm.nn.Softmax(None)(tm.ones(2, 3))
+
+
+def test_inference_mode_records_nothing_or_again() -> None:
+    x = tm.ones(2, requires_grad=True)
+    with tm.inference_mode():
+        assert not (x * 2).requires_grad
+        with tm.inference_mode(False):
+            assert (x * 2).requires_grad
+        assert not tm.is_grad_enabled()
+
+    @tm.inference_mode()
+    def doubled(value):
+        return value * 2
+
+    assert not doubled(x).requires_grad
+    assert (x * 2).requires_grad

@@ -60,7 +60,13 @@ from tinymed.dtypes import (
     uint8,
 )
 from tinymed.errors import AnomalyError, CheckpointError, CompileError, DataError
-from tinymed.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from tinymed.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from tinymed.gradcheck import gradcheck, gradgradcheck
 from tinymed.kernels import autotune, explain, use_backend
 from tinymed.kernels.arrays import Device as device  # noqa: N813 - PyTorch's name
@@ -127,6 +133,7 @@ __all__ = [
     "half",
     "iinfo",
     "inf",
+    "inference_mode",
     "int",
     "int8",
     "int16",

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 Switch: TypeAlias = "contextlib._GeneratorContextManager[None]"  # for with, or as a decorator
 
@@ -45,6 +45,14 @@ def no_grad() -> Switch:
 def enable_grad() -> Switch:
     """Record again inside a `no_grad` block."""
     return switched(True)
+
+
+def inference_mode(mode: bool = True) -> Switch:
+    """Record nothing inside, or again for False.
+
+    The same as `no_grad`: there is no more to be saved, and results may be trained with later.
+    """
+    return switched(not mode)
 
 
 class set_grad_enabled:  # noqa: N801 - it reads as the call that it is, as in PyTorch
