@@ -183,6 +183,21 @@ def test_a_parameter_that_is_replaced_is_captured_anew(cupy: FakeCuPy) -> None:
     np.testing.assert_allclose(fast(x).data.host[0], model.bias.data.host, rtol=1e-6)
 
 
+@pytest.mark.parametrize("change", ["setting", "layer", "hook"])
+def test_a_module_that_changes_is_captured_anew(change: str, cupy: FakeCuPy) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU(0.1)).cuda().eval()
+    fast, x = tm.cuda.capture(model), tm.ones(1, 2, device="cuda")
+    for _ in range(4):
+        fast(x)
+    if change == "setting":
+        model[1].negative_slope = 0.9
+    elif change == "layer":
+        model[1] = nn.Tanh()
+    else:
+        model[1].register_forward_hook(lambda layer, inputs, output: output + output)
+    np.testing.assert_array_equal(fast(x).data.host, model(x).data.host)
+
+
 def waits(y: Any) -> Any:
     """Undo the capture, so that not even its end is possible."""
     sys.modules["cupy"].cuda.get_current_stream().synchronize()

@@ -130,3 +130,72 @@ def test_what_changes_between_the_first_two_calls_begins_anew(change: str) -> No
     for known in ([False], [True], [True]):
         compiled(draw(4, 3), RNG.integers(0, 2, 4))
         assert programs(compiled) == known
+
+
+def add_hook(model: Any) -> None:
+    model[1].register_forward_hook(lambda layer, inputs, output: output * output)
+
+
+def add_pre_hook(model: Any) -> None:
+    model[1].register_forward_pre_hook(lambda layer, inputs: inputs[0] * inputs[0])
+
+
+CHANGES: dict[str, Any] = {
+    "p of dropout": lambda model: setattr(model[3], "p", 0.1),
+    "slope": lambda model: setattr(model[1], "negative_slope", 0.5),
+    "eps": lambda model: setattr(model[2], "eps", 1.0),
+    "layer": lambda model: model.__setitem__(1, nn.Tanh()),
+    "forward": lambda model: setattr(model[1], "forward", nn.functional.tanh),
+    "hook": add_hook,
+    "pre-hook": add_pre_hook,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_settings_and_hooks_that_change_between_the_calls_count(name: str) -> None:
+    tm.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(3, 8), nn.LeakyReLU(), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2)
+    )
+    models = model, copy.deepcopy(model)
+    steps = []
+    for network in models:
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+
+        def step(x: Any, y: Any, network: Any = network, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(network(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        steps.append(step)
+    eager, compiled = steps[0], tm.compile(steps[1])
+    for call in range(7):
+        if call == 3:
+            assert programs(compiled) == [True]
+            for network in models:
+                CHANGES[name](network)
+        x, y = tm.Tensor(draw(4, 3)), tm.Tensor(draw(4, 2))
+        losses = []
+        for step in (eager, compiled):
+            tm.manual_seed(call)
+            losses.append(step(x, y).item())
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4), call
+    assert programs(compiled) == [True]
+
+
+def test_a_hook_on_a_gradient_is_run_or_refused() -> None:
+    model = nn.Linear(3, 2)
+    eager, compiled = pair(model)
+    for _ in range(3):
+        check_equal(eager, compiled, draw(4, 3), RNG.integers(0, 2, 4))
+    plan = next(iter(compiled.plans.values()))
+    weight = next(leaf for leaf, *_ in plan.premises.leaves if leaf.ndim == 2)
+    seen: list[Any] = []
+    handle = weight.register_hook(seen.append)
+    compiled(draw(4, 3), RNG.integers(0, 2, 4))
+    assert len(seen) == 1
+    handle.remove()
+    compiled(draw(4, 3), RNG.integers(0, 2, 4))
+    assert len(seen) == 1

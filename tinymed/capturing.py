@@ -23,7 +23,7 @@ from tinymed.kernels import recording
 from tinymed.kernels.arrays import Array, is_at, place
 from tinymed.kernels.devices import cupy_on_gpu
 from tinymed.nn.module import Module
-from tinymed.repeated import Plan, Repeated
+from tinymed.repeated import Plan, Premises, Repeated
 from tinymed.row_gradient import RowGradient
 from tinymed.tensor import Tensor
 
@@ -130,7 +130,8 @@ class _Plan:
         self.parts: list[Callable[[], Any]] = []  # launches of graphs, and actions between them
         self.captured = False
         self.result: Any = None
-        self.leaves: dict[int, tuple[Variable, Array, bool]] = {}  # as they were
+        self.leaves: dict[int, Variable] = {}  # what ops were given that no op made
+        self.premises = Premises((), ())
         self.gradients: dict[int, tuple[Variable, Tensor]] = {}
         self.kept: list[tuple[Variable, Tensor, bool]] = []
         self.met: dict[int, Module] = {}
@@ -160,11 +161,8 @@ class _Plan:
         return self.captured
 
     def outdated(self) -> bool:
-        """Return whether a parameter has another array now, or is frozen, or not."""
-        return any(
-            leaf.data is not array or leaf.requires_grad is not wants
-            for leaf, array, wants in self.leaves.values()
-        )
+        """Return whether the step rests on what is no longer so."""
+        return not self.premises.hold()
 
     def modules(self) -> Iterator[Module]:
         """Yield the modules that the step called, those in them too."""
@@ -213,6 +211,7 @@ class _Plan:
                 raise
             end()
         self.kept = [(leaf, given, leaf.grad is None) for leaf, given in self.gradients.values()]
+        self.premises = Premises(self.leaves.values(), self.met.values())
         self.captured = True
 
     def _give_up(self, guard: Any, usual: Any, error: BaseException) -> None:
@@ -263,7 +262,7 @@ class _Plan:
                         f"capture: a parameter {x.data.shape} has a gradient from before the step; "
                         "begin the step with zero_grad()"
                     )
-                self.leaves[id(x)] = x, x.data, x.requires_grad
+                self.leaves[id(x)] = x
 
 
 def _refuse_copy(size: int) -> Any:

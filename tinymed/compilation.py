@@ -15,7 +15,6 @@ cannot repeat it refuses, with the reason.
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ from tinymed.kernels import recording, use_backend
 from tinymed.kernels.arrays import place
 from tinymed.kernels.registry import ENVIRONMENT, PREFERENCE, missing
 from tinymed.nn.module import Module
-from tinymed.repeated import Plan, Repeated
+from tinymed.repeated import Plan, Premises, Repeated
 from tinymed.repetition import arrays_of, check_alike, check_repeats
 from tinymed.tensor import Tensor
 
@@ -121,10 +120,10 @@ def compile(step: Callable[..., Any]) -> Compiled:
     Worth it where Python is what a step costs: small networks, single inputs. All intermediate
     results of a step stay allocated, for each of the last 16 sets of input shapes. Each of these,
     and each switch between `train` and `eval`, costs two calls as slow as before and up to a
-    second; so does an array that takes the place of a parameter's, or another parameter or layer
-    that does. A second call on the values of the first shows nothing, and the next one counts
-    instead. An input that both had the same is compared in each call, and costs one slow call when
-    it first changes.
+    second; so does an array that takes the place of a parameter's, and another parameter, layer,
+    setting of a layer or hook. A second call on the values of the first shows nothing, and the next
+    one counts instead. An input that both had the same is compared in each call, and costs one slow
+    call when it first changes.
 
     Gradients are left in ``.grad``, in the same memory each time. Threads may call it, one waits
     for the other.
@@ -177,9 +176,7 @@ class _Plan:
         self.earlier: _Run | None = None
         self.run: _Run | None = None
         self.program: Callable[[], None] | None = None
-        self.lasting: list[tuple[Variable, Array, bool]] = []  # parameters, as they were
-        self.homes: list[dict[str, Any]] = []  # where modules keep tensors, and other modules
-        self.kept: list[Any] = []  # what was in them
+        self.premises = Premises((), ())
         self.guards: list[Callable[[], bool]] = []  # whether what was recorded still holds
         self.unchanged: list[int] = []  # inputs that both runs saw the same values of
 
@@ -216,40 +213,23 @@ class _Plan:
 
     def _depend_on(self, earlier: _Run, run: _Run) -> None:
         """Note what must stay as it is from one run to the next."""
-        self.lasting = [
-            (leaf, leaf.data, leaf.requires_grad)
-            for leaf in run.leaves.values()
-            if id(leaf) in earlier.leaves
-        ]
+        leaves = [leaf for leaf in run.leaves.values() if id(leaf) in earlier.leaves]
+        self.premises = Premises(leaves, {**earlier.modules, **run.modules}.values())
         self.guards = run.recording.guards
-        modules = {**earlier.modules, **run.modules}
-        parts = itertools.chain.from_iterable(module.modules() for module in modules.values())
-        self.homes = [home for part in parts for home in _homes(part) if home]
-        self.kept = [part for home in self.homes for part in home.values()]
 
     def ready(self) -> bool:
         """Return whether the next call is a repetition."""
         return self.program is not None
 
     def outdated(self) -> bool:
-        """Return whether a parameter has another array now, or is another, or frozen, or not."""
-        for leaf, array, wants in self.lasting:
-            if leaf.data is not array or leaf.requires_grad is not wants:
-                return True
-        parts = itertools.chain.from_iterable(map(dict.values, self.homes))
-        if [*map(id, parts)] != [*map(id, self.kept)]:
-            return True
-        return not all(holds() for holds in self.guards)
+        """Return whether the step rests on what is no longer so."""
+        return not (self.premises.hold() and all(holds() for holds in self.guards))
 
     def modules(self) -> Iterator[Module]:
         """Yield the modules that the step called, those in them too."""
         for run in (self.earlier, self.run):
             for module in {} if run is None else run.modules.values():
                 yield from module.modules()
-
-
-def _homes(module: Module) -> tuple[dict[str, Any], ...]:
-    return module._parameters, module._buffers, module._modules
 
 
 class _Run:

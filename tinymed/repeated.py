@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, ClassVar, Protocol
 
 from tinymed.anomaly import WATCH
@@ -17,7 +18,7 @@ from tinymed.kernels.threads import get_num_threads
 from tinymed.nn.module import Module
 from tinymed.tensor import Tensor
 
-__all__ = ["MOST", "Plan", "Repeated"]
+__all__ = ["MOST", "Plan", "Premises", "Repeated"]
 
 MOST = 16  # plans of one step that are kept, each with all memory of a step
 
@@ -32,10 +33,49 @@ class Plan(Protocol):
         """Return whether the next call is a repetition."""
 
     def outdated(self) -> bool:
-        """Return whether a parameter is another than when the step was taken down."""
+        """Return whether the step rests on what is no longer so; see `Premises`."""
 
     def modules(self) -> Iterator[Module]:
         """Yield the modules that the step called, those in them too."""
+
+
+class Premises:
+    """What a step that was taken down rests on: parameters, and what is set in its modules.
+
+    Parameters
+    ----------
+    leaves : iterable of Variable
+        What ops were given that no op made.
+    modules : iterable of Module
+        Those that the step called. Of these and of all in them count parameters, buffers, layers,
+        hooks, and attributes: the p of a dropout layer, say.
+    """
+
+    def __init__(self, leaves: Iterable[Variable], modules: Iterable[Module]) -> None:
+        self.leaves = [
+            (leaf, leaf.data, leaf.requires_grad, tuple(leaf.hooks or ())) for leaf in leaves
+        ]
+        parts = {id(part): part for module in modules for part in module.modules()}
+        self.homes = [home for part in parts.values() for home in homes_of(part)]
+        self.kept = [*chain.from_iterable(map(dict.values, self.homes))]
+
+    def hold(self) -> bool:
+        """Return whether all is as it was."""
+        for leaf, array, wants, hooks in self.leaves:
+            if leaf.data is not array or leaf.requires_grad is not wants:
+                return False
+            if (leaf.hooks or hooks) and tuple(leaf.hooks or ()) != hooks:
+                return False
+        now = chain.from_iterable(map(dict.values, self.homes))
+        return [*map(id, now)] == [*map(id, self.kept)]
+
+
+def homes_of(module: Module) -> Iterator[dict[str, Any]]:
+    """Yield where a module keeps its attributes, hooks, tensors and layers."""
+    yield vars(module)
+    yield module._forward_hooks
+    yield module._forward_pre_hooks
+    yield from filter(None, (module._parameters, module._buffers, module._modules))
 
 
 class Repeated:
