@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -57,6 +58,7 @@ class Premises:
         ]
         parts = {id(part): part for module in modules for part in module.modules()}
         self.homes = [home for part in parts.values() for home in homes_of(part)]
+        self.sizes = [*map(len, self.homes)]
         self.kept = [*chain.from_iterable(map(dict.values, self.homes))]
 
     def hold(self) -> bool:
@@ -66,8 +68,9 @@ class Premises:
                 return False
             if (leaf.hooks or hooks) and tuple(leaf.hooks or ()) != hooks:
                 return False
-        now = chain.from_iterable(map(dict.values, self.homes))
-        return [*map(id, now)] == [*map(id, self.kept)]
+        if [*map(len, self.homes)] != self.sizes:
+            return False
+        return all(map(operator.is_, chain.from_iterable(map(dict.values, self.homes)), self.kept))
 
 
 def homes_of(module: Module) -> Iterator[dict[str, Any]]:
