@@ -199,3 +199,31 @@ def test_a_hook_on_a_gradient_is_run_or_refused() -> None:
     handle.remove()
     compiled(draw(4, 3), RNG.integers(0, 2, 4))
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("change", ["state", "parameters"])
+def test_what_an_optimizer_works_on_counts(change: str) -> None:
+    """Its state may be cleared, its group may be given other parameters."""
+    inputs, found = [draw(4, 3) for _ in range(7)], []
+    for made in (lambda step: step, tm.compile):
+        tm.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+        optimizer = optim.SGD(model[0].parameters(), lr=0.1, momentum=0.9)
+
+        def step(x: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+            model.zero_grad()
+            loss = nn.functional.mse_loss(model(x), x)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = made(step)
+        for call, x in enumerate(inputs):
+            if call == 4 and change == "state":
+                optimizer.state.clear()
+            elif call == 4:
+                optimizer.param_groups[0]["params"] = [*model[2].parameters()]
+            run(tm.Tensor(x))
+        found.append([parameter.data for parameter in model.parameters()])
+    for eager, compiled in zip(*found, strict=True):
+        np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-6)

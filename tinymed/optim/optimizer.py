@@ -127,6 +127,7 @@ class Optimizer:
         if active() is not None and self._can_be_recorded():
             for together in self._alike():
                 self._record(*together)
+            self._bind()
         else:
             self._step()
 
@@ -208,18 +209,20 @@ class Optimizer:
 
         arguments = act(find_numbers)
         slot.read(run, *arguments)
-        recording = active()
+
+    def _bind(self) -> None:
+        """Let the recorded step hold for as long as it would be of the same parameters and states.
+
+        The state of a parameter may be made in the step, so this comes at its end.
+        """
+        recording, known = active(), self._structure()
         if recording is not None:
-            known, held = self._structure(), self.state
-            recording.guards.append(lambda: self.state is held and self._structure() == known)
+            recording.guards.append(lambda: [*map(id, self._structure())] == [*map(id, known)])
 
     def _structure(self) -> list[Any]:
-        """Return what a recorded step is bound to: flags, and how many parameters there are."""
-        return [
-            len(value) if name == "params" else bool(value)
-            for group in self.param_groups
-            for name, value in group.items()
-        ]
+        """Return what a recorded step is bound to: flags, parameters and their states."""
+        settings = [value for group in self.param_groups for value in _settings(group).values()]
+        return [*map(bool, settings), *self.parameters(), *self.state.values()]
 
     def _step_along_rows(self, param: Tensor, state: State, group: Group) -> None:
         """Change one parameter by the gradient of some of its rows."""
