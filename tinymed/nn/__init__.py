@@ -34,6 +34,7 @@ from tinymed.nn.containers import ModuleDict, ModuleList, ParameterDict, Paramet
 from tinymed.nn.conv import Conv1d, Conv2d, Conv3d
 from tinymed.nn.conv_pool import ConvPool2d
 from tinymed.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from tinymed.nn.distance import CosineSimilarity, PairwiseDistance
 from tinymed.nn.dropout import (
     AlphaDropout,
     Dropout,
@@ -202,6 +203,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "DiceLoss",
     "Dropout",
@@ -263,6 +265,7 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "PackedSequence",
+    "PairwiseDistance",
     "Parameter",
     "ParameterDict",
     "ParameterList",
