@@ -368,6 +368,8 @@ def test_an_index_that_is_a_list_or_a_tensor() -> None:
         (TypeError, "index: float float cannot select|index: float  cannot select", 1.0),
         (TypeError, "index: str", "a"),
         (TypeError, "index: ndarray float64 cannot select", np.array([0.0])),
+        (TypeError, r"index: \(2,\) uint8 may be a mask or places; use", np.ones(2, np.uint8)),
+        (TypeError, "uint8 may be a mask or places", (0, tensor(np.ones(3, np.uint8)))),
         (TypeError, "cannot select; use integers, slices, None, ... or tensors", {"a": 1}),
     ],
 )

@@ -36,7 +36,8 @@ def plain_index(index: Any) -> Any:
     Raises
     ------
     TypeError
-        For an index that is neither integers, slices, None, ... nor an integer or bool array.
+        For an index that is neither integers, slices, None, ... nor an integer or bool array; for
+        one of uint8, which PyTorch takes for a mask and NumPy for places.
     """
     if isinstance(index, tuple):
         return tuple(plain_index(part) for part in index)
@@ -48,6 +49,10 @@ def plain_index(index: Any) -> Any:
         return int(index)
     if index is None or index is ... or isinstance(index, (slice, bool)):
         return index
+    if getattr(index, "dtype", None) == np.uint8:
+        raise TypeError(
+            f"index: {index.shape} uint8 may be a mask or places; use bool() or long() of it"
+        )
     if getattr(index, "dtype", np.dtype(object)).kind not in "iub":
         raise TypeError(
             f"index: {type(index).__name__} {getattr(index, 'dtype', '')} cannot select; use "
