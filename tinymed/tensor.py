@@ -434,7 +434,16 @@ class Tensor(Methods):
         view = self.data
         for part in before:
             view = view[part]
-        view[last] = self._beside(value)
+        array = self._beside(value)
+        if is_array(array) and array.size == 1:  # NumPy puts no array (1,) in the place of a number
+            array = array.reshape(())
+        try:
+            view[last] = array
+        except ValueError as error:
+            if not is_array(array):
+                raise
+            shape = ops.getitem(view, last).shape
+            raise ValueError(f"x[i] = v: v {array.shape} does not fit x[i] {shape}") from error
         autograd.wrote(self.data)
 
     def copy_(self, other: Any) -> Tensor:

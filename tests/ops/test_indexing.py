@@ -1,5 +1,6 @@
 """Reading and writing at places: against plain loops, and what is refused in which words."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -256,3 +257,22 @@ def test_a_tensor_whose_axes_are_all_taken_away_is_written_to() -> None:
     x = Tensor(np.zeros((2, 3)))
     x[1, None, 2, True] = 5.0
     assert x.data.tolist() == [[0, 0, 0], [0, 0, 5]]
+
+
+def test_one_element_is_a_number_wherever_it_is_written() -> None:
+    x = Tensor(np.zeros((2, 3)))
+    x[0, 1] = tensor([5.0])
+    x[1] = tensor([[[2.0]]])
+    assert x.data.tolist() == [[0, 5, 0], [2, 2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("index", "given", "there"),
+    [((0, 1), (2,), ()), (0, (2,), (3,)), ([0, 1, 1], (2, 3), (3, 3)), ((0, ..., [1]), (2,), (1,))],
+)
+def test_a_value_that_does_not_fit_is_refused(index: Any, given: Any, there: Any) -> None:
+    x = Tensor(np.zeros((2, 3)))
+    words = f"x[i] = v: v {given} does not fit x[i] {there}"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        x[index] = Tensor(np.ones(given))
+    assert not x.data.any()
