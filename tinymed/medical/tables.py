@@ -6,14 +6,31 @@ import csv
 import gzip
 import io
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinymed.errors import DataError
 
-__all__ = ["Table", "as_table", "read_table", "read_text", "records"]
+__all__ = [
+    "GROUP_NAMES",
+    "Table",
+    "as_table",
+    "check_group_column",
+    "read_table",
+    "read_text",
+    "records",
+]
 
 MOST_BYTES = 2**30
+# What people call the column of the patient. Not taken for it in silence, and not ignored: unread
+# it would put one patient on both sides of a split.
+GROUP_NAMES = frozenset(
+    {
+        "groups", "patient", "patients", "patient_id", "patientid", "patient_no", "patient_number",
+        "pid", "mrn", "subject", "subjects", "subject_id", "subjectid",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,8 +124,36 @@ def as_table(path: Path, lines: list[tuple[int, list[str]]]) -> Table:
                 f"csv: {path}, row {row} (line {line}): {len(cells)} cells, {len(columns)} "
                 f"expected ({', '.join(columns)})"
             )
+    check_group_column(str(path), columns)
     numbers, rows = zip(*lines[1:], strict=True)
     return Table(path, columns, tuple(map(tuple, rows)), numbers)
+
+
+def check_group_column(source: str, columns: Iterable[str], also: Iterable[str] = ()) -> None:
+    """Raise `DataError` if a column seems to name patients, and none is called "group".
+
+    Parameters
+    ----------
+    source : str
+        What errors call the table.
+    columns : names
+    also : names
+        More that would mean patients.
+
+    Examples
+    --------
+    >>> check_group_column("x.csv", ["text", "Patient ID", "group"])
+    >>> check_group_column("x.csv", ["text", "Patient ID"])
+    Traceback (most recent call last):
+    tinymed.errors.DataError: csv: x.csv: column 'Patient ID' is not known; call it 'group'
+    """
+    names = list(columns)
+    if "group" in names:
+        return
+    for name in names:
+        plain = name.lower().replace(" ", "_").replace("-", "_").replace(".", "_")
+        if plain in GROUP_NAMES.union(also, ["group"]):
+            raise DataError(f"csv: {source}: column {name!r} is not known; call it 'group'")
 
 
 def records(path: Path) -> list[tuple[int, list[str]]]:

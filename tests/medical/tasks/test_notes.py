@@ -134,6 +134,8 @@ def test_families_on_two_sides_are_refused(capsys, tmp_path):
         ("note,label\npain,1\n", "one named text expected"),
         ("text,label\npain, left,1\n", "line 2: more fields"),
         ("text,label\n", "no note"),
+        ("text,label,Patient_ID\npain,1,7\n", "column 'Patient_ID' is not known; call it 'group'"),
+        ("text,label,Group\npain,1,7\n", "column 'Group' is not known; call it 'group'"),
         ("", "one named text expected"),
         ('text,label\n"pain,1\n', "unexpected end of data"),
         (f"text,label\n{'pain ' * 2000},1\n", "line 2: a text of"),

@@ -227,6 +227,8 @@ def test_a_bad_cell_is_named_by_its_line(column, row, cell, message):
         ("time,event,\n1,1,1\n", "a column without a name"),
         ("time,event\n1,1\n", "no covariates"),
         ("time,event,group,age\n1,1,,3\n", "line 2: group is empty"),
+        ("id,time,event,age\n7,1,1,3\n", "column 'id' is not known; call it 'group'"),
+        ("Subject ID,time,event,age\n7,1,1,3\n", "column 'Subject ID' is not known; call it"),
         ('time,event,age\n1,1,"3\n', "line 2"),
     ],
 )

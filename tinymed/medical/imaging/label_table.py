@@ -18,19 +18,18 @@ from numpy.typing import NDArray
 
 from tinymed.errors import DataError
 from tinymed.medical.imaging.dataset import SPLITS
+from tinymed.medical.tables import GROUP_NAMES
 
 __all__ = ["COLUMNS", "LabelTable", "Row", "read_label_table"]
 
 COLUMNS = ("image", "series", "x", "y", "z", "label", "group", "split")
-# What people call them. Not taken for them in silence, and not ignored: a patient column that went
-# unread would put one patient on both sides of a split.
+# What people call them; for patients see `GROUP_NAMES`.
 _MEANT = {
+    **dict.fromkeys(GROUP_NAMES, "group"),
     "images": "image", "file": "image", "filename": "image", "path": "image",
     "seriesuid": "series", "seriesinstanceuid": "series", "series_uid": "series",
     "coordx": "x", "coordy": "y", "coordz": "z",
     "labels": "label", "class": "label", "target": "label", "y_true": "label",
-    "groups": "group", "patient": "group", "patients": "group", "patient_id": "group",
-    "patientid": "group", "subject": "group", "subject_id": "group",
     "splits": "split", "fold": "split", "set": "split",
 }  # fmt: skip
 _MOST_BYTES = 2**28

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed.errors import DataError
+from tinymed.medical.tables import check_group_column
 
 __all__ = [
     "MISSING",
@@ -126,6 +127,7 @@ def parse_trial(text: str, source: str) -> TrialTable:
         for i, name in enumerate(header)
         if name not in left_out
     }
+    check_group_column(source, columns, also=("id",))  # else a number of patients is a covariate
     places = [f"{source}, line {line}" for line, _ in rows]
     if layout is not None and "arm" in columns:
         columns["arm"] = [layout.arms.get(arm, arm) for arm in columns["arm"]]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinymed.errors import DataError
+from tinymed.medical.tables import check_group_column
 from tinymed.medical.text.tokens import words
 
 __all__ = ["FAMILY", "ICD10", "Notes", "read_icd10", "read_notes"]
@@ -72,6 +73,7 @@ def read_notes(path: Path) -> Notes:
         raise DataError(f"{path}: {error}; a CSV in UTF-8 expected") from error
     if "text" not in names:
         raise DataError(f"{path}: columns {', '.join(names) or 'none'}, one named text expected")
+    check_group_column(str(path), names)
     if not rows:
         raise DataError(f"{path}: no note, one at least expected")
     for row, line in rows:
