@@ -140,6 +140,18 @@ def test_what_cannot_be_learned_from_is_refused_in_a_line(data, run, tmp_path, c
     assert "already holds a run" in again
 
 
+def test_images_of_the_training_are_known_again_without_their_patients(run, data, tmp_path):
+    with np.load(data) as file:
+        arrays = {name: array for name, array in file.items() if not name.endswith("_groups")}
+    np.savez(tmp_path / "x.npz", **arrays)
+    assert main(arguments(tmp_path / "x.npz", tmp_path / "run", "--epochs", 1)) == 0
+    for split, seen in (("train", 1), ("test", 0)):
+        given = ["evaluate", tmp_path / "run", "--data", tmp_path / "x.npz", "--split", split]
+        assert main([str(each) for each in [*given, "--json", tmp_path / "m.json"]]) == 0
+        warnings = json.loads((tmp_path / "m.json").read_text())["warnings"]
+        assert len([w for w in warnings if "16 of 16 groups (equal input)" in w]) == seen
+
+
 def test_images_that_reach_further_than_those_of_training_are_refused(run, tmp_path, capsys):
     planes = tmp_path / "planes.npy"
     np.save(planes, discs(2, 0, side=17)[0])

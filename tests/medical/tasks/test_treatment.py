@@ -130,6 +130,14 @@ def test_an_event_at_a_cut_belongs_to_the_interval_that_ends_there():
     assert failed.sum() == len(times)
 
 
+def test_patients_of_the_training_are_known_again_by_their_rows(run, data, tmp_path):
+    found = command("evaluate", run, "--data", data, into=tmp_path / "x.json")
+    assert any("240 of 400 groups (equal row) are named as" in w for w in found["warnings"])
+    others = write(tmp_path / "others.csv", 150, seed=9)
+    found = command("evaluate", run, "--data", others, into=tmp_path / "x.json")
+    assert not any("equal row" in w for w in found["warnings"])
+
+
 def test_predict_needs_no_endpoints_and_tells_of_each_arm(run, tmp_path):
     file = write(tmp_path / "new.csv", 5, time=None, event=None, arm=None)
     found = command("predict", run / "model.safetensors", file, into=tmp_path / "p.json")

@@ -122,7 +122,7 @@ class SequenceTask(CrossValidatedTask):
             generator=generator,
         )
 
-    def named(self, examples: Examples) -> tuple[str, Array | None]:
+    def named(self, examples: Examples) -> tuple[str, Array]:
         """Return the sequences themselves: families are found, and numbered, in each file anew."""
         return "sequence", examples.inputs
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,7 +26,7 @@ from tinymed.medical.tasks.examples import Examples, by_split, dealt, judged_by_
 from tinymed.medical.tasks.options import METRICS, MODEL, Settings, declare
 from tinymed.medical.tasks.run_folder import asked, check_folder, run_folder
 from tinymed.medical.tasks.task import SavedModel, save_model
-from tinymed.medical.tasks.training_groups import groups_seen_again, remembered_groups
+from tinymed.medical.tasks.training_groups import contents, groups_seen_again, remembered_groups
 from tinymed.training import History, fit, predict
 
 __all__ = ["SupervisedTask"]
@@ -145,8 +145,10 @@ class SupervisedTask(abc.ABC):
         """Declare options of training beside those that every task has."""
         return
 
-    def named(self, examples: Examples) -> tuple[str, Array | None]:
+    def named(self, examples: Examples) -> tuple[str, Iterable[Any]]:
         """Return what a group is, and the name of each example's: the same in whatever file."""
+        if examples.groups is None:
+            return "equal input", contents(examples.inputs)
         return self.group, examples.groups
 
     # --------------------------------------------------------------------------- the commands

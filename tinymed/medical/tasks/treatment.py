@@ -8,7 +8,7 @@ the arms were drawn by lot, by what is gained from choosing the arm by the predi
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from tinymed.medical.survival.linear_methods import fitted_linear, linear_risk
 from tinymed.medical.survival.synthetic_trial import as_csv, synthetic_trial
 from tinymed.medical.survival.trial_table import (
     TrialTable,
+    covariates_of,
     outcomes_of,
     parse_trial,
     read_trial,
@@ -110,6 +111,14 @@ class Treatment(SupervisedTask):
     def read(self, path: Path) -> Examples:
         """Return the patients of a table."""
         return examples_of(read_trial(path))
+
+    def named(self, examples: Examples) -> tuple[str, Iterable[Any]]:
+        """Return "patient" and their names, or without these their covariates and outcomes."""
+        if examples.groups is not None or examples.targets is None:
+            return super().named(examples)
+        known = [examples.inputs[name] for name in sorted(covariates_of(examples.inputs))]
+        columns = [*known, *(endpoints_of(examples)[name] for name in ("time", "event"))]
+        return "equal row", zip(*(column.tolist() for column in columns), strict=True)
 
     def synthesise(self, quick: bool, generator: np.random.Generator) -> Examples:
         """Return the patients of a synthetic trial."""
