@@ -49,7 +49,11 @@ class HeartbeatTask(CrossValidatedTask):
 
     name = "ecg"
     help = "heartbeats: normal, supraventricular or ventricular, in patients unseen in training"
-    files = "an npz file of X (n, 128), rr (n, 2), rec (n,) and y (n,)"
+    files = (
+        "an npz file of X (n, 128), a lead at 180 Hz in any unit, each beat's R peak at sample 45; "
+        "rr (n, 2), the intervals before and after it in samples at 360 Hz; rec (n,), the patients "
+        "in blocks, beats in the order of time; and y (n,), classes 0 to 4: N, S, V, F, Q"
+    )
     meaning = (
         "AAMI classes from the annotations of two cardiologists: 0 N, 1 S (supraventricular "
         "ectopic), 2 V (ventricular ectopic), 3 fusion or unknown, which is not judged."
