@@ -27,8 +27,9 @@ MOST_BYTES = 2**30
 # it would put one patient on both sides of a split.
 GROUP_NAMES = frozenset(
     {
-        "groups", "patient", "patients", "patient_id", "patientid", "patient_no", "patient_number",
-        "pid", "mrn", "subject", "subjects", "subject_id", "subjectid",
+        "groups", "patient", "patients", "patient_id", "patient_ids", "patientid", "patient_no",
+        "patient_number", "pid", "mrn", "subject", "subjects", "subject_id", "subject_ids",
+        "subjectid",
     }
 )  # fmt: skip
 

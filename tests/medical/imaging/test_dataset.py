@@ -88,6 +88,7 @@ def test_other_arrays_are_left_alone(tmp_path):
         ({"train_images": IMAGES[0]}, r"train_images \(8, 8\) have 2 axes, expected \(n, H, W\)"),
         ({"train_images": IMAGES / np.float64([[[np.nan]]])}, "NaN or infinity in 3 of 3, .* at 0"),
         ({"train_images": IMAGES * 1e300}, "NaN or infinity in 3 of 3"),  # as float32
+        ({"train_patient_ids": LABELS}, "train_patient_ids is not known; call it train_groups"),
         ({"val_images": IMAGES}, "val_images and val_labels"),
         ({"val_labels": LABELS}, "val_images and val_labels"),
         ({"val_images": IMAGES[:, 1:], "val_labels": LABELS}, "one shape and dtype"),

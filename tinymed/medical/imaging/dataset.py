@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinymed.medical.archives import array_in, open_archive
+from tinymed.medical.tables import GROUP_NAMES
 
 __all__ = [
     "SPLITS",
@@ -160,7 +161,8 @@ def read_npz(path: str | os.PathLike[str]) -> ImageDataset:
     FileNotFoundError
         No such file.
     ValueError
-        Not an npz file, a truncated or altered one, no split in it, or what `Split` refuses.
+        Not an npz file, a truncated or altered one, no split in it, patients under another name
+        than ``{split}_groups``, or what `Split` refuses.
     TypeError
         What `Split` refuses.
 
@@ -174,6 +176,7 @@ def read_npz(path: str | os.PathLike[str]) -> ImageDataset:
     splits = {}
     with open(path, "rb") as file:
         archive = open_archive("read_npz", path, file)
+        _check_names(path, archive)
         for split in SPLITS:
             keys = {field.name: f"{split}_{field.name}" for field in fields(Split)}
             arrays = {
@@ -215,6 +218,15 @@ def write_npz(path: str | os.PathLike[str], dataset: ImageDataset) -> None:
     }
     with open(path, "wb") as file:  # given a name, NumPy would append .npz to it
         np.savez_compressed(file, **arrays)
+
+
+def _check_names(path: Path, archive: Any) -> None:
+    """Raise where patients are named in an array that would not be read; see `GROUP_NAMES`."""
+    for key in archive:
+        split, _, name = key.partition("_")
+        known = f"{split}_groups"
+        if split in SPLITS and name.lower() in GROUP_NAMES - {"groups"} and known not in archive:
+            raise ValueError(f"read_npz: {path.name}: {key} is not known; call it {known}")
 
 
 def _missing_text(path: Path, archive: Any, split: str) -> str:
