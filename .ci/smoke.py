@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 LIMIT = 500_000  # bytes of the core: the wheel without what is built on it, and without kernels
-WHOLE = 1_500_000  # bytes of the wheel, sources of CUDA kernels included
+WHOLE = 1_600_000  # bytes of the wheel, sources of CUDA kernels included
 BESIDE = ("tinymed/medical/", "tinymed/interpret/", "tinymed/bench/", "tinymed/kernels/")
 
 

@@ -2,13 +2,9 @@
 // several blocks reduce a part of one each. channels.py computes the grid.
 #pragma once
 #include "device.cuh"
+#include "pack.cuh"
 
 constexpr int THREADS = 256, SLICE = 4096;  // of a channel of one sample; channels.py has the same
-
-template <int COUNT>
-struct alignas(COUNT * sizeof(SCALAR)) Neighbours {
-  SCALAR of[COUNT];
-};
 
 // The part of channel blockIdx.x that block blockIdx.y reduces: f(where, sample) for each COUNT
 // neighbours. Slices of samples go round the parts; `across` threads share a slice, others take the next.

@@ -12,14 +12,10 @@
 //
 // Left open: SCALAR, float or double.
 #include "device.cuh"
+#include "pack.cuh"
 #include "warp.cuh"
 
-constexpr int PACK = 16 / sizeof(SCALAR), THREADS = 256;
-
-template <int COUNT>
-struct alignas(COUNT * sizeof(SCALAR)) Neighbours {
-  SCALAR of[COUNT];
-};
+constexpr int THREADS = 256;
 
 // f(row, column) for COUNT columns of each of `rows`: `across` threads a row.
 template <int COUNT, typename F>

@@ -10,14 +10,9 @@
 // Counted in float32: 4 bytes of x and of y each, 2 FLOPs a tap; the taps themselves stay in the caches.
 // Bound: memory. Left open: SCALAR, float or double.
 #include "device.cuh"
+#include "pack.cuh"
 
-constexpr int PACK = 16 / sizeof(SCALAR), THREADS = 256;
-
-// COUNT neighbours of a thread.
-template <int COUNT>
-struct alignas(COUNT * sizeof(SCALAR)) Neighbours {
-  SCALAR of[COUNT];
-};
+constexpr int THREADS = 256;
 
 template <int COUNT>
 DEVICE void sums(const SCALAR* x, const long long* index, const SCALAR* weight, SCALAR* y, unsigned count,

@@ -124,11 +124,6 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS)
 
 // ------------------------------------------------------------------ a thread for each position
 
-template <int COUNT>
-struct alignas(COUNT * sizeof(SCALAR)) Neighbours {
-  SCALAR of[COUNT];
-};
-
 // Where a thread's first position is in (M, C, L), and how many rows of L are before it.
 struct Position {
   long long offset, row;
