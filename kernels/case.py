@@ -34,8 +34,9 @@ class Case:
     name : str
         What is special, or the sizes as the field writes them.
     make : function
-        ``make(rng, dtype)`` returns the arguments: arrays of ``dtype`` (float32 or float64) and
-        the rest. Called again with the same seed it returns the same numbers.
+        ``make(rng, dtype)`` returns the arguments: arrays of ``dtype``, those that a kernel wants
+        in float32 beside others of 16 bits in that, and the rest. Called again with the same seed
+        it returns the same numbers.
     terms : int
         How many products a result adds up, which bounds its rounding error: sqrt(terms) eps scale.
     flops, bytes : float

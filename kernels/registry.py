@@ -51,11 +51,13 @@ class Kernel:
         implementations: dict[str, str],
         writes: tuple[int, ...] = (),
         moves: bool = False,
+        narrow: tuple[int, ...] | None = None,
     ) -> None:
         self.name = name
         self.implementations = implementations  # backend or backend:variant -> "module:function"
         self.writes = writes  # which arguments are changed in place
         self.moves = moves  # does it compute nothing, so that any dtype will do?
+        self.narrow = narrow  # which results have 16 bits where the first array has; None: all
         self.loaded: dict[str, Callable[..., Any]] = {}
         self.ordered: dict[bool, tuple[Rule, ...]] = {}  # on the host or not -> what is tried
 
@@ -91,7 +93,11 @@ class Kernel:
             for given, found in changed:
                 if found is not given:
                     given[...] = rounded(found, given.dtype)
-        return rounded(result, dtype_back(arguments))
+        if self.narrow is None:
+            return rounded(result, dtype_back(arguments))
+        results, dtype = (result if isinstance(result, tuple) else (result,)), arguments[0].dtype
+        kept = (rounded(r, dtype) if i in self.narrow else r for i, r in enumerate(results))
+        return tuple(kept) if isinstance(result, tuple) else next(kept)
 
     def add(self, name: str, target: str) -> None:
         """Add the implementation ``name``, a backend or backend:variant, at "module:function"."""
@@ -192,15 +198,19 @@ def kernel(
     *backends: str,
     writes: tuple[int, ...] = (),
     moves: bool = False,
+    narrow: tuple[int, ...] | None = None,
 ) -> Kernel:
     """Declare a kernel of the package ``operation`` and the backends that implement it.
 
-    ``writes``: the positions of what it changes in place; ``moves``: it computes nothing.
+    ``writes``: the positions of what it changes in place; ``moves``: it computes nothing;
+    ``narrow``: the positions of the results that have 16 bits where its first array has, when the
+    others, such as sums, then are float32.
     """
     implementations = {}
     for backend in backends:
         implementations[backend] = f"{operation}.{backend.replace(':', '_')}:{name}"
-    declared = Kernel(f"{operation.rpartition('.')[2]}.{name}", implementations, writes, moves)
+    full = f"{operation.rpartition('.')[2]}.{name}"
+    declared = Kernel(full, implementations, writes, moves, narrow)
     return KERNELS.setdefault(declared.name, declared)
 
 

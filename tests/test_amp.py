@@ -12,7 +12,7 @@ import tinymed as tm
 from tests.fake_cupy import FakeCuPy
 from tests.ops.cases import CASES, Case
 from tests.ops.test_registry import tensors
-from tests.test_precision import NARROW, needs_ml_dtypes
+from tests.test_precision import NARROW, dtype_of, needs_ml_dtypes
 from tinymed import nn, ops, optim
 from tinymed.amp import FLOAT32, LOW, GradScaler, autocast
 from tinymed.autograd import CASTING, Function
@@ -188,6 +188,36 @@ def losses(device: str, mixed: bool, capture: bool = False, dtype: str = "float1
     assert scaler.get_scale() == (256.0 * 2**4 if scales else 1.0)
     assert {p.dtype for p in model.parameters()} == {SINGLE}
     return found
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype", ["float16", pytest.param("bfloat16", marks=needs_ml_dtypes)])
+def test_batch_norm_keeps_16_bits_beside_parameters_in_float32(dtype: str, training: bool) -> None:
+    """As PyTorch does on a GPU; a model that has 16 bits itself gives the same, rounded."""
+    values = np.random.default_rng(0).standard_normal((4, 3, 5)).astype(np.float32)
+    ones = [tm.ones(3), tm.ones(3) * 0.5, tm.zeros(3), tm.ones(3)]
+
+    def run(kind: Any, of_numbers: Any, cast: bool) -> tuple[Any, ...]:
+        x = tm.tensor(values).to(dtype).to(kind).requires_grad_()
+        weight, bias, mean, var = (one.to(of_numbers).clone() for one in ones)
+        with autocast("cpu", dtype, enabled=cast):
+            y = nn.functional.batch_norm(
+                x, mean, var, weight.requires_grad_(), bias.requires_grad_(), training
+            )
+        g = tm.tensor(np.cos(values)).to(dtype).to(kind)
+        first = tm.grad([y], [x, weight, bias], [g], create_graph=True)
+        (second,) = tm.grad([first[0].float().square().sum()], [weight])
+        return y, *first, second
+
+    exact, mixed, half = run(SINGLE, SINGLE, False), run(dtype, SINGLE, True), run(dtype, dtype, 0)
+    narrow, eps = dtype_of(dtype), {"float16": 2.0**-10, "bfloat16": 2.0**-7}[dtype]
+    assert [one.dtype for one in mixed] == [narrow, narrow, SINGLE, SINGLE, SINGLE]
+    assert {one.dtype for one in half} == {narrow}
+    for results in (mixed, half):
+        for found, wanted in zip(results, exact, strict=True):
+            least = 4 * eps * abs(wanted.data).max()
+            np.testing.assert_allclose(found.float().data, wanted.data, eps, least)
+    np.testing.assert_allclose(mixed[2].data, exact[2].data, 1e-5, 1e-6)
 
 
 def test_a_training_arrives_where_float32_does() -> None:

@@ -227,6 +227,28 @@ def changed(kernel: str) -> Iterator[set[int]]:
         }
 
 
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize(
+    "kernel", [name for name, one in KERNELS.items() if one.narrow is not None]
+)
+def test_a_kernel_says_which_results_have_16_bits(kernel: str, name: str) -> None:
+    """The others are those of float32, not rounded."""
+    with use_backend("reference"), np.errstate(all="ignore"):
+        for case in proofs(kernel):
+            given = case.make(np.random.default_rng(0), dtype_of(name))
+            found, exact = (
+                (r if isinstance(r, tuple) else (r,))
+                for r in (KERNELS[kernel](*given), KERNELS[kernel](*precision.widened(given)))
+            )
+            for position, (y, z) in enumerate(zip(found, exact, strict=True)):
+                if position in KERNELS[kernel].narrow:
+                    assert y.dtype == dtype_of(name)
+                    z = to_bits(z, name)
+                else:
+                    assert y.dtype == np.float32
+                np.testing.assert_array_equal(in_float32(y), z, str(case))
+
+
 WITH_CASES = [name for name, kernel in sorted(KERNELS.items()) if len(kernel.implementations) > 1]
 
 
@@ -279,4 +301,5 @@ def test_every_op_that_takes_16_bits_as_given_is_known() -> None:
                 "ConvTransposeActivated", "Linear", "LinearActivated", "MatMul"}  # fmt: skip
     pools = {"AvgPool", "AvgPoolGrad", "MaxGather", "MaxPool", "MaxPoolGrad", "MaxPoolWithIndices"}
     activations = {name for name, op in Function.registry.items() if issubclass(op, Activation)}
-    assert given == moves | products | pools | activations | {"GRU", "LSTM", "RNN"}
+    norms = {"BatchNorm", "ChannelAffine"}
+    assert given == moves | products | pools | activations | norms | {"GRU", "LSTM", "RNN"}

@@ -30,6 +30,7 @@ __all__ = [
     "flat",
     "is_narrow",
     "kind_of",
+    "of_sums",
     "rounded",
     "widened",
 ]
@@ -101,6 +102,11 @@ def dtype_back(values: Iterable[Any]) -> np.dtype[Any]:
     """
     dtypes = {x.dtype for x in flat(values) if hasattr(x, "dtype") and kind_of(x.dtype) == "f"}
     return dtypes.pop() if len(dtypes) == 1 else SINGLE
+
+
+def of_sums(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return what numbers of a floating dtype are added up in: float32 for 16 bits, or itself."""
+    return SINGLE if dtype.char in NARROW else dtype
 
 
 def widened(value: Any) -> Any:

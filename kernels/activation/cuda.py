@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinymed.kernels.activation.reference import FORMULAS
 from tinymed.kernels.arrays import Array
 from tinymed.kernels.cuda import SCALARS, Variant
 from tinymed.kernels.cuda.elements import for_elements
-from tinymed.precision import is_narrow
+from tinymed.precision import of_sums
 
 __all__ = ["VARIANTS", "forward", "grad"]
 
@@ -37,6 +35,5 @@ def grad(grad_output: Array, known: Array, name: str, *parameters: float) -> Arr
 
 def _of_elements(entry: str, arrays: tuple[Array, ...], parameters: tuple[float, ...]) -> Array:
     dtype = arrays[0].dtype
-    of_sum = np.float32 if is_narrow(arrays[0]) else dtype.type
     numbers = (*parameters, *[0.0] * (PARAMETERS - len(parameters)))
-    return for_elements(OF_DTYPE[dtype.name], entry, arrays, *map(of_sum, numbers))
+    return for_elements(OF_DTYPE[dtype.name], entry, arrays, *map(of_sums(dtype).type, numbers))

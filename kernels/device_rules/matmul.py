@@ -11,7 +11,7 @@ from tinymed.kernels.device_rules.tensor_cores import (
     has_tensor_cores,
     on_hopper,
 )
-from tinymed.kernels.rules import Rule, always, floats, never
+from tinymed.kernels.rules import Rule, always, floats, never, reals
 
 __all__ = ["MATMUL_RULES"]
 
@@ -80,8 +80,8 @@ def in_fours(a: Any, b: Any) -> bool:
 
 
 def float_channels(grad_output: Any) -> bool:
-    """Return whether (N, C, *S) is float32 or float64, with fewer than 2^31 elements."""
-    return floats(grad_output) and grad_output.size < 1 << 31
+    """Return whether (N, C, *S) is of floats, with fewer than 2^31 elements."""
+    return reals(grad_output) and grad_output.size < 1 << 31
 
 
 HOPPER = "Hopper: tiles by its copy engine, which needs rows of whole 16 bytes; sums in float32"

@@ -15,6 +15,7 @@ from tinymed.kernels.rules import (
     reals,
     rows,
 )
+from tinymed.precision import of_sums
 
 __all__ = ["MEMORY_RULES"]
 
@@ -47,6 +48,20 @@ def normalized(x: Any, *others: Any) -> bool:
         and x.shape[1] > 0
         and x.size < 1 << 31
         and all(one.dtype == x.dtype for one in given)
+    )
+
+
+def normalized_channels(x: Any, *others: Any) -> bool:
+    """Return whether x is of floats with channels and fewer than 2^31 elements.
+
+    A gradient, which has as many axes, is of x's dtype, all others of what x is added up in.
+    """
+    given = [one for one in others if hasattr(one, "dtype")]
+    return (
+        reals(x)
+        and x.shape[1] > 0
+        and x.size < 1 << 31
+        and all(g.dtype == (x.dtype if g.ndim == x.ndim else of_sums(x.dtype)) for g in given)
     )
 
 
@@ -125,13 +140,13 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
     },
     "embedding.renormalize": (Rule("cuda", matrix_rows, always, "a warp for a row"),),
     **{
-        f"normalization.{name}": (Rule("cuda", normalized, always, why),)
-        for name, why in (
-            ("batch_norm", IN_PARTS),
-            ("batch_norm_grad", IN_PARTS),
-            ("affine", "one pass"),
-            ("group_norm", IN_REGISTERS),
-            ("group_norm_grad", IN_REGISTERS),
+        f"normalization.{name}": (Rule("cuda", can, always, why),)
+        for name, can, why in (
+            ("batch_norm", normalized_channels, IN_PARTS),
+            ("batch_norm_grad", normalized_channels, IN_PARTS),
+            ("affine", normalized_channels, "one pass"),
+            ("group_norm", normalized, IN_REGISTERS),
+            ("group_norm_grad", normalized, IN_REGISTERS),
         )
     },
     **{

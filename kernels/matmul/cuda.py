@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.cuda import Grid, Variant, address, blocks, empty, launch
+from tinymed.kernels.cuda import SCALARS, Grid, Variant, address, blocks, empty, launch
 from tinymed.kernels.cuda.channels import THREADS, across, parts_of
 from tinymed.kernels.cuda.epilogue import ACTIVATIONS
 from tinymed.kernels.matmul.parts import add_parts, cut
+from tinymed.precision import of_sums
 
 __all__ = [
     "VARIANTS",
@@ -76,8 +77,9 @@ ACTIVATION = {
 }  # fmt: skip
 BIAS_GRAD = {
     dtype: Variant(f"matmul/bias_grad_{dtype}", "matmul/bias_grad.cu",
-                   ("planes", "columns", "merge"), (("SCALAR", scalar),), threads=THREADS)
-    for dtype, scalar in (("float32", "float"), ("float64", "double"))
+                   ("planes", "columns", "merge"), (("SCALAR", scalar), ("SUM", of_sum)),
+                   threads=THREADS)
+    for dtype, (scalar, of_sum) in SCALARS.items()
 }  # fmt: skip
 VARIANTS = (*FLOAT32.values(), *FLOAT64.values(), *ACTIVATION.values(), *BIAS_GRAD.values())
 COLUMNS, ROWS = 32, 8  # that a block of bias_grad.cu takes at once
@@ -187,10 +189,11 @@ def bias_grad(grad_output: Array) -> Array:
     """Return dL/dbias (C,), the sum of dL/dy (N, C, *S) over all axes but the channels'."""
     grad = array_module(grad_output).ascontiguousarray(grad_output)
     (n, c), length = grad.shape[:2], math.prod(grad.shape[2:])
-    variant, y = BIAS_GRAD[grad.dtype.name], empty((c,), grad.dtype, grad)
+    variant, dtype = BIAS_GRAD[grad.dtype.name], of_sums(grad.dtype)
+    y = empty((c,), dtype, grad)
     rows, columns = (blocks(n, ROWS), blocks(c, COLUMNS)) if length == 1 else (n, c)
     parts = parts_of(rows, columns, length)
-    partial = empty((parts, c), grad.dtype, grad) if parts > 1 else y
+    partial = empty((parts, c), dtype, grad) if parts > 1 else y
     if length == 1:
         launch(variant, Grid(columns, parts), grad, partial, n, c, entry="columns")
     else:

@@ -11,6 +11,7 @@ from tinymed.kernels.arrays import Array
 from tinymed.kernels.case import Case
 from tinymed.kernels.conv.reference import Ints
 from tinymed.kernels.normalization import reference
+from tinymed.precision import of_sums, widened
 
 EPS = 1e-5
 Affine = tuple[Array | None, Array | None]
@@ -21,7 +22,7 @@ def _input(
 ) -> tuple[Array, Affine]:
     """Return x, far from mean 0 as activations are, and weight and bias or neither."""
     x = (rng.standard_normal(shape) + 2).astype(dtype)
-    weight, bias = (rng.standard_normal(shape[1]).astype(dtype) for _ in range(2))
+    weight, bias = (rng.standard_normal(shape[1]).astype(of_sums(dtype)) for _ in range(2))
     if weight.size:
         weight[0] = 0
     return x, (weight, bias) if affine else (None, None)
@@ -42,7 +43,8 @@ def _batch_grad(shape: Ints, affine: bool = True) -> Any:
         x, (weight, _) = _input(rng, shape, dtype, affine)
         g = rng.standard_normal(shape).astype(dtype)
         axes = (0, *range(2, x.ndim))
-        return g, x, weight, x.mean(axis=axes), x.var(axis=axes), EPS
+        exact = widened(x)
+        return g, x, weight, exact.mean(axis=axes), exact.var(axis=axes), EPS
 
     return make
 
@@ -50,7 +52,7 @@ def _batch_grad(shape: Ints, affine: bool = True) -> Any:
 def _affine(shape: Ints, affine: bool = True, special: float = 0) -> Any:
     def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
         x, bias = _batch(shape, affine, special)(rng, dtype)[::2]
-        mean, scale = (rng.standard_normal(shape[1]).astype(dtype) for _ in range(2))
+        mean, scale = (rng.standard_normal(shape[1]).astype(of_sums(dtype)) for _ in range(2))
         return x, mean, scale, bias
 
     return make
@@ -70,7 +72,7 @@ def _group_grad(shape: Ints, groups: int, affine: bool = True) -> Any:
     def make(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[Any, ...]:
         x, (weight, bias) = _input(rng, shape, dtype, affine)
         g = rng.standard_normal(shape).astype(dtype)
-        _, mean, variance = reference.group_norm(x, weight, bias, groups, EPS)
+        _, mean, variance = reference.group_norm(widened(x), weight, bias, groups, EPS)
         return g, x, weight, mean, variance, EPS
 
     return make

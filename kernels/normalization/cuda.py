@@ -8,24 +8,35 @@ from typing import Any
 import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
+from tinymed.kernels.cuda import SCALARS, Grid, Variant, blocks, empty, launch
 from tinymed.kernels.cuda.channels import THREADS, across, parts_of
 from tinymed.kernels.cuda.row_threads import ALIGNED, MOST_THREADS, aligned, row_threads
+from tinymed.precision import of_sums
 
 __all__ = ["VARIANTS", "affine", "batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad"]
 
-OF_DTYPE = {
+ROWS = {
     dtype: Variant(
-        f"normalization/{dtype}",
-        "normalization/norm.cu",
-        ("rows", "rows_grad", "channel_statistics", "merge_statistics", "channel_sums",
-         "merge_sums", "every_affine", "every_grad"),
+        f"normalization/rows_{dtype}",
+        "normalization/rows.cu",
+        ("rows", "rows_grad"),
         (("SCALAR", scalar),),
         threads=MOST_THREADS,
     )
     for dtype, scalar in (("float32", "float"), ("float64", "double"))
+}
+CHANNELS = {
+    dtype: Variant(
+        f"normalization/channels_{dtype}",
+        "normalization/channels.cu",
+        ("channel_statistics", "merge_statistics", "channel_sums", "merge_sums", "every_affine",
+         "every_grad"),
+        (("SCALAR", scalar), ("SUM", of_sum)),
+        threads=THREADS,
+    )
+    for dtype, (scalar, of_sum) in SCALARS.items()
 }  # fmt: skip
-VARIANTS = tuple(OF_DTYPE.values())
+VARIANTS = (*ROWS.values(), *CHANNELS.values())
 
 
 def batch_norm(
@@ -34,9 +45,10 @@ def batch_norm(
     """Return y, and the mean and the variance (C,) it was made with."""
     x, weight, bias = _contiguous(x, weight, bias)
     n, c, length = _sizes(x)
-    mean, variance = empty((c,), x.dtype, x), empty((c,), x.dtype, x)
+    dtype = of_sums(x.dtype)
+    mean, variance = empty((c,), dtype, x), empty((c,), dtype, x)
     parts = parts_of(n, c, length)
-    partial = empty((c, parts, 3), x.dtype, x)
+    partial = empty((c, parts, 3), dtype, x)
     threads, wide = across(length, x)
     sizes = (n, c, np.uint32(length), threads, wide)
     _launch(x, "channel_statistics", Grid(c, parts), x, partial, *sizes)
@@ -55,9 +67,9 @@ def batch_norm_grad(
     grad_x = empty(x.shape, x.dtype, x)
     wide = aligned(length, grad_output, x)
     arrays = (grad_output, x, mean, variance, weight, along, total, grad_x)
-    numbers = (x.dtype.type(eps), x.dtype.type(1 / max(1, n * length)), wide)
+    share = along.dtype.type(1 / max(1, n * length))
     sizes = (np.uint32(x.size), c, np.uint32(length))
-    _launch(x, "every_grad", Grid(_packs(x)), *arrays, *sizes, *numbers)
+    _launch(x, "every_grad", Grid(_packs(x)), *arrays, *sizes, mean.dtype.type(eps), share, wide)
     return grad_x, along, total
 
 
@@ -99,12 +111,13 @@ def _channel_sums(
     """Return the sums of g z and of g over each channel; statistics are of groups, or channels."""
     n, c, length = _sizes(x)
     parts = parts_of(n, c, length)
-    partial = empty((c, parts, 2), x.dtype, x)
-    along, total = empty((c,), x.dtype, x), empty((c,), x.dtype, x)
+    dtype = of_sums(x.dtype)
+    partial = empty((c, parts, 2), dtype, x)
+    along, total = empty((c,), dtype, x), empty((c,), dtype, x)
     threads, wide = across(length, grad_output, x)
     arrays = (grad_output, x, mean, variance, partial)
     sizes = (n, c, np.uint32(length), threads, groups)
-    _launch(x, "channel_sums", Grid(c, parts), *arrays, *sizes, x.dtype.type(eps), wide)
+    _launch(x, "channel_sums", Grid(c, parts), *arrays, *sizes, dtype.type(eps), wide)
     _launch(x, "merge_sums", Grid(blocks(c, THREADS)), partial, along, total, c, parts)
     return along, total
 
@@ -118,7 +131,7 @@ def _every(
     sizes = (np.uint32(x.size), c, np.uint32(length))
     arrays = (x, mean, variance, weight, bias, y)
     wide = aligned(length, x)
-    _launch(x, "every_affine", Grid(_packs(x)), *arrays, *sizes, x.dtype.type(eps), wide)
+    _launch(x, "every_affine", Grid(_packs(x)), *arrays, *sizes, mean.dtype.type(eps), wide)
     return y
 
 
@@ -128,12 +141,12 @@ def _rows(
     """Launch a block for each group of each sample."""
     length = _row(x, groups)
     numbers = (length, np.uint32(x.shape[2]), groups, x.dtype.type(eps), wide)
-    threads = row_threads(length, x.dtype.itemsize)
-    _launch(x, entry, Grid(len(x) * groups), *arrays, *numbers, threads=threads)
+    threads, grid = row_threads(length, x.dtype.itemsize), Grid(len(x) * groups)
+    launch(ROWS[x.dtype.name], grid, *arrays, *numbers, entry=entry, threads=threads)
 
 
-def _launch(x: Array, entry: str, grid: Grid, *given: Any, threads: int = THREADS) -> None:
-    launch(OF_DTYPE[x.dtype.name], grid, *given, entry=entry, threads=threads)
+def _launch(x: Array, entry: str, grid: Grid, *given: Any) -> None:
+    launch(CHANNELS[x.dtype.name], grid, *given, entry=entry)
 
 
 def _contiguous(*arrays: Array | None) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from tinymed.kernels.arrays import Array, array_module, is_array
 from tinymed.kernels.conv.reference import Ints
 from tinymed.kernels.cuda import SCALARS, Grid, Variant, blocks, empty, launch
-from tinymed.precision import SINGLE, is_narrow
+from tinymed.precision import of_sums
 
 __all__ = [
     "VARIANTS",
@@ -91,8 +91,7 @@ def max_gather(
 def _divisor(divisor: Any, like: Array) -> tuple[Array | None, np.float64]:
     """Return the divisors of a plane's windows, or one for all of them."""
     if is_array(divisor):
-        of_sum = SINGLE if is_narrow(like) else like.dtype
-        return array_module(like).asarray(divisor, of_sum), np.float64(1)
+        return array_module(like).asarray(divisor, of_sums(like.dtype)), np.float64(1)
     return None, np.float64(divisor)
 
 

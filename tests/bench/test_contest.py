@@ -29,7 +29,9 @@ def refusing(error):
 
 
 def contest(entries, **more):
-    return Contest("work", "sizes", lambda: [np.array([1.0])], 1e-5, entries, **more)
+    return Contest(
+        "work", "sizes", lambda: [np.array([1.0])], {np.dtype("f4"): 1e-5}, entries, **more
+    )
 
 
 def test_every_way_to_end_has_its_row():

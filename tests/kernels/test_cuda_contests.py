@@ -105,7 +105,7 @@ def test_candidates_take_turns_and_long_ones_fewer():
     gpu, called = EmulatedGpu(), []
     calls = {name: lambda name=name: called.append(name) for name in "ab"}
     told: list[str] = []
-    contest = Contest("work", "sizes", list, 1.0, {})
+    contest = Contest("work", "sizes", list, {}, {})
     referee = GpuReferee(gpu, contest, lambda what, **row: told.append(row["candidate"]))
     found = referee.measure(calls, 5)
     assert told == [*"ab", *called[4:]]  # twice each before it is timed
@@ -122,7 +122,7 @@ def test_who_loses_the_gpu_while_it_is_timed_is_named():
         gpu.launcher.gone = True
         raise RuntimeError("an illegal address was encountered")
 
-    contest = Contest("work", "sizes", list, 1.0, {})
+    contest = Contest("work", "sizes", list, {}, {})
     referee = GpuReferee(gpu, contest, lambda what, **row: None)
     with pytest.raises(ZeroDivisionError):  # the GPU is still there
         referee.measure({"right": lambda: None, "wrong": lambda: 1 / 0}, 3)

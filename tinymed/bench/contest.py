@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tinymed.bench import timing
-from tinymed.bench.proof import DisagreementError, compare
+from tinymed.bench.proof import DisagreementError, Limits, compare
 from tinymed.bench.record import TIMED, Row
 from tinymed.bench.roofline import Roofline
 from tinymed.bench.timing import Samples, alternate, median_interval, ratio
@@ -93,9 +93,8 @@ class Contest:
     work: str
     case: str
     expected: Callable[[], list[Any]]
-    bound: float
+    limits: Limits
     entries: Mapping[str, Entry]
-    dtype: Any = "float32"
     flops: float = 0
     bytes: float = 0
     words: float = 0
@@ -132,7 +131,7 @@ class Contest:
                 if not referee.admits(full):
                     continue
                 referee.begins(full)
-                state, note = self._proved(attempt, expected, self.bound * entry.larger)
+                state, note = self._proved(attempt, expected, entry.larger)
                 rows[full] = replace(begun, candidate=full, state=state, note=note)
                 if state == TIMED:
                     agreed[full] = attempt
@@ -159,15 +158,16 @@ class Contest:
             return {}, ("failed", _said(error))
         return (made if isinstance(made, Mapping) else {"": made}), None
 
-    def _proved(self, attempt: Attempt, expected: list[Any], bound: float) -> tuple[str, str]:
-        """Return the state and the note of an attempt's row."""
+    def _proved(self, attempt: Attempt, expected: list[Any], larger: float) -> tuple[str, str]:
+        """Return the state and the note of an attempt's row, whose errors may be ``larger``."""
+        limits = {dtype: bound * larger for dtype, bound in self.limits.items()}
         try:
             found = attempt.results(attempt.call())
             pairs = zip(found, expected, strict=False)
             given = [(a, b) for a, b in pairs if a is not None or b is None]
             if not given:
                 return "disagrees", "nothing of it can be compared"
-            compare([a for a, _ in given], [b for _, b in given], bound, self.dtype)
+            compare([a for a, _ in given], [b for _, b in given], limits)
         except DisagreementError as error:
             return "disagrees", str(error)
         except CompileError as error:

@@ -51,11 +51,10 @@ def kernel_contests(
             kernel,
             case.name,
             functools.partial(proof.expected, case),
-            proof.bound(case, DTYPE),
+            {DTYPE: proof.bound(case, DTYPE)},
             _implementations(case)
             | {name: Entry(_attempt_of(case, given)) for name, given in added.items()}
             | kernel_entries(peers, kernel, functools.partial(proof.arguments, case, DTYPE)),
-            DTYPE,
             case.flops,
             case.bytes,
         )
@@ -115,7 +114,7 @@ def workload_contest(workload: Workload, peers: Sequence[str], threads: int) -> 
         workload.name,
         str(workload.spec),
         expected,
-        workload.bound,
+        {DTYPE: workload.bound},
         {"tinymed": ours} | workload_entries(peers, workload.spec, arrays),
         flops=workload.spec.flops,
         bytes=size_of(arrays) if workload.spec.flops else 0,

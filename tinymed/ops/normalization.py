@@ -11,10 +11,10 @@ from tinymed.kernels.arrays import Array
 from tinymed.kernels.recording import written
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.elementwise import sqrt
-from tinymed.ops.promotion import rounded_once, same_dtype
+from tinymed.ops.promotion import cast, same_dtype
 from tinymed.ops.reduction import mean, sum
 from tinymed.ops.shaping import reshape
-from tinymed.precision import widened
+from tinymed.precision import SINGLE, is_narrow, widened
 
 __all__ = ["batch_norm"]
 
@@ -25,6 +25,8 @@ class BatchNorm(Function):
     dL/dbias = sum g,  dL/dweight = sum g z,
     dL/dx = weight / sqrt(variance + eps) (g - mean(g) - z mean(g z)),  with g = dL/dy.
     """
+
+    as_given = True  # x and y may have 16 bits; what channels have one of goes to kernels in 32
 
     def __init__(self, eps: float) -> None:
         self.eps = eps
@@ -41,7 +43,7 @@ class BatchNorm(Function):
 
     def forward(self, x: Array, weight: Array | None, bias: Array | None) -> Array:
         self.output_shape(x.shape, *(None if p is None else p.shape for p in (weight, bias)))
-        y, mean, variance = kernels.batch_norm(x, weight, bias, self.eps)
+        y, mean, variance = kernels.batch_norm(x, widened(weight), widened(bias), self.eps)
         self.keep(mean=mean, variance=variance)
         return y
 
@@ -50,13 +52,14 @@ class BatchNorm(Function):
             return self.composed(grad_output, x, weight)
         statistics = self.kept("mean"), self.kept("variance")
         grad_x, grad_weight, grad_bias = kernels.batch_norm_grad(
-            grad_output, x, weight, *statistics, self.eps
+            grad_output, x, widened(weight), *statistics, self.eps
         )
         _, to_weight, to_bias = self.edges
         return grad_x, grad_weight if to_weight else None, grad_bias if to_bias else None
 
     def composed(self, grad_output: Any, x: Any, weight: Any) -> tuple[Any, ...]:
         """Return the same from ops, the statistics recomputed, so that it can be differentiated."""
+        grad_output, x, weight = map(in_single, (grad_output, x, weight))
         axes = (0, *range(2, x.ndim))
         deviation = x - mean(x, axes, keepdim=True)
         scale = 1 / sqrt(mean(deviation * deviation, axes, keepdim=True) + self.eps)
@@ -79,14 +82,17 @@ class ChannelAffine(Function):
     dL/dbias = sum g.
     """
 
+    as_given = True
+
     def output_shape(self, x: Shape, mean: Shape, scale: Shape, bias: Shape | None = None) -> Shape:
         return x
 
     def forward(self, x: Array, mean: Array, scale: Array, bias: Array | None) -> Array:
-        return kernels.affine(x, mean, scale, bias)
+        return kernels.affine(x, widened(mean), widened(scale), widened(bias))
 
     def backward(self, grad_output: Any, x: Any, mean: Any, scale: Any) -> tuple[Any, ...]:
         to_x, to_mean, to_scale, to_bias = self.edges
+        grad_output, x, mean, scale = map(in_single, (grad_output, x, mean, scale))
         axes = (0, *range(2, x.ndim))
         total = sum(grad_output, axes) if to_mean or to_bias else None
         deviation = x - per_channel(mean, x.ndim) if to_scale else None
@@ -96,6 +102,11 @@ class ChannelAffine(Function):
             sum(grad_output * deviation, axes) if to_scale else None,
             total if to_bias else None,
         )
+
+
+def in_single(x: Any) -> Any:
+    """Return an array or a Tensor in float32 if it has 16 bits, else ``x``."""
+    return cast(x, SINGLE) if is_narrow(x) else x
 
 
 def per_channel(values: Any, ndim: int) -> Any:
@@ -148,10 +159,9 @@ def batch_norm(
     return y
 
 
-@rounded_once
 def by_running(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
     """Return ``x`` normalised by running statistics."""
-    scale = 1 / sqrt(var + eps)
+    scale = 1 / sqrt(in_single(var) + eps)
     return ChannelAffine()(x, mean, scale if weight is None else scale * weight, bias)
 
 

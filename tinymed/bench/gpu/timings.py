@@ -52,9 +52,8 @@ def kernel_contest(
         case.kernel,
         f"{case.name}, {arithmetic}",
         partial(by_reference, Trial(case, able[0], dtype)),
-        allowed(case, able[0], dtype),
+        allowed(Trial(case, able[0], dtype)),
         entries | torch_entries("kernels", "kernel", case.kernel, given),
-        dtype,
         case.flops,
         case.bytes * dtype.itemsize / 4,
     )

@@ -20,6 +20,7 @@ from tinymed.bench.ours import attempt, training_step
 from tinymed.bench.proof import SEED
 from tinymed.bench.workloads import Conv, Network, Recurrent, Words, Workload, size_of, workloads
 from tinymed.kernels import use_backend
+from tinymed.precision import SINGLE
 
 __all__ = ["gpu_contest", "gpu_workloads", "is_network"]
 
@@ -78,7 +79,7 @@ def gpu_contest(workload: Workload, gpu: Gpu) -> Contest:
         workload.name,
         str(spec),
         expected,
-        workload.bound,
+        {SINGLE: workload.bound},
         ours | torch_entries("workloads", "workload", spec, arrays),
         flops=spec.flops,
         bytes=size_of(arrays) if spec.flops else 0,

@@ -267,8 +267,8 @@ def first_layer(x: Any, weight: Any, bias: Any, padding: Any) -> Attempt:
 
 
 def bias_grad(dy: Any) -> Attempt:
-    axes = [0, *range(2, dy.ndim)]
-    return Attempt(lambda: dy.sum(axes), arrays)
+    axes, dtype = [0, *range(2, dy.ndim)], torch.promote_types(dy.dtype, torch.float32)
+    return Attempt(lambda: dy.sum(axes, dtype=dtype), arrays)
 
 
 def softmax(x: Any) -> Attempt:
