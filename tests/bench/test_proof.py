@@ -41,20 +41,20 @@ from .kernels import CASE, double
 )
 def test_what_differs_is_named(found, expected, message):
     with pytest.raises(DisagreementError, match=message):
-        compare(found, expected, 1e-5, np.float32)
+        compare(found, expected, {np.dtype("f4"): 1e-5})
 
 
 def test_rounding_is_allowed_up_to_the_bound():
     exact = np.array([1.0, 10.0, np.nan, np.inf])
     found = (exact + np.array([0, 1e-4, 0, 0])).astype(np.float32)
-    error = compare([found], [exact], 1e-5, np.float32)
+    error = compare([found], [exact], {np.dtype("f4"): 1e-5})
     assert error == pytest.approx(1e-4 / (1e-5 * 20), rel=0.02)
     with pytest.raises(DisagreementError):
-        compare([found], [exact], 4e-6, np.float32)
+        compare([found], [exact], {np.dtype("f4"): 4e-6})
 
 
 def test_nothing_is_equal_to_nothing():
-    assert compare([np.zeros((0, 3), np.float32)], [np.zeros((0, 3))], 1e-5, np.float32) == 0
+    assert compare([np.zeros((0, 3), np.float32)], [np.zeros((0, 3))], {np.dtype("f4"): 1e-5}) == 0
 
 
 def test_the_bound_grows_with_the_terms():
@@ -157,3 +157,14 @@ def test_a_kernel_that_raises_is_a_failure_and_the_others_go_on(fake):
 
 def test_every_kernel_of_the_package_can_be_asked_for():
     assert all("reference" in kernel.implementations for kernel in KERNELS.values())
+
+
+def test_results_in_float32_beside_16_bits_have_their_own_limit():
+    half, single = np.dtype(np.float16), np.dtype(np.float32)
+    limits = {half: 1e-3, single: 1e-6}
+    expected = [np.ones(2), np.ones(2, single)]
+    assert compare([np.ones(2, half), np.ones(2, single)], expected, limits) == 0
+    with pytest.raises(DisagreementError, match=r"result 1: 1\.0001\d* is not 1\.0"):
+        compare([np.ones(2, half), np.full(2, 1.0001, single)], expected, limits)
+    with pytest.raises(DisagreementError, match="result 1: dtype float16 is not float32"):
+        compare([np.ones(2, half), np.ones(2, half)], expected, limits)

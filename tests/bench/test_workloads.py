@@ -66,7 +66,7 @@ def test_pytorch_computes_the_same(spec, peer):
     exact = expected(spec, arrays)
     for one in made.values() if isinstance(made, dict) else [made]:
         found = one.results(one.call())
-        assert compare(found, exact, 1e-3, np.float32) < 1
+        assert compare(found, exact, {np.dtype("f4"): 1e-3}) < 1
     after = [a for a in arrays.values() if not isinstance(a, list)]
     for a, b in zip(before[1], after, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -100,7 +100,7 @@ def test_jax_trains_the_same_networks(model):
     spec = Network(model, 4, (30,) if model == "mlp" else (6, 5))
     arrays = spec.inputs(np.random.default_rng(0))
     made = workload_entries(("jax",), spec, arrays)["jax"].make()
-    assert compare(made.results(made.call()), expected(spec, arrays), 1e-3, np.float32) < 1
+    assert compare(made.results(made.call()), expected(spec, arrays), {np.dtype("f4"): 1e-3}) < 1
 
 
 COMPILED = [spec for spec in SMALL if isinstance(spec, Network)]
@@ -112,7 +112,7 @@ def test_compiled_networks_compute_the_same(spec):
     arrays = spec.inputs(np.random.default_rng(0))
     before = arrays["x"].copy()
     made = compiled_attempt(spec, arrays)
-    assert compare(made.results(made.call()), expected(spec, arrays), 1e-3, np.float32) < 1
+    assert compare(made.results(made.call()), expected(spec, arrays), {np.dtype("f4"): 1e-3}) < 1
     np.testing.assert_array_equal(arrays["x"], before)
 
 
@@ -259,7 +259,7 @@ def test_pytorch_has_the_kernels(name, peer):
         return
     exact = proof.outcome(registry.KERNELS[name].load("reference"), made_arguments(name))
     pairs = [p for p in zip(made.results(made.call()), exact, strict=False) if p[0] is not None]
-    assert compare(*map(list, zip(*pairs, strict=True)), 1e-4, np.float32) < 1
+    assert compare(*map(list, zip(*pairs, strict=True)), {np.dtype("f4"): 1e-4}) < 1
 
 
 def test_max_pooling_backward_from_winners_is_pytorchs():
