@@ -6,17 +6,10 @@
 // exponentials.
 //
 // Left open: SCALAR, of arrays; SUM, what f is computed in.
-#include "scalars.cuh"
+#include "held.cuh"
 
 #include "elements.cuh"
 #include "sigmoid.cuh"
-
-// A result as arrays hold it.
-DEVICE SCALAR held(SUM y) {
-  SCALAR to;
-  put(&to, y);
-  return to;
-}
 
 // From here on exp(x) (exp(x) + 2) is the same number with 2 more, and mish(x) is x.
 constexpr SUM MISH_IS_X = sizeof(SUM) == 4 ? 10 : 20;

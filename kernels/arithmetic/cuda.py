@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from tinymed.kernels.arrays import Array
-from tinymed.kernels.cuda import Variant
+from tinymed.kernels.cuda import SCALARS, Variant
 from tinymed.kernels.cuda.elements import for_elements
 
 __all__ = ["VARIANTS", "add", "multiply"]
 
 OF_DTYPE = {
     dtype: Variant(
-        f"arithmetic/{dtype}", "arithmetic/pairs.cu", ("add", "multiply"), (("SCALAR", scalar),)
+        f"arithmetic/{dtype}",
+        "arithmetic/pairs.cu",
+        ("add", "multiply"),
+        (("SCALAR", scalar), ("SUM", of_sum)),
     )
-    for dtype, scalar in (("float32", "float"), ("float64", "double"))
+    for dtype, (scalar, of_sum) in SCALARS.items()
 }
 VARIANTS = tuple(OF_DTYPE.values())
 

@@ -66,8 +66,8 @@ def normalized_channels(x: Any, *others: Any) -> bool:
 
 
 def numbered(x: Any, *settings: Any) -> bool:
-    """Return whether x is float32 or float64, with elements that 31 bits number."""
-    return floats(x) and x.size < 1 << 31
+    """Return whether x is of floats, with elements that 31 bits number."""
+    return reals(x) and x.size < 1 << 31
 
 
 def taps(x: Any, index: Any, weight: Any, dim: int) -> bool:
@@ -112,7 +112,7 @@ MEMORY_RULES: dict[str, tuple[Rule, ...]] = {
         )
     },
     **{
-        f"arithmetic.{name}": (Rule("cuda", alike_floats, always, "16 bytes a thread"),)
+        f"arithmetic.{name}": (Rule("cuda", alike_reals, always, "16 bytes a thread"),)
         for name in ("add", "multiply")
     },
     "activation.forward": (Rule("cuda", reals, always, "16 bytes a thread, one pass"),),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinymed.kernels.arrays import Array, array_module
-from tinymed.kernels.cuda import Grid, Variant, blocks, empty, launch
+from tinymed.kernels.cuda import SCALARS, Grid, Variant, blocks, empty, launch
 from tinymed.kernels.cuda.row_threads import ALIGNED, aligned
 from tinymed.kernels.dropout.reference import threshold
+from tinymed.precision import of_sums
 
 __all__ = ["VARIANTS", "forward", "uniform"]
 
@@ -17,9 +18,9 @@ OF_DTYPE = {
         f"dropout/{dtype}",
         "dropout/dropout.cu",
         ("elements", "channels", "uniform"),
-        (("SCALAR", scalar),),
+        (("SCALAR", scalar), ("SUM", of_sum)),
     )
-    for dtype, scalar in (("float32", "float"), ("float64", "double"))
+    for dtype, (scalar, of_sum) in SCALARS.items()
 }
 VARIANTS = tuple(OF_DTYPE.values())
 
@@ -30,7 +31,8 @@ def forward(
     """Return scale x + shift where an element is kept, 0 x + floor where it is not."""
     variant, y = OF_DTYPE[x.dtype.name], empty(x.shape, x.dtype, x)
     x = array_module(x).ascontiguousarray(x)
-    drawn = np.uint64(seed), np.uint64(threshold(p)), *map(x.dtype.type, (scale, shift, floor))
+    line = map(of_sums(x.dtype).type, (scale, shift, floor))
+    drawn = np.uint64(seed), np.uint64(threshold(p)), *line
     if inner == 1:
         grid = Grid(blocks(x.size, variant.threads * WORDS))
         launch(variant, grid, x, y, np.uint32(x.size), aligned(0, x), *drawn, entry="elements")
@@ -44,7 +46,7 @@ def forward(
 def uniform(like: Array, seed: int, low: float, high: float) -> Array:
     """Return numbers from U(low, high), of the shape and dtype of ``like``."""
     variant, y = OF_DTYPE[like.dtype.name], empty(like.shape, like.dtype, like)
-    line = map(like.dtype.type, (low, high - low))
+    line = map(of_sums(like.dtype).type, (low, high - low))
     grid = Grid(blocks(y.size, variant.threads * WORDS))
     launch(variant, grid, y, np.uint32(y.size), np.uint64(seed), *line, entry="uniform")
     return y

@@ -5,14 +5,16 @@
 // groups of `inner` neighbours; a thread takes 16 bytes and draws where a group begins. uniform: the
 // same words as numbers.
 //
-// Counted in float32, an element: 8 bytes (uniform 4) and some 20 integer instructions, a quarter of the
+// Counted in float32, an element: 8 bytes (uniform 4; 16 bits half) and some 20 integer instructions, a quarter of the
 // ten rounds. Bound: memory.
 //
-// Left open: SCALAR, float or double.
+// Left open: SCALAR, of arrays; SUM, what is computed in.
 #include "device.cuh"
+#include "held.cuh"
 #include "pack.cuh"
 
 constexpr int THREADS = 256, WORDS = 4;  // of a block, and of a counter
+constexpr int FEW = PACK < WORDS ? PACK : WORDS;  // elements of one access where each has a word
 
 struct Words {
   unsigned of[WORDS];
@@ -43,27 +45,27 @@ DEVICE Words philox(unsigned counter, unsigned long long seed) {
 // What becomes of an element whose word this is.
 struct Fate {
   unsigned long long threshold;  // words below it drop: 2^32 is all of them
-  SCALAR scale, shift, floor;
+  SUM scale, shift, floor;
 
-  DEVICE SCALAR of(SCALAR x, unsigned word) const {
-    return word < threshold ? 0 * x + floor : scale * x + shift;
+  DEVICE SCALAR of(SCALAR element, unsigned word) const {
+    const SUM x = wide(element);
+    return held(word < threshold ? 0 * x + floor : scale * x + shift);
   }
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    elements(const SCALAR* __restrict__ x, SCALAR* __restrict__ y, unsigned n, int wide,
-             unsigned long long seed, unsigned long long threshold, SCALAR scale, SCALAR shift,
-             SCALAR floor) {
+    elements(const SCALAR* __restrict__ x, SCALAR* __restrict__ y, unsigned n, int in_packs,
+             unsigned long long seed, unsigned long long threshold, SUM scale, SUM shift, SUM floor) {
   const Fate fate = {threshold, scale, shift, floor};
   const unsigned counter = blockIdx.x * THREADS + threadIdx.x, first = counter * WORDS;
   const Words words = philox(counter, seed);
-  if (wide && CHECK(words_inside, first + WORDS <= n)) {
+  if (in_packs && CHECK(words_inside, first + WORDS <= n)) {
 #pragma unroll
-    for (int done = 0; done < WORDS; done += PACK) {
-      Pack pack = *reinterpret_cast<const Pack*>(x + first + done);
+    for (int done = 0; done < WORDS; done += FEW) {
+      auto few = *reinterpret_cast<const Neighbours<FEW>*>(x + first + done);
 #pragma unroll
-      for (int i = 0; i < PACK; i++) pack.of[i] = fate.of(pack.of[i], words.of[done + i]);
-      *reinterpret_cast<Pack*>(y + first + done) = pack;
+      for (int i = 0; i < FEW; i++) few.of[i] = fate.of(few.of[i], words.of[done + i]);
+      *reinterpret_cast<Neighbours<FEW>*>(y + first + done) = few;
     }
     return;
   }
@@ -72,16 +74,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     if (CHECK(element_inside, first + i < n)) y[first + i] = fate.of(x[first + i], words.of[i]);
 }
 
-// `wide`: groups are whole packs.
+// `in_packs`: groups are whole packs.
 extern "C" __global__ void __launch_bounds__(THREADS)
     channels(const SCALAR* __restrict__ x, SCALAR* __restrict__ y, unsigned n, unsigned inner,
-             int wide, unsigned long long seed, unsigned long long threshold, SCALAR scale,
-             SCALAR shift, SCALAR floor) {
+             int in_packs, unsigned long long seed, unsigned long long threshold, SUM scale,
+             SUM shift, SUM floor) {
   const Fate fate = {threshold, scale, shift, floor};
   const unsigned first = (blockIdx.x * THREADS + threadIdx.x) * PACK;
   unsigned group = first / inner, end = (group + 1) * inner;
   unsigned word = philox(group / WORDS, seed).at(group % WORDS);
-  if (wide) {
+  if (in_packs) {
     if (!CHECK(channel_inside, first < n)) return;
     Pack pack = *reinterpret_cast<const Pack*>(x + first);
 #pragma unroll
@@ -102,17 +104,17 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // low + span u, where u is one of 2^24 numbers from 0 up to 1, which float32 holds exactly.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    uniform(SCALAR* __restrict__ y, unsigned n, unsigned long long seed, SCALAR low, SCALAR span) {
+    uniform(SCALAR* __restrict__ y, unsigned n, unsigned long long seed, SUM low, SUM span) {
   const unsigned counter = blockIdx.x * THREADS + threadIdx.x, first = counter * WORDS;
   const Words words = philox(counter, seed);
-  const auto number = [=](int i) { return low + span * (SCALAR(words.of[i] >> 8) / (1 << 24)); };
+  const auto number = [=](int i) { return held(low + span * (SUM(words.of[i] >> 8) / (1 << 24))); };
   if (CHECK(numbers_inside, first + WORDS <= n)) {
 #pragma unroll
-    for (int done = 0; done < WORDS; done += PACK) {
-      Pack pack;
+    for (int done = 0; done < WORDS; done += FEW) {
+      Neighbours<FEW> few;
 #pragma unroll
-      for (int i = 0; i < PACK; i++) pack.of[i] = number(done + i);
-      *reinterpret_cast<Pack*>(y + first + done) = pack;
+      for (int i = 0; i < FEW; i++) few.of[i] = number(done + i);
+      *reinterpret_cast<Neighbours<FEW>*>(y + first + done) = few;
     }
     return;
   }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinymed.kernels import arithmetic as kernels
 from tinymed.kernels.arrays import Array, array_module
 from tinymed.kernels.recording import active
+from tinymed.kernels.registry import Kernel
 from tinymed.ops.broadcasting import Broadcasting
 from tinymed.ops.elementwise import Unary, log, select, where
 from tinymed.ops.promotion import cast, promote, result_type, rounded_once, same_dtype
-from tinymed.precision import kind_of
+from tinymed.precision import is_narrow, kind_of
 
 __all__ = [
     "add",
@@ -30,11 +32,25 @@ __all__ = [
 ]
 
 
-class Add(Broadcasting):
+class OfPairs(Broadcasting):
+    """The family of what has a kernel for two arrays of one shape and dtype."""
+
+    kernel: ClassVar[Kernel]
+
+    def in_float32(self, arrays: Sequence[Any]) -> Any:
+        """Leave pairs to the kernel, which widens one number at a time; others are widened here."""
+        a, b = arrays
+        pair = getattr(a, "dtype", None) == getattr(b, "dtype", None) and a.shape == b.shape
+        return self.kernel(a, b) if pair else super().in_float32(arrays)
+
+
+class Add(OfPairs):
     """y = a + b;  dL/da = dL/dy, dL/db = dL/dy."""
 
+    kernel = kernels.add
+
     def forward(self, a: Array, b: Array) -> Array:
-        return a + b if active() is None else kernels.add(a, b)
+        return a + b if active() is None else self.kernel(a, b)
 
     def backward(self, grad_output: Array) -> tuple[Any, ...]:
         return grad_output, grad_output
@@ -50,18 +66,20 @@ class Subtract(Broadcasting):
         return grad_output, -grad_output if self.edges[1] else None
 
 
-class Multiply(Broadcasting):
+class Multiply(OfPairs):
     """y = a b;  dL/da = b dL/dy, dL/db = a dL/dy."""
 
+    kernel = kernels.multiply
+
     def forward(self, a: Array, b: Array) -> Array:
-        return a * b if active() is None else kernels.multiply(a, b)
+        return a * b if active() is None else self.kernel(a, b)
 
     def backward(self, grad_output: Array, a: Array, b: Array) -> tuple[Any, ...]:
         to_a, to_b = self.edges  # an edge of None: nobody wants that gradient
-        if active() is not None:
+        if active() is not None or is_narrow(grad_output):
             return (
-                kernels.multiply(grad_output, b) if to_a else None,
-                kernels.multiply(grad_output, a) if to_b else None,
+                Multiply()(grad_output, b) if to_a else None,
+                Multiply()(grad_output, a) if to_b else None,
             )
         return grad_output * b if to_a else None, grad_output * a if to_b else None
 

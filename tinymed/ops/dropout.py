@@ -22,6 +22,7 @@ from tinymed.ops.arithmetic import add, multiply
 from tinymed.ops.broadcasting import Shape
 from tinymed.ops.comparison import array_of
 from tinymed.ops.reduction import check_floating
+from tinymed.precision import of_sums
 from tinymed.random import or_default
 
 __all__ = [
@@ -45,6 +46,8 @@ class Dropout(Function):
     What is kept follows from the seed and the numbers of elements, ``inner`` of which share theirs:
     nothing is saved for backward, which draws the same mask anew.
     """
+
+    as_given = True
 
     def __init__(
         self,
@@ -140,12 +143,12 @@ def feature_alpha_dropout(
 
 def scaled(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return x times a mask of this shape, 0 or 1 / (1 - p)."""
-    scale = x.dtype.type(1 - p) if p < 1 else 1
+    scale = of_sums(x.dtype).type(1 - p) if p < 1 else 1
     if repeats() is not None:
         return multiply(x, *redrawn(array_of(x), shape, p, [(1 / scale, 0.0)], generator))
     if place(array_of(x)) != CPU:
         return Dropout(*drawn(x, shape, p, generator), 1 / scale)(x)
-    return multiply(x, kept(x, shape, p, generator) / scale)
+    return multiply(x, kept(x, shape, p, generator) / x.dtype.type(scale))
 
 
 def redrawn(
