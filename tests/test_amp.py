@@ -17,6 +17,7 @@ from tinymed import nn, ops, optim
 from tinymed.amp import FLOAT32, LOW, GradScaler, autocast
 from tinymed.autograd import CASTING, Function
 from tinymed.grad_mode import MODE
+from tinymed.kernels.registry import Kernel
 
 HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
@@ -218,6 +219,38 @@ def test_batch_norm_keeps_16_bits_beside_parameters_in_float32(dtype: str, train
             least = 4 * eps * abs(wanted.data).max()
             np.testing.assert_allclose(found.float().data, wanted.data, eps, least)
     np.testing.assert_allclose(mixed[2].data, exact[2].data, 1e-5, 1e-6)
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_kernels_are_given_sums_products_and_dropout_of_16_bits(
+    dtype: str, cupy: FakeCuPy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU they are for them; on the CPU they compute what they did: the bits are the same."""
+    values = np.random.default_rng(0).standard_normal((2, 3, 5)).astype(np.float32)
+    called, call = set(), Kernel.__call__
+
+    def spy(kernel: Kernel, *given: Any) -> Any:
+        called.add((kernel.name, given[0].dtype))
+        return call(kernel, *given)
+
+    monkeypatch.setattr(Kernel, "__call__", spy)
+    found = []
+    for device in ("cpu", "cuda"):
+        x, z = (tm.tensor(v, device=device).to(dtype).requires_grad_() for v in values)
+        y = x * z + x
+        grads = tm.grad([y], [x, z], [y.detach()], create_graph=True)
+        second = tm.grad([grads[0]], [z], [y.detach()])
+        assert {one.dtype for one in (y, *grads, *second)} == {dtype_of(dtype)}
+        found.append([one.detach().float().cpu().numpy() for one in (y, *grads, *second)])
+    np.testing.assert_array_equal(*map(np.stack, found))
+    dropped, x = ops.dropout(x, 0.25).detach().cpu(), x.detach().cpu()
+    kernels = ("arithmetic.add", "arithmetic.multiply", "dropout.forward")
+    assert {(name, dtype_of(dtype)) for name in kernels} <= called
+    assert dropped.dtype == dtype_of(dtype)
+    kept = dropped.data != 0
+    assert 0 < kept.sum() < kept.size
+    exact = (x.float().data[kept] / np.float32(0.75)).astype(dtype_of(dtype))
+    np.testing.assert_array_equal(dropped.data[kept], exact)
 
 
 def test_a_training_arrives_where_float32_does() -> None:

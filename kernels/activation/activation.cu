@@ -1,9 +1,9 @@
 // Activations and what goes back through them: one pass, 16 bytes a thread.
 //
 // An entry point for each, so that a short formula has the few registers of a short formula.
-// Counted in float32, an element: 8 bytes forward, 12 back (half of it in 16 bits); from 1 FLOP (relu) to some 60 (gelu with
-// its error function). Bound: memory; in float64 on GPUs of consumers, which have few of its units, the
-// exponentials.
+// Counted in float32, an element: 8 bytes forward, 12 back (half of it in 16 bits); from 1 FLOP (relu)
+// to some 60 (gelu with its error function). Bound: memory; in float64 on GPUs of consumers, which have
+// few of its units, the exponentials.
 //
 // Left open: SCALAR, of arrays; SUM, what f is computed in.
 #include "held.cuh"

@@ -9,11 +9,13 @@
 extern "C" __global__ void __launch_bounds__(THREADS)
     add(const SCALAR* __restrict__ a, const SCALAR* __restrict__ b, SCALAR* __restrict__ y,
         long long n, int in_packs) {
-  for_elements(y, n, in_packs, [](SCALAR left, SCALAR right) { return held(wide(left) + wide(right)); }, a, b);
+  const auto sum = [](SCALAR left, SCALAR right) { return held(wide(left) + wide(right)); };
+  for_elements(y, n, in_packs, sum, a, b);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     multiply(const SCALAR* __restrict__ a, const SCALAR* __restrict__ b, SCALAR* __restrict__ y,
              long long n, int in_packs) {
-  for_elements(y, n, in_packs, [](SCALAR left, SCALAR right) { return held(wide(left) * wide(right)); }, a, b);
+  const auto product = [](SCALAR left, SCALAR right) { return held(wide(left) * wide(right)); };
+  for_elements(y, n, in_packs, product, a, b);
 }

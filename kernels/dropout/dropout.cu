@@ -5,8 +5,8 @@
 // groups of `inner` neighbours; a thread takes 16 bytes and draws where a group begins. uniform: the
 // same words as numbers.
 //
-// Counted in float32, an element: 8 bytes (uniform 4; 16 bits half) and some 20 integer instructions, a quarter of the
-// ten rounds. Bound: memory.
+// Counted in float32, an element: 8 bytes (uniform 4; half in 16 bits) and some 20 integer instructions,
+// a quarter of the ten rounds. Bound: memory.
 //
 // Left open: SCALAR, of arrays; SUM, what is computed in.
 #include "device.cuh"

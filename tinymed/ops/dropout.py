@@ -143,7 +143,7 @@ def feature_alpha_dropout(
 
 def scaled(x: Any, shape: Shape, p: float, generator: Generator) -> Any:
     """Return x times a mask of this shape, 0 or 1 / (1 - p)."""
-    scale = of_sums(x.dtype).type(1 - p) if p < 1 else 1
+    scale = float(of_sums(x.dtype).type(1 - p)) if p < 1 else 1.0
     if repeats() is not None:
         return multiply(x, *redrawn(array_of(x), shape, p, [(1 / scale, 0.0)], generator))
     if place(array_of(x)) != CPU:
