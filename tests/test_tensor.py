@@ -23,6 +23,7 @@ def test_its_size() -> None:
     assert x.shape == x.size() == (2, 3, 4)
     assert x.size(-1) == 4
     assert (x.ndim, x.dim(), x.numel(), len(x)) == (3, 3, 24, 2)
+    assert (x.nelement(), x.ndimension(), x.element_size(), x.nbytes) == (24, 3, 4, 96)
     assert zeros(0, 3).numel() == 0
     assert zeros(()).numel() == 1
     with pytest.raises(IndexError, match="size: dim 3 is out of range for 3 axes"):

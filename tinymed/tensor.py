@@ -115,6 +115,19 @@ class Tensor(Methods):
         """Return the number of elements."""
         return math.prod(self.shape)
 
+    nelement = numel
+    ndimension = dim
+
+    def element_size(self) -> _int:
+        """Return the bytes of an element."""
+        size: _int = self.dtype.itemsize
+        return size
+
+    @property
+    def nbytes(self) -> _int:
+        """Bytes of all elements."""
+        return self.numel() * self.element_size()
+
     def is_floating_point(self) -> _bool:
         """Tell whether the dtype is a floating one."""
         return kind_of(self.dtype) == "f"

@@ -108,9 +108,21 @@ class Methods(Variable):
         """Return the absolute value."""
         return ops.abs(self)
 
+    def absolute(self) -> Self:
+        """Return the absolute value."""
+        return ops.absolute(self)
+
     def clamp(self, min: Any = None, max: Any = None) -> Self:
         """Return x limited to [min, max]."""
         return ops.clamp(self, min, max)
+
+    def clamp_min(self, min: Any) -> Self:
+        """Return x, and ``min`` where it is smaller."""
+        return ops.clamp_min(self, min)
+
+    def clamp_max(self, max: Any) -> Self:
+        """Return x, and ``max`` where it is larger."""
+        return ops.clamp_max(self, max)
 
     def clip(self, min: Any = None, max: Any = None) -> Self:
         """Return x limited to [min, max]."""
@@ -210,29 +222,57 @@ class Methods(Variable):
         """Return the angle in [0, pi] whose cosine is x."""
         return ops.acos(self)
 
+    def arccos(self) -> Self:
+        """Return the angle in [0, pi] whose cosine is x."""
+        return ops.arccos(self)
+
     def acosh(self) -> Self:
         """Return the inverse of `cosh`."""
         return ops.acosh(self)
+
+    def arccosh(self) -> Self:
+        """Return the inverse of `cosh`."""
+        return ops.arccosh(self)
 
     def asin(self) -> Self:
         """Return the angle in [-pi/2, pi/2] whose sine is x."""
         return ops.asin(self)
 
+    def arcsin(self) -> Self:
+        """Return the angle in [-pi/2, pi/2] whose sine is x."""
+        return ops.arcsin(self)
+
     def asinh(self) -> Self:
         """Return the inverse of `sinh`."""
         return ops.asinh(self)
+
+    def arcsinh(self) -> Self:
+        """Return the inverse of `sinh`."""
+        return ops.arcsinh(self)
 
     def atan(self) -> Self:
         """Return the angle in [-pi/2, pi/2] whose tangent is x."""
         return ops.atan(self)
 
+    def arctan(self) -> Self:
+        """Return the angle in [-pi/2, pi/2] whose tangent is x."""
+        return ops.arctan(self)
+
     def atan2(self, other: Any) -> Self:
         """Return the angle in [-pi, pi] of the point (x = ``other``, y = x)."""
         return ops.atan2(self, other)
 
+    def arctan2(self, other: Any) -> Self:
+        """Return the angle in [-pi, pi] of the point (x = ``other``, y = x)."""
+        return ops.arctan2(self, other)
+
     def atanh(self) -> Self:
         """Return the inverse of `tanh`."""
         return ops.atanh(self)
+
+    def arctanh(self) -> Self:
+        """Return the inverse of `tanh`."""
+        return ops.arctanh(self)
 
     def cos(self) -> Self:
         """Return the cosine."""
@@ -302,6 +342,10 @@ class Methods(Variable):
         """Return x without the digits behind the point."""
         return ops.trunc(self)
 
+    def fix(self) -> Self:
+        """Return x without the digits behind the point."""
+        return ops.fix(self)
+
     # ----------------------------------------------------------------------------------- activation
 
     def log_softmax(self, dim: int, dtype: Any = None) -> Self:
@@ -354,9 +398,17 @@ class Methods(Variable):
         """Return ``x >= other`` element by element."""
         return ops.ge(self, other)
 
+    def greater_equal(self, other: Any) -> Self:
+        """Return ``x >= other`` element by element."""
+        return ops.greater_equal(self, other)
+
     def gt(self, other: Any) -> Self:
         """Return ``x > other`` element by element."""
         return ops.gt(self, other)
+
+    def greater(self, other: Any) -> Self:
+        """Return ``x > other`` element by element."""
+        return ops.greater(self, other)
 
     def isclose(
         self, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
@@ -388,13 +440,25 @@ class Methods(Variable):
         """Return ``x <= other`` element by element."""
         return ops.le(self, other)
 
+    def less_equal(self, other: Any) -> Self:
+        """Return ``x <= other`` element by element."""
+        return ops.less_equal(self, other)
+
     def lt(self, other: Any) -> Self:
         """Return ``x < other`` element by element."""
         return ops.lt(self, other)
 
+    def less(self, other: Any) -> Self:
+        """Return ``x < other`` element by element."""
+        return ops.less(self, other)
+
     def ne(self, other: Any) -> Self:
         """Return ``x != other`` element by element."""
         return ops.ne(self, other)
+
+    def not_equal(self, other: Any) -> Self:
+        """Return ``x != other`` element by element."""
+        return ops.not_equal(self, other)
 
     # ---------------------------------------------------------------------------------------- logic
 
@@ -491,6 +555,10 @@ class Methods(Variable):
     def cumsum(self, dim: int, *, dtype: Any = None) -> Self:
         """Return the sums of the elements up to each along ``dim``."""
         return ops.cumsum(self, dim, dtype=dtype)
+
+    def diff(self, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Self:
+        """Return each element less the one before it along ``dim``, ``n`` times."""
+        return ops.diff(self, n, dim, prepend, append)
 
     def logcumsumexp(self, dim: int) -> Self:
         """Return log(cumsum(exp(x))) along ``dim``, without overflow."""
@@ -877,6 +945,10 @@ class Methods(Variable):
     def movedim(self, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Self:
         """Return x with some axes at other places, the rest in their order."""
         return ops.movedim(self, source, destination)
+
+    def moveaxis(self, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Self:
+        """Return x with some axes at other places, the rest in their order."""
+        return ops.moveaxis(self, source, destination)
 
     def permute(self, *dims: Any) -> Self:
         """Return x with its axes in the order ``dims``."""

@@ -348,3 +348,11 @@ def test_nan_is_the_extreme() -> None:
 def test_ties_share_the_gradient() -> None:
     assert derivative(ops.max, [[1, 5], [5, 5]]) == [[[0, 1 / 3], [1 / 3, 1 / 3]]]
     assert derivative(lambda x: ops.min(x, 1).values, [[1, 1], [2, 1]]) == [[[1, 0], [0, 1]]]
+
+
+def test_clamp_passes_on_nan_in_a_limit() -> None:
+    limit = np.array([np.nan, 0.0, 2.0])
+    for found in (ops.clamp(np.ones(3), min=limit), ops.clamp(np.ones(3), max=-limit)):
+        np.testing.assert_array_equal(abs(found), [np.nan, *abs(found[1:])])
+    assert ops.clamp(np.ones(3), limit, limit + 1).tolist()[1:] == [1, 2]
+    assert np.isnan(ops.clamp(np.array([np.nan]), min=np.zeros(1))).all()

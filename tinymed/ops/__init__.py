@@ -56,6 +56,8 @@ from tinymed.ops.comparison import (
     eq,
     equal,
     ge,
+    greater,
+    greater_equal,
     gt,
     isclose,
     isfinite,
@@ -64,8 +66,11 @@ from tinymed.ops.comparison import (
     isneginf,
     isposinf,
     le,
+    less,
+    less_equal,
     lt,
     ne,
+    not_equal,
 )
 from tinymed.ops.conv import conv1d, conv2d, conv3d
 from tinymed.ops.conv_pool import conv_pool2d
@@ -82,6 +87,7 @@ from tinymed.ops.covariance import corrcoef, cov
 from tinymed.ops.ctc import ctc_loss
 from tinymed.ops.cumulative import cummax, cummin, cumprod, cumsum, logcumsumexp
 from tinymed.ops.diagonal import block_diag, diag, diag_embed, diagflat, diagonal, tril, triu
+from tinymed.ops.differences import diff, trapezoid, trapz
 from tinymed.ops.distance import cdist, cosine_similarity
 from tinymed.ops.division import (
     addcdiv,
@@ -104,7 +110,10 @@ from tinymed.ops.dropout import (
 from tinymed.ops.einsum import einsum, tensordot
 from tinymed.ops.elementwise import (
     abs,
+    absolute,
     clamp,
+    clamp_max,
+    clamp_min,
     clip,
     copysign,
     exp,
@@ -273,7 +282,14 @@ from tinymed.ops.repeating import (
     repeat_interleave,
     tile,
 )
-from tinymed.ops.rounding import ceil, floor, frac, round, trunc
+from tinymed.ops.rounding import (
+    ceil,
+    fix,
+    floor,
+    frac,
+    round,
+    trunc,
+)
 from tinymed.ops.sample_normalization import (
     group_norm,
     instance_norm,
@@ -299,6 +315,7 @@ from tinymed.ops.shaping import (
     atleast_3d,
     clone,
     flatten,
+    moveaxis,
     movedim,
     permute,
     ravel,
@@ -316,6 +333,13 @@ from tinymed.ops.special import erf, erfc, erfinv
 from tinymed.ops.trigonometry import (
     acos,
     acosh,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
     asin,
     asinh,
     atan,
@@ -337,6 +361,7 @@ Function.setting = PREFERENCE  # a backward runs on the backend its forward was 
 
 __all__ = [
     "abs",
+    "absolute",
     "acos",
     "acosh",
     "adaptive_avg_pool1d",
@@ -360,6 +385,13 @@ __all__ = [
     "amin",
     "aminmax",
     "any",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
     "argmax",
     "argmin",
     "argsort",
@@ -401,6 +433,8 @@ __all__ = [
     "channel_shuffle",
     "chunk",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "clone",
     "column_stack",
@@ -436,6 +470,7 @@ __all__ = [
     "diagflat",
     "diagonal",
     "dice_loss",
+    "diff",
     "div",
     "divide",
     "dot",
@@ -459,6 +494,7 @@ __all__ = [
     "expand",
     "expm1",
     "feature_alpha_dropout",
+    "fix",
     "flatten",
     "flip",
     "fliplr",
@@ -480,6 +516,8 @@ __all__ = [
     "generalized_cross_entropy",
     "getitem",
     "glu",
+    "greater",
+    "greater_equal",
     "grid_sample",
     "group_norm",
     "gru",
@@ -517,6 +555,8 @@ __all__ = [
     "le",
     "leaky_relu",
     "lerp",
+    "less",
+    "less_equal",
     "linear",
     "local_response_norm",
     "log",
@@ -560,6 +600,7 @@ __all__ = [
     "mish",
     "mm",
     "mode",
+    "moveaxis",
     "movedim",
     "mse_loss",
     "mul",
@@ -581,6 +622,7 @@ __all__ = [
     "nonzero",
     "norm",
     "normalize",
+    "not_equal",
     "one_hot",
     "outer",
     "pad",
@@ -662,6 +704,8 @@ __all__ = [
     "topk",
     "trace",
     "transpose",
+    "trapezoid",
+    "trapz",
     "tril",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",

@@ -20,6 +20,8 @@ __all__ = [
     "eq",
     "equal",
     "ge",
+    "greater",
+    "greater_equal",
     "gt",
     "isclose",
     "isfinite",
@@ -28,8 +30,11 @@ __all__ = [
     "isneginf",
     "isposinf",
     "le",
+    "less",
+    "less_equal",
     "lt",
     "ne",
+    "not_equal",
 ]
 
 
@@ -197,3 +202,6 @@ def equal(a: Any, b: Any) -> bool:
 def array_of(x: Any) -> Array:
     """Return the array of a Tensor, or the array itself."""
     return x.data if isinstance(x, Variable) else x
+
+
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne

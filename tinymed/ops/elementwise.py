@@ -14,7 +14,10 @@ from tinymed.ops.promotion import cast, floating, promote, result_type
 
 __all__ = [
     "abs",
+    "absolute",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "copysign",
     "exp",
@@ -283,9 +286,19 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
         numbers_are_floats = isinstance(min, float) or isinstance(max, float)
         return Clamp(min, max)(floating(x) if numbers_are_floats else x)
     x = cast(x, result_type(x, *(limit for limit in (min, max) if limit is not None)))
-    if min is not None:
-        x = maximum(x, min)
-    return x if max is None else minimum(x, max)
+    if min is not None:  # a limit that x meets leaves the gradient to x; NaN in it is passed on
+        x = where((x < min) | (min != min), min, x)
+    return x if max is None else where((x > max) | (max != max), max, x)
+
+
+def clamp_min(x: Any, min: Any) -> Any:
+    """Return ``x``, where it is smaller ``min``: a number, or a tensor that broadcasts with it."""
+    return clamp(x, min=min)
+
+
+def clamp_max(x: Any, max: Any) -> Any:
+    """Return ``x``, where it is larger ``max``: a number, or a tensor that broadcasts with it."""
+    return clamp(x, max=max)
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
@@ -326,3 +339,6 @@ def fmin(a: Any, b: Any) -> Any:
 
 
 clip = clamp  # PyTorch has it under both names
+
+
+absolute = abs

@@ -11,7 +11,14 @@ from tinymed.ops.arithmetic import subtract
 from tinymed.ops.elementwise import Unary
 from tinymed.ops.reduction import check_floating
 
-__all__ = ["ceil", "floor", "frac", "round", "trunc"]
+__all__ = [
+    "ceil",
+    "fix",
+    "floor",
+    "frac",
+    "round",
+    "trunc",
+]
 
 
 class Floor(Unary):
@@ -96,3 +103,6 @@ def without_bools(name: str, x: Any) -> Any:
     if x.dtype.kind == "b":
         raise TypeError(f"{name}: x is bool, expected numbers")
     return x
+
+
+fix = trunc

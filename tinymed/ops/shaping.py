@@ -21,6 +21,7 @@ __all__ = [
     "atleast_3d",
     "clone",
     "flatten",
+    "moveaxis",
     "movedim",
     "permute",
     "ravel",
@@ -226,3 +227,6 @@ def _each(function: Callable[[Any], Any], tensors: tuple[Any, ...]) -> Any:
     if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
         return function(tensors[0])
     return tuple(map(function, tensors[0] if len(tensors) == 1 else tensors))
+
+
+moveaxis = movedim

@@ -15,6 +15,13 @@ from tinymed.ops.reduction import check_floating
 __all__ = [
     "acos",
     "acosh",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
     "asin",
     "asinh",
     "atan",
@@ -245,3 +252,7 @@ def deg2rad(x: Any) -> Any:
 def rad2deg(x: Any) -> Any:
     """Return radians as degrees."""
     return multiply(floating(x), 180 / math.pi)
+
+
+arccos, arcsin, arctan, arctan2 = acos, asin, atan, atan2
+arccosh, arcsinh, arctanh = acosh, asinh, atanh

@@ -234,3 +234,16 @@ compare(
     "clamp int32 between float64 0-d and float32", lambda m, x, a, b: m.clamp(x, a, b),
     np.array([1, -1], np.int32), np.array(-2.0), np.array([0.5], np.float32),
 )  # fmt: skip
+
+for op in ("absolute", "arccos", "arcsin", "arcsinh", "arctan", "arctanh", "fix"):
+    compare(f"{op} special", lambda m, x, op=op: getattr(m, op)(x), SPECIAL)
+compare("arccosh above 1", lambda m, x: m.arccosh(x), 1 + abs(normal(4)))
+for op in ("greater", "greater_equal", "less", "less_equal", "not_equal", "arctan2"):
+    a, b = PAIRS["ordinary"]
+    compare(f"{op} ordinary", lambda m, a, b, op=op: getattr(m, op)(a, b), a, b)
+for op in ("clamp_min", "clamp_max"):
+    for kind, (a, number) in NUMBERS.items():
+        compare(f"{op} {kind}", lambda m, a, op=op, n=number: getattr(m, op)(a, n), a)
+    ties = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 5.0])
+    for kind, (a, b) in {"ties": ties, "ordinary": PAIRS["ordinary"]}.items():
+        compare(f"{op} {kind}", lambda m, a, b, op=op: getattr(m, op)(a, b), a, b)

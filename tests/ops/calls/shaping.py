@@ -267,3 +267,30 @@ for count in (0, 1):  # windows
         lambda m, x: m.fold(x, (2, 3), 3, 2, 0, 1),
         np.zeros((1, 18, count)),
     )
+
+compare("moveaxis", lambda m, x: m.moveaxis(x, (0, 1), (-1, 0)), normal(2, 3, 4))
+for kind, x in {
+    "ordinary": normal(3, 5),
+    "integers": whole(2, 6),
+    "uint8": np.array([200, 3, 7], "u1"),
+    "bools": np.array([[True, False, False], [True, True, False]]),
+    "one": normal(4, 1),
+    "empty": normal(3, 0),
+    "0-d": np.array(1.0),
+}.items():
+    for n in (0, 1, 2, 7, -1):
+        for dim in (-1, 0):
+            compare(f"diff {kind} {n} {dim}", lambda m, x, n=n, d=dim: m.diff(x, n, d), x)
+joined = normal(3, 5), normal(3, 1), normal(3, 2)
+compare("diff joined", lambda m, x, a, b: m.diff(x, 2, -1, a, b), *joined)
+compare("diff append", lambda m, x, a: m.diff(x, append=a), *joined[:2])
+for kind, y in {"ordinary": normal(3, 4), "integers": whole(3, 4), "one": normal(1, 1)}.items():
+    for dim in (0, -1):
+        compare(f"trapezoid {kind} {dim}", lambda m, y, d=dim: m.trapezoid(y, dim=d), y)
+        compare(f"trapz {kind} {dim}", lambda m, y, d=dim: m.trapz(y, dx=0.3, dim=d), y)
+        x = normal(y.shape[dim])
+        compare(f"trapezoid {kind} {dim} at", lambda m, y, x, d=dim: m.trapezoid(y, x, dim=d), y, x)
+compare("trapezoid rows", lambda m, y, x: m.trapezoid(y, x), normal(2, 3, 4), normal(3, 4))
+columns = normal(2, 3, 4), normal(3, 4)
+compare("trapezoid columns", lambda m, y, x: m.trapezoid(y, x, dim=1), *columns)
+compare("trapezoid wrong", lambda m, y, x: m.trapezoid(y, x), normal(3, 4), normal(3))
