@@ -10,6 +10,8 @@ import multiprocessing
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from typing import NamedTuple
 
@@ -87,13 +89,39 @@ def judged(mutant: Mutant) -> str | None:
 def table() -> Iterator[tuple[Mutant, str | None]]:
     """Yield each mutant of each source that an implementation runs, and how it is caught.
 
-    Each processor has a process. They are forked, and so know the trials, which hold functions
-    that cannot be sent.
+    What writes far beside its arrays may ruin its process, or leave it to the next to crash: where
+    one dies, the first mutant without a result tells alone, and the others go on in new processes.
     """
     ran = {v.source: v for among in by_source().values() for t in among for v in variants_of(t)}
-    mutants = [Mutant(source, name) for source in sorted(ran) for name in names(ran[source])]
-    with multiprocessing.get_context("fork").Pool() as pool:
-        yield from zip(mutants, pool.imap(judged, mutants), strict=True)
+    left = [Mutant(source, name) for source in sorted(ran) for name in names(ran[source])]
+    while left:
+        with processes() as pool:
+            for done, result in enumerate([pool.submit(judged, mutant) for mutant in left]):
+                try:
+                    yield left[done], result.result()
+                except BrokenProcessPool:
+                    break
+            else:
+                return
+        yield left[done], alone(left[done])
+        left = left[done + 1 :]
+
+
+def processes(count: int | None = None) -> ProcessPoolExecutor:
+    """Return processes, one for each processor unless told.
+
+    They are forked, and so know the trials, which hold functions that cannot be sent.
+    """
+    return ProcessPoolExecutor(count, multiprocessing.get_context("fork"))
+
+
+def alone(mutant: Mutant) -> str | None:
+    """Return how a mutant is caught in a process of its own, by its crash too."""
+    with processes(1) as pool:
+        try:
+            return pool.submit(judged, mutant).result()
+        except BrokenProcessPool:
+            return "its process crashes"
 
 
 def main() -> int:
